@@ -1,0 +1,36 @@
+"""The networks that ship with hwqat, by name. They are plain float modules: `hwqat.prepare` quantises them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from hwqat.errors import HwqatError
+from hwqat.models.count import Work, count
+from hwqat.models.digitnet import DigitNet
+from hwqat.models.mobilenetv2 import MobileNetV2
+from hwqat.models.resnet20 import ResNet20
+from hwqat.models.toynet import ToyNet
+
+__all__ = ["NETWORKS", "DigitNet", "MobileNetV2", "ResNet20", "ToyNet", "Work", "build", "count"]
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "digitnet": DigitNet,
+    "toynet": ToyNet,
+    "resnet20": ResNet20,
+    "mobilenetv2": MobileNetV2,
+}
+
+
+def build(name: str, **kwargs: object) -> nn.Module:
+    """A network with fresh weights drawn from torch's global generator (seed it first).
+
+    kwargs: `width` (float, default 1.0) and `classes` (int, default 10), the same for every network.
+    """
+    if name not in NETWORKS:
+        raise HwqatError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
+    try:
+        return NETWORKS[name](**kwargs)
+    except TypeError as error:
+        raise HwqatError(f"network {name} cannot be built with {kwargs}: {error}") from error
