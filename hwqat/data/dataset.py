@@ -1,0 +1,98 @@
+"""What a data set is: integer images in memory, labels, and the grid that its integers live on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hwqat.data.augment import Augment
+from hwqat.errors import HwqatError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The integers of a network's input and what they mean: real = scale * q, q in [lo, hi], held in `bits`."""
+
+    bits: int
+    signed: bool
+    lo: int
+    hi: int
+    scale: float
+
+    def to_real(self, q: Tensor) -> Tensor:
+        """Integers of any type and shape -> float32 of the same shape. Exact: scales here are powers of two."""
+        return q.to(torch.float32) * self.scale
+
+
+@dataclass(frozen=True)
+class Split:
+    """images: int8 (N, C, H, W), already on the data set's grid; labels: int64 (N,), 0 up to classes - 1."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
+            raise HwqatError(
+                f"a split must be images (N, C, H, W) with labels (N,), "
+                f"not {tuple(self.images.shape)} with {tuple(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Tensor) -> Split:
+        """The chosen images, in the order of `index` (int64 or bool)."""
+        return Split(self.images[index], self.labels[index])
+
+    def first(self, count: int | None) -> Split:
+        """The first `count` images (all of them if None)."""
+        return self if count is None else Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set: train and valid are disjoint parts of its training data, test is for the very end only."""
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    classes: tuple[str, ...]
+    grid: Grid
+    augment: Augment
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        _, c, h, w = self.train.images.shape
+        return c, h, w
+
+    def to_real(self, q: Tensor) -> Tensor:
+        """What a float network sees of the integers q."""
+        return self.grid.to_real(q)
+
+    def with_validation_in_training(self) -> Dataset:
+        """The same data with `valid` added to `train`, for a last run once all choices are made."""
+        both = Split(
+            torch.cat([self.train.images, self.valid.images]),
+            torch.cat([self.train.labels, self.valid.labels]),
+        )
+        return replace(self, train=both)
+
+
+def stratified(labels: Tensor, fraction: float, seed: int) -> Tensor:
+    """bool (N,): True for about `fraction` of each class, chosen by `seed`, the same on every machine.
+
+    NumPy's legacy RandomState, because its stream is frozen for ever: a split must not move with a new release.
+    """
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    random = np.random.RandomState(seed)
+    for label in range(int(labels.max()) + 1):
+        members = np.flatnonzero(labels.numpy() == label)
+        picked = random.permutation(members)[: round(fraction * len(members))]
+        chosen[torch.from_numpy(picked)] = True
+    return chosen
