@@ -1,0 +1,11 @@
+"""Training: `fit(model, dataset, config, out)`, its config, and accuracy as it is reported."""
+
+from __future__ import annotations
+
+from hwqat.train.config import TrainConfig
+from hwqat.train.evaluate import accuracy
+from hwqat.train.launch import require_fit, train_float
+from hwqat.train.loop import Result, fit
+from hwqat.train.recipes import RECIPES, default_config
+
+__all__ = ["RECIPES", "Result", "TrainConfig", "accuracy", "default_config", "fit", "require_fit", "train_float"]

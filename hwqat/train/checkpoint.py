@@ -1,0 +1,85 @@
+"""All that training needs to go on after an interruption, in one file that is written whole or not at all.
+
+checkpoint.safetensors holds the model's state ("model."), the optimiser's ("optimizer.<parameter>.<name>"), the
+averaged weights if any ("average."), torch's generator ("random"), and in its header, as JSON, the progress. One
+file, because two cannot be replaced in one step: an interruption between them would pair old with new.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hwqat.errors import HwqatError
+from hwqat.runs import load_tensors, load_weights, save_tensors
+
+NAME = "checkpoint.safetensors"
+
+
+def save(
+    folder: Path,
+    progress: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor] | None,
+) -> None:
+    """Write the checkpoint of `folder`; `progress` must be plain JSON values."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, parameter in enumerate(_parameters(optimizer)):
+        for name, value in optimizer.state.get(parameter, {}).items():
+            if value is not None:
+                tensors[f"optimizer.{number}.{name}"] = value
+    for name, tensor in (average or {}).items():
+        tensors[f"average.{name}"] = tensor
+    tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    save_tensors(folder / NAME, tensors, {"progress": json.dumps(progress)})
+
+
+def load_progress(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Progress and tensors of the checkpoint in `folder`, or None if there is none; damaged raises HwqatError."""
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    tensors, header = load_tensors(path)
+    if "progress" not in header or "random" not in tensors:
+        raise HwqatError(f"{path} is not a checkpoint of hwqat; remove it, or train into another folder")
+    return json.loads(header["progress"]), tensors
+
+
+def restore(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor] | None,
+) -> None:
+    """Put the tensors of `load_progress` back into model, optimiser, average and generators."""
+    load_weights(model, _under(tensors, "model."), folder / NAME)
+    parameters = _parameters(optimizer)
+    for key, value in _under(tensors, "optimizer.").items():
+        number, name = key.split(".", 1)
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            # The parameter's memory order, so that the vectorised update rounds as in the uninterrupted run.
+            value = torch.empty_like(parameter).copy_(value)
+        optimizer.state[parameter][name] = value
+    for name, value in _under(tensors, "average.").items():
+        if average is not None:
+            average[name].copy_(value)
+    torch.set_rng_state(tensors["random"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,116 @@
+"""How to train: one frozen dataclass, also from a TOML file that states only what differs from the default."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwqat.errors import HwqatError
+
+OPTIMIZERS = ("sgd", "adamw")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One recipe. Rates are per step and follow the schedule of hwqat.train.optim: warm-up, then cosine to zero.
+
+    epochs: passes over the training split. batch: images per step; the last, smaller batch of an epoch is dropped.
+    optimizer: "sgd" (Nesterov, `momentum`) or "adamw". lr: peak learning rate. warmup: epochs of linear warm-up.
+    weight_decay: for parameters of two and more dimensions; biases, batch norms and scales get none.
+    scale_lr: factor on `lr` for parameters marked `is_scale = True` (quantiser scales and clipping points).
+    label_smoothing: 0 up to 1. augment: shifts and flips of the data set.
+    distill: weight (0..1) of the teacher's softened outputs in the loss, at `distill_temperature`.
+    average: decay per step of an exponential average of the weights (0 = off; for example 0.999). The averaged
+        weights are what is validated and saved. Caution: averaged weights quantise elsewhere than the weights that
+        were trained; near rounding thresholds this can cost a quantised network more than it gives
+        (Krishnamoorthi 2018).
+    freeze_bn: fraction of training, counted from the end, with batch-norm statistics re-estimated over
+        `bn_batches` batches and then frozen (0 = never).
+    precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
+    channels_last, compile: memory order; torch.compile for the training step.
+    use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
+    seed: of everything random. checkpoint_minutes: longest time whose work an interruption can lose.
+    """
+
+    epochs: int = 30
+    batch: int = 128
+    optimizer: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    warmup: float = 1.0
+    weight_decay: float = 5e-4
+    scale_lr: float = 0.1
+    label_smoothing: float = 0.0
+    augment: bool = True
+    distill: float = 0.0
+    distill_temperature: float = 2.0
+    average: float = 0.0
+    freeze_bn: float = 0.0
+    bn_batches: int = 100
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    use_validation: bool = False
+    seed: int = 0
+    checkpoint_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):
+            _check_type(spec.name, getattr(self, spec.name), type(spec.default))
+        _require(self.epochs >= 0, "epochs", "at least 0", self.epochs)
+        _require(self.batch >= 1, "batch", "at least 1", self.batch)
+        _require(self.bn_batches >= 1, "bn_batches", "at least 1", self.bn_batches)
+        _require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
+        _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        for name in ("lr", "distill_temperature"):
+            _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+        for name in ("warmup", "weight_decay", "scale_lr", "checkpoint_minutes"):
+            _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        for name in ("momentum", "label_smoothing", "average"):
+            _require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
+        for name in ("distill", "freeze_bn"):
+            _require(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
+
+    def with_changes(self, **changes: Any) -> TrainConfig:
+        """A copy with some fields changed; an unknown one is an error."""
+        _check_keys(changes, "the changes")
+        return dataclasses.replace(self, **changes)
+
+    def with_file(self, path: str | Path) -> TrainConfig:
+        """A copy with the fields that the TOML file at `path` states."""
+        path = Path(path)
+        try:
+            changes = tomllib.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise HwqatError(f"training config {path} does not exist") from error
+        except (OSError, ValueError) as error:
+            raise HwqatError(f"training config {path} cannot be read as TOML: {error}") from error
+        _check_keys(changes, f"training config {path}")
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def _check_keys(changes: dict[str, Any], where: str) -> None:
+    known = [spec.name for spec in dataclasses.fields(TrainConfig)]
+    unknown = [name for name in changes if name not in known]
+    if unknown:
+        raise HwqatError(f"unknown key {unknown[0]!r} in {where}; known are {', '.join(known)}")
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    # TOML writes 1 for 1.0, so an int serves as a float; a bool serves as nothing but a bool.
+    fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise HwqatError(f"training config: {name} must be of type {kind.__name__}, not {value!r}")
+
+
+def _require(holds: bool, name: str, expected: str, got: object) -> None:
+    if not holds:
+        raise HwqatError(f"training config: {name} must be {expected}, not {got!r}")

@@ -1,0 +1,47 @@
+"""From names to a trained network: what `hwqat train` does for a float network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hwqat import data as datasets
+from hwqat import models
+from hwqat.data import Dataset
+from hwqat.errors import HwqatError
+from hwqat.runs import Run
+from hwqat.train.config import TrainConfig
+from hwqat.train.loop import Result, fit
+from hwqat.train.recipes import default_config
+
+
+def train_float(
+    net: str,
+    data: str,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    *,
+    data_dir: str | None = None,
+    net_kwargs: dict[str, object] | None = None,
+    progress: bool = True,
+) -> Result:
+    """Build `net`, load `data` and fit, with the data set's own recipe if `config` is None; resumes by itself."""
+    config = config if config is not None else default_config(data)
+    net_kwargs = dict(net_kwargs or {})
+    torch.manual_seed(config.seed)  # the first weights
+    model = models.build(net, **net_kwargs)
+    dataset = datasets.load(data, data_dir)
+    require_fit(net, model, dataset)
+    run = Run(net=net, net_kwargs=net_kwargs, data=data, config={}, seed=config.seed, epochs_done=0)
+    return fit(model, dataset, config, out, run=run, progress=progress)
+
+
+def require_fit(net: str, model: nn.Module, dataset: Dataset) -> None:
+    """HwqatError if the images of `dataset` are not of the shape that `model` says it takes."""
+    expected = getattr(model, "input_shape", dataset.image_shape)
+    if expected != dataset.image_shape:
+        raise HwqatError(
+            f"network {net} takes images of shape {expected}, but those of {dataset.name} are {dataset.image_shape}"
+        )

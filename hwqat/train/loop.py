@@ -1,0 +1,350 @@
+"""`fit`: the training loop, for float networks and QAT modules alike.
+
+Data order, augmentation and schedule depend only on the seed, the epoch and the step, so a run that is interrupted
+and started again ends with the same bits on CPU (with the same number of threads). What is reported is the final
+epoch, never the best; the test set is looked at once, at the very end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from hwqat import runs
+from hwqat.data import Dataset
+from hwqat.errors import HwqatError
+from hwqat.runs import Run
+from hwqat.train import checkpoint, statistics
+from hwqat.train.config import TrainConfig
+from hwqat.train.evaluate import accuracy
+from hwqat.train.optim import build_optimizer, rate, set_rate
+
+LOG = "log.csv"
+COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How training ended: accuracies of the final epoch in percent, and one dict with COLUMNS per epoch."""
+
+    valid_accuracy: float
+    test_accuracy: float
+    history: tuple[dict[str, float], ...]
+
+
+def fit(
+    model: nn.Module,
+    dataset: Dataset,
+    config: TrainConfig,
+    out: str | Path | None = None,
+    *,
+    run: Run | None = None,
+    teacher: nn.Module | None = None,
+    device: str | torch.device | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train `model` in place and leave it in eval().
+
+    out: RUN folder. If it holds an unfinished run, training goes on from there; if a finished one, its weights are
+    loaded and its result returned. Either must have been begun with the same net, data, scheme and config.
+    run: net, net_kwargs and scheme for run.json (its other fields are filled in here). teacher: for distillation,
+    needed exactly if config.distill > 0. device: default cuda if there is one, else cpu.
+    progress: a bar and a line per epoch on stderr.
+    """
+    if (teacher is not None) != (config.distill > 0):
+        raise HwqatError(f"distillation needs a teacher and distill above 0 together; distill is {config.distill}")
+    if run is None:
+        run = Run(net=type(model).__name__, data=dataset.name, config={}, seed=0, epochs_done=0)
+    run = dataclasses.replace(
+        run, data=dataset.name, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={}
+    )
+    folder = Path(out) if out is not None else None
+    if folder is not None and (finished := _finished(folder, run)) is not None:
+        runs.load_weights(model, runs.load_run(folder)[1], folder / runs.MODEL)
+        model.eval()
+        return finished
+    if config.use_validation:
+        dataset = dataset.with_validation_in_training()
+    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress)
+    return trainer.run_all()
+
+
+@dataclass
+class _Position:
+    """Where training stands. epoch, step: the next to run. The sums are over the steps of this epoch so far."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class _Trainer:
+    """One run of `fit`: its parts, and its mutable position."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        config: TrainConfig,
+        folder: Path | None,
+        run: Run,
+        teacher: nn.Module | None,
+        device: torch.device,
+        progress: bool,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.dataset, self.folder, self.run, self.device = config, dataset, folder, run, device
+        self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.model = model.to(device=device, memory_format=self.memory_format)
+        self.teacher = None
+        if teacher is not None:
+            self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
+        self.forward = torch.compile(model) if config.compile else model
+        self.optimizer = build_optimizer(model, config)
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
+        self.images = dataset.train.images.to(device)
+        self.labels = dataset.train.labels.to(device)
+        self.batch = min(config.batch, len(dataset.train))
+        self.steps = len(dataset.train) // self.batch  # per epoch
+        # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
+        frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
+        self.freeze_from = config.epochs - frozen
+        self.at = _Position()
+        self.progress = progress
+        self.last_save = time.monotonic()
+
+    # The run ------------------------------------------------------------------------------------------------------
+
+    def run_all(self) -> Result:
+        self.resume()
+        total = self.config.epochs * self.steps
+        with tqdm(
+            total=total,
+            initial=self.at.epoch * self.steps + self.at.step,
+            disable=not self.progress,
+            unit="step",
+            mininterval=0.1 if sys.stderr.isatty() else 60,
+        ) as bar:
+            while self.at.epoch < self.config.epochs:
+                self.run_epoch(bar)
+        return self.finish()
+
+    def run_epoch(self, bar: tqdm) -> None:
+        at = self.at
+        self.enter_training_mode()
+        begin = time.monotonic() - at.seconds
+        for step, index in self.batches(at.epoch, at.step):
+            loss, correct = self.train_step(step, index)
+            at.step, at.seen = step + 1, at.seen + len(index)
+            at.loss, at.correct, at.seconds = at.loss + loss * len(index), at.correct + correct, time.monotonic() - begin
+            bar.update()
+            if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
+                self.save()
+        with self.averaged():
+            valid = accuracy(self.model, self.dataset.valid, self.dataset.grid)
+        row = {
+            "epoch": at.epoch + 1,
+            "lr": self.optimizer.param_groups[0]["lr"] / self.optimizer.param_groups[0]["factor"],
+            "train_loss": at.loss / max(1, at.seen),
+            "train_accuracy": 100 * at.correct / max(1, at.seen),
+            "valid_accuracy": valid,
+            "seconds": time.monotonic() - begin,
+        }
+        self.at = _Position(epoch=at.epoch + 1, history=[*at.history, row])
+        self.save()
+        if self.progress:
+            bar.write(
+                f"epoch {row['epoch']}/{self.config.epochs}  loss {row['train_loss']:.4f}  "
+                f"train {row['train_accuracy']:.2f} %  valid {valid:.2f} %  {row['seconds']:.0f} s",
+                file=sys.stderr,
+            )
+
+    def train_step(self, step: int, index: Tensor) -> tuple[float, int]:
+        """One update on the images of `index`; returns the mean loss and the number classified right."""
+        config = self.config
+        steps = config.epochs * self.steps
+        share = rate(self.at.epoch * self.steps + step, steps, round(config.warmup * self.steps))
+        set_rate(self.optimizer, config.lr * share)
+        images = self.draw(self.at.epoch, index)
+        labels = self.labels[index]
+        with self.autocast():
+            logits = self.forward(images)
+        loss = self.loss(logits.float(), labels, images)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if self.average is not None:
+            _average_into(self.average, self.model, config.average)
+        value = loss.item()
+        if value != value:
+            raise HwqatError(
+                f"the loss became NaN in epoch {self.at.epoch + 1}, step {step + 1}; lower lr (now {config.lr})"
+            )
+        return value, int((logits.argmax(1) == labels).sum())
+
+    def loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """Cross entropy, mixed with the teacher's softened outputs where distillation is on."""
+        config = self.config
+        hard = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+        if self.teacher is None:
+            return hard
+        with torch.no_grad(), self.autocast():
+            told = self.teacher(images)
+        heat = config.distill_temperature
+        soft = F.kl_div(
+            F.log_softmax(logits / heat, 1), F.log_softmax(told.float() / heat, 1), reduction="batchmean", log_target=True
+        )
+        return (1 - config.distill) * hard + config.distill * heat * heat * soft  # heat^2: equal gradients
+
+    def finish(self) -> Result:
+        """Final weights into the model, the one look at the test set, and the RUN folder complete."""
+        if self.average is not None:
+            self.model.load_state_dict(self.average)
+        result = Result(
+            valid_accuracy=accuracy(self.model, self.dataset.valid, self.dataset.grid),
+            test_accuracy=accuracy(self.model, self.dataset.test, self.dataset.grid),
+            history=tuple(self.at.history),
+        )
+        if self.folder is not None:
+            done = dataclasses.replace(
+                self.run,
+                epochs_done=self.at.epoch,
+                accuracy={"valid": result.valid_accuracy, "test": result.test_accuracy},
+            )
+            self.write_log()
+            runs.save_run(self.folder, done, self.model.state_dict())
+            (self.folder / checkpoint.NAME).unlink(missing_ok=True)
+        return result
+
+    # Its parts ----------------------------------------------------------------------------------------------------
+
+    def batches(self, epoch: int, first: int) -> Iterator[tuple[int, Tensor]]:
+        """(step, index) from step `first` on; index int64 (batch,) is a slice of the epoch's permutation."""
+        random = torch.Generator().manual_seed((self.config.seed + 1) * 2_000_003 + epoch)
+        order = torch.randperm(len(self.labels), generator=random)
+        for step in range(first, self.steps):
+            yield step, order[step * self.batch : (step + 1) * self.batch]
+
+    def draw(self, epoch: int, index: Tensor) -> Tensor:
+        """The real-valued training images of `index`, augmented as `epoch` has it: (B, C, H, W)."""
+        images = self.images[index]
+        if self.config.augment:
+            if getattr(self, "_drawn", None) != epoch:
+                self._draw = self.dataset.augment.epoch(len(self.labels), epoch, self.config.seed)
+                self._drawn = epoch
+            images = self._draw.apply(images, index)
+        return self.dataset.to_real(images).contiguous(memory_format=self.memory_format)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
+    def enter_training_mode(self) -> None:
+        """train(); from the freezing epoch on with frozen statistics, re-estimated as that epoch begins."""
+        self.model.train()
+        if self.at.epoch < self.freeze_from:
+            return
+        if self.at.epoch == self.freeze_from and self.at.step == 0:
+            clean = (self.draw(self.at.epoch, index) for _, index in self.batches(self.at.epoch, 0))
+            statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.steps))))
+        statistics.freeze(self.model)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the model has its averaged weights, if averaging is on."""
+        if self.average is None:
+            yield
+            return
+        current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        yield
+        self.model.load_state_dict(current)
+
+    # The folder ---------------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        found = checkpoint.load_progress(self.folder)
+        if found is None:
+            runs.save_card(self.folder, self.run)
+            return
+        progress, tensors = found
+        _require_same(self.folder, Run(**progress["run"]), self.run)
+        checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.average)
+        self.at = _Position(**progress["position"])
+        if self.progress:
+            print(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}", file=sys.stderr)
+
+    def save(self) -> None:
+        self.last_save = time.monotonic()
+        if self.folder is None:
+            return
+        progress = {"run": dataclasses.asdict(self.run), "position": dataclasses.asdict(self.at)}
+        checkpoint.save(self.folder, progress, self.model, self.optimizer, self.average)
+        self.write_log()
+        runs.save_card(self.folder, dataclasses.replace(self.run, epochs_done=self.at.epoch))
+
+    def write_log(self) -> None:
+        """log.csv anew from the history, so that it never holds an epoch twice."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in self.at.history:
+            writer.writerow({name: format(value, ".6g") for name, value in row.items()})
+        runs.write_whole(self.folder / LOG, lambda path: path.write_text(text.getvalue()))
+
+
+def _average_into(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    """One step of the exponential average; what is not floating point is copied."""
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                average[name].lerp_(tensor, 1 - decay)
+            else:
+                average[name].copy_(tensor)
+
+
+def _finished(folder: Path, run: Run) -> Result | None:
+    """The result of the run in `folder` if it has ended; HwqatError if it was begun otherwise than `run`."""
+    if not (folder / runs.CARD).is_file():
+        return None
+    card = runs.load_card(folder)
+    if not card.accuracy:
+        return None
+    _require_same(folder, card, run)
+    history: tuple[dict[str, float], ...] = ()
+    if (folder / LOG).is_file():
+        with (folder / LOG).open(newline="") as file:
+            history = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
+    return Result(card.accuracy["valid"], card.accuracy["test"], history)
+
+
+def _require_same(folder: Path, begun: Run, asked: Run) -> None:
+    """HwqatError naming the first difference between what `folder` was begun with and what is asked now."""
+    pairs = [(name, getattr(begun, name), getattr(asked, name)) for name in ("net", "net_kwargs", "data", "scheme")]
+    keys = [key for key in asked.config if key != "checkpoint_minutes"]  # says when to save, not what to train
+    pairs += [(key, begun.config.get(key), asked.config[key]) for key in keys]
+    for name, before, now in pairs:
+        if before != now:
+            raise HwqatError(
+                f"{folder} was begun with {name} = {before!r}, now asked for {now!r}; use the same, or another --out"
+            )
