@@ -1,0 +1,8 @@
+"""The one exception that users meet: a sentence, never a traceback."""
+
+
+class HwqatError(Exception):
+    """What is wrong, where, what was expected, what was found, and what to do.
+
+    The command line prints the message as one sentence and exits with code 2.
+    """

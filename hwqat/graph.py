@@ -1,0 +1,153 @@
+"""The integer graph: what every engine computes.
+
+A `Graph` is a name and a tuple of operator nodes in topological order. A node makes exactly one
+tensor, which has the node's name. The graph has meaning only: no paths, tools or strategies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from .errors import HwqatError
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Integers ``q`` in ``lo..hi``; real value = ``scale * (q - zero_point)``.
+
+    Attributes:
+        name: that of the node which makes it.
+        shape: (H, W, C) of one frame; a vector is (1, 1, C).
+        bits: 1..64, of the container every engine carries it in; signed: two's complement or not.
+        lo, hi: the integers it may take, inside the container.
+        scale: real value of one step, > 0.
+        zero_point: the integer that means 0; arithmetic has it folded into constants.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    bits: int
+    signed: bool
+    lo: int
+    hi: int
+    scale: float = 1.0
+    zero_point: int = 0
+
+    @property
+    def channels(self) -> int:
+        return self.shape[2]
+
+    @property
+    def pixels(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Elements of one frame."""
+        return self.pixels * self.channels
+
+    def problems(self) -> Iterator[tuple[str, object, object]]:
+        """Violated rules as (field, expected, got)."""
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            yield "shape", "(H, W, C), each at least 1", self.shape
+        if not 1 <= self.bits <= 64:
+            yield "bits", "1..64", self.bits
+            return
+        low = -(1 << (self.bits - 1)) if self.signed else 0
+        high = (1 << (self.bits - self.signed)) - 1
+        if not low <= self.lo <= self.hi <= high:
+            yield "lo, hi", f"{low} <= lo <= hi <= {high}", (self.lo, self.hi)
+        if not (self.scale > 0 and np.isfinite(self.scale)):
+            yield "scale", "a finite positive number", self.scale
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node:
+    """One operator; the subclasses are in `hwqat.ops`, one file each.
+
+    Attributes:
+        name: unique in the graph, a C identifier; inputs: names of the nodes that feed it.
+        out: the tensor it makes; module: path of the user's block it came from (``stages.2.1``).
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    out: Tensor
+    module: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in topological order; see `hwqat.graph_io` for the files and `verify` for the rules."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    meta: dict = field(default_factory=dict)  # JSON facts about the network: data set, accuracies
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    def tensor(self, name: str) -> Tensor:
+        return self.by_name[name].out
+
+    def ins(self, node: Node) -> tuple[Tensor, ...]:
+        """The tensors that a node reads."""
+        return tuple(self.tensor(name) for name in node.inputs)
+
+    def of(self, op: str) -> tuple[Node, ...]:
+        """The nodes of one operator, in order."""
+        return tuple(node for node in self.nodes if node.op == op)
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[Node, ...]]:
+        """Who reads each tensor; a node that reads it twice is there twice."""
+        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in node.inputs:
+                found[name].append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    def run(self, *frames: np.ndarray, keep: bool = False):
+        """Golden integers: see `hwqat.sim.golden.run`."""
+        from .sim.golden import run
+
+        return run(self, *frames, keep=keep)
+
+
+def verify(graph: Graph) -> Graph:
+    """Hold a graph to its rules; returns it, or raises naming node, field, expected, got."""
+    seen: dict[str, Tensor] = {}
+    for node in graph.nodes:
+        for what, expected, got in _problems(node, seen):
+            raise HwqatError(
+                f"graph {graph.name!r}, node {node.name!r} ({node.op}, module {node.module!r}): "
+                f"{what} must be {expected}, not {got}"
+            )
+        seen[node.name] = node.out
+    for op in ("input", "output"):
+        if not graph.of(op):
+            raise HwqatError(f"graph {graph.name!r} has no {op} node; it needs at least one")
+    for name, users in graph.consumers.items():
+        if not users and graph.by_name[name].op != "output":
+            raise HwqatError(f"graph {graph.name!r}: nothing reads node {name!r}; remove it or make it an output")
+    return graph
+
+
+def _problems(node: Node, seen: dict[str, Tensor]) -> Iterator[tuple[str, object, object]]:
+    if not node.name.isidentifier():
+        yield "name", "a C identifier", repr(node.name)
+    if node.name in seen:
+        yield "name", "unique", repr(node.name)
+    if node.out.name != node.name:
+        yield "out.name", repr(node.name), repr(node.out.name)
+    missing = [name for name in node.inputs if name not in seen]
+    if missing:
+        yield "inputs", "names of earlier nodes", missing
+        return
+    yield from ((f"out.{what}", expected, got) for what, expected, got in node.out.problems())
+    yield from node.problems(tuple(seen[name] for name in node.inputs))

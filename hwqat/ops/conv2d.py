@@ -1,0 +1,148 @@
+"""Two-dimensional convolution: dense, grouped, depthwise, pointwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph import Tensor
+from ..stages import Dwu, Mvu, Window
+from .base import Folding, Op, accumulator, divisors, expect
+from .exact import convolve
+from .windows import Geometry
+
+
+def weight_problems(weight: np.ndarray, bits: int):
+    """Rules of integer weights: 1..16 bits, symmetric; 1 bit is -1 or +1."""
+    if not 1 <= bits <= 16:
+        yield "weight_bits", "1..16", bits
+        return
+    top = 1 if bits == 1 else (1 << (bits - 1)) - 1
+    largest = int(np.abs(weight).max(initial=0))
+    if largest > top:
+        yield "weight", f"within -{top}..{top}, as {bits} bits ask", largest
+    if bits == 1 and not (weight != 0).all():
+        yield "weight", "-1 or +1, as 1 bit asks", 0
+
+
+def sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of ``sum(w * x)`` for each filter (first axis) with every x in ``lo..hi``."""
+    flat = weight.reshape(len(weight), -1).astype(object)  # Python ints: no overflow while we look for one
+    up = np.where(flat > 0, flat, 0).sum(axis=1)
+    down = np.where(flat < 0, flat, 0).sum(axis=1)
+    return up * lo + down * hi, up * hi + down * lo
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2d(Op):
+    """``out[oc] = sum over taps and the group's input channels of weight * x``, exact.
+
+    Attributes:
+        weight: int64 (OC, KH, KW, IC/groups); weight_bits: 1..16.
+        pad_value: the integer outside the image (the input's zero point).
+    """
+
+    op = "conv2d"
+    arrays = ("weight",)
+    weight: np.ndarray
+    weight_bits: int
+    geometry: Geometry
+    groups: int = 1
+    pad_value: int = 0
+
+    @classmethod
+    def make(cls, name, x: Tensor, weight, *, weight_bits, geometry=None, groups=1, pad_value=None,
+             weight_scale=1.0, module=""):  # fmt: skip
+        """The node with its accumulator's range worked out; ``weight`` is (OC, KH, KW, IC/groups) integers."""
+        weight = np.ascontiguousarray(weight, dtype=np.int64)
+        geometry = geometry or Geometry(weight.shape[1:3])
+        pad_value = x.zero_point if pad_value is None else pad_value
+        lo, hi = hull(x, geometry, pad_value)
+        shape = (*geometry.out_size(*x.shape[:2]), len(weight))
+        out = accumulator(name, shape, *sums(weight, lo, hi), x.scale * weight_scale)
+        return cls(name=name, inputs=(x.name,), out=out, module=module, weight=weight, weight_bits=weight_bits,
+                   geometry=geometry, groups=groups, pad_value=pad_value)  # fmt: skip
+
+    @property
+    def depthwise(self) -> bool:
+        """One filter for each channel: no sum over channels."""
+        return self.groups == len(self.weight) and self.weight.shape[3] == 1 and self.groups > 1
+
+    def problems(self, ins):
+        yield from expect("inputs", 1, len(ins))
+        x = ins[0]
+        yield from self.geometry.problems(x.shape)
+        if self.weight.ndim != 4:
+            yield "weight", "(OC, KH, KW, IC/groups)", self.weight.shape
+            return
+        yield from weight_problems(self.weight, self.weight_bits)
+        if self.groups < 1 or x.channels % self.groups or len(self.weight) % self.groups:
+            yield "groups", f"a divisor of {x.channels} and of {len(self.weight)} channels", self.groups
+            return
+        yield from expect("weight.shape", (len(self.weight), *self.geometry.kernel, x.channels // self.groups),
+                          self.weight.shape)  # fmt: skip
+        if not -(2**31) <= self.pad_value < 2**31 or not fits(self.pad_value, x):
+            yield "pad_value", f"an integer that {x.bits} bits hold", self.pad_value
+        lo, hi = hull(x, self.geometry, self.pad_value)
+        shape = (*self.geometry.out_size(*x.shape[:2]), len(self.weight))
+        want = accumulator(self.name, shape, *sums(self.weight, lo, hi), self.out.scale)
+        yield from expect("out", want, self.out)
+
+    def evaluate(self, x):
+        return convolve(x, self.weight, self.geometry, self.groups, self.pad_value)
+
+    def macs(self, ins):
+        return self.out.size * self.geometry.taps * self.weight.shape[3]
+
+    def weight_bits_total(self):
+        return self.weight.size * self.weight_bits
+
+    def foldings(self, ins):
+        taps = {1, self.geometry.taps}
+        if self.depthwise:
+            return tuple(Folding(pe=d, lanes=d, taps=t) for t in sorted(taps) for d in divisors(self.groups))
+        outs, lanes = divisors(len(self.weight) // self.groups), divisors(self.weight.shape[3])
+        return tuple(Folding(pe, n, t) for t in sorted(taps) for pe in outs for n in lanes)
+
+    def cycles(self, ins, folding):
+        """Of the slowest of window and multiply-accumulate stages."""
+        serial = self.geometry.taps // folding.taps
+        if self.depthwise:
+            work = self.out.pixels * (self.groups // folding.pe) * serial
+        else:
+            work = self.macs(ins) // (folding.pe * folding.lanes * folding.taps)
+        return max(work, 0 if self.geometry.trivial else self._window(ins[0], folding).cycles)
+
+    def multipliers(self, ins, folding):
+        return folding.pe * folding.taps * (1 if self.depthwise else folding.lanes)
+
+    def _window(self, x: Tensor, folding: Folding, name: str = "w") -> Window:
+        group = 1 if self.depthwise else x.channels // self.groups
+        return Window.of(name, self, x, self.geometry, lanes=folding.lanes, taps=folding.taps,
+                         outer=x.channels // (folding.lanes if self.depthwise else group),
+                         pad_value=self.pad_value)  # fmt: skip
+
+    def build(self, net, folding):
+        x = net.tensor(self.inputs[0])
+        stream = net.read(x.name, folding.lanes)
+        if not self.geometry.trivial:
+            stream = net.add(self._window(x, folding, f"{self.name}_window"), (stream,), x, folding.lanes * folding.taps)
+        if self.depthwise:
+            unit = Dwu.of(f"{self.name}_dwu", self, x, folding)
+        else:
+            unit = Mvu.of(f"{self.name}_mvu", self, x, folding)
+        net.write(self, net.add(unit, (stream,), self.out, folding.pe))
+
+
+def hull(x: Tensor, geometry: Geometry, pad_value: int) -> tuple[int, int]:
+    """Range of what a window sees: the tensor's, and the padding value where there is padding."""
+    if any(geometry.padding):
+        return min(x.lo, pad_value), max(x.hi, pad_value)
+    return x.lo, x.hi
+
+
+def fits(value: int, x: Tensor) -> bool:
+    """Whether a tensor's container holds an integer."""
+    low = -(1 << (x.bits - 1)) if x.signed else 0
+    return low <= value < 1 << (x.bits - x.signed)

@@ -1,0 +1,29 @@
+"""Flatten: (H, W, C) read as a vector (1, 1, H*W*C). In a stream it is nothing: the order stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .base import Op, expect
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flatten(Op):
+    op = "flatten"
+
+    @classmethod
+    def make(cls, name, x, *, module=""):
+        return cls(name=name, inputs=(x.name,), out=replace(x, name=name, shape=(1, 1, x.size)), module=module)
+
+    def problems(self, ins):
+        yield from expect("inputs", 1, len(ins))
+        yield from expect("out", replace(ins[0], name=self.name, shape=(1, 1, ins[0].size)), self.out)
+
+    def evaluate(self, x):
+        return x.reshape(len(x), 1, 1, -1)
+
+    def cycles(self, ins, folding):
+        return 0
+
+    def build(self, net, folding):
+        net.alias(self)

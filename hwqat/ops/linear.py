@@ -1,0 +1,64 @@
+"""Linear: a matrix times a vector (1, 1, C)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph import Tensor
+from ..stages import Mvu
+from .base import Folding, Op, accumulator, divisors, expect
+from .conv2d import sums, weight_problems
+from .exact import convolve
+from .windows import Geometry
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(Op):
+    """``out = weight @ x``, exact. weight: int64 (OC, IC); weight_bits: 1..16."""
+
+    op = "linear"
+    arrays = ("weight",)
+    weight: np.ndarray
+    weight_bits: int
+
+    @classmethod
+    def make(cls, name, x: Tensor, weight, *, weight_bits, weight_scale=1.0, module=""):
+        weight = np.ascontiguousarray(weight, dtype=np.int64)
+        out = accumulator(name, (1, 1, len(weight)), *sums(weight, x.lo, x.hi), x.scale * weight_scale)
+        return cls(name=name, inputs=(x.name,), out=out, module=module, weight=weight, weight_bits=weight_bits)
+
+    def problems(self, ins):
+        yield from expect("inputs", 1, len(ins))
+        x = ins[0]
+        yield from expect("input shape", (1, 1, x.size), x.shape)
+        yield from expect("weight.shape", (self.out.channels, x.channels), self.weight.shape)
+        yield from weight_problems(self.weight, self.weight_bits)
+        if self.weight.ndim == 2:
+            want = accumulator(self.name, (1, 1, len(self.weight)), *sums(self.weight, x.lo, x.hi), self.out.scale)
+            yield from expect("out", want, self.out)
+
+    def evaluate(self, x):
+        return convolve(x, self.weight[:, None, None, :], Geometry((1, 1)), 1, 0)
+
+    def macs(self, ins):
+        return self.weight.size
+
+    def weight_bits_total(self):
+        return self.weight.size * self.weight_bits
+
+    def foldings(self, ins):
+        outs, lanes = (divisors(n) for n in self.weight.shape)
+        return tuple(Folding(pe, n) for pe in outs for n in lanes)
+
+    def cycles(self, ins, folding):
+        return self.weight.size // (folding.pe * folding.lanes)
+
+    def multipliers(self, ins, folding):
+        return folding.pe * folding.lanes
+
+    def build(self, net, folding):
+        x = net.tensor(self.inputs[0])
+        unit = Mvu.of(f"{self.name}_mvu", self, x, folding)
+        net.write(self, net.add(unit, (net.read(x.name, folding.lanes),), self.out, folding.pe))

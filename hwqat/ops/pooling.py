@@ -1,0 +1,58 @@
+"""What sum pooling and max pooling share: a window that is reduced channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..stages import GlobalPool, Pool, Window
+from .base import Folding, Op, divisors, expect
+from .conv2d import fits
+from .windows import Geometry
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pooling(Op):
+    """Base of the pools. pad_value: the integer outside the image."""
+
+    reduce: ClassVar[str]  # "sum" or "max", as the stages call it
+    geometry: Geometry
+    pad_value: int = 0
+
+    def whole(self, x) -> bool:
+        """Whether one window is the whole image: no line buffer then."""
+        return self.geometry.kernel == x.shape[:2] and not any(self.geometry.padding)
+
+    def problems(self, ins):
+        yield from expect("inputs", 1, len(ins))
+        x = ins[0]
+        yield from self.geometry.problems(x.shape)
+        if not fits(self.pad_value, x):
+            yield "pad_value", f"an integer that {x.bits} bits hold", self.pad_value
+        yield from expect("out", self.result(self.name, x, self.geometry, self.pad_value), self.out)
+
+    def foldings(self, ins):
+        taps = {1} if self.whole(ins[0]) else {1, self.geometry.taps}
+        return tuple(Folding(d, d, t) for t in sorted(taps) for d in divisors(self.out.channels))
+
+    def cycles(self, ins, folding):
+        if self.whole(ins[0]):
+            return ins[0].size // folding.pe
+        work = self.out.size // folding.pe * (self.geometry.taps // folding.taps)
+        return max(work, self._window(ins[0], folding).cycles)
+
+    def _window(self, x, folding: Folding, name: str = "w") -> Window:
+        return Window.of(name, self, x, self.geometry, lanes=folding.lanes, taps=folding.taps,
+                         outer=x.channels // folding.lanes, pad_value=self.pad_value)  # fmt: skip
+
+    def build(self, net, folding):
+        x = net.tensor(self.inputs[0])
+        stream = net.read(x.name, folding.lanes)
+        if self.whole(x):
+            unit = GlobalPool.of(f"{self.name}_pool", self, x, folding)
+        else:
+            if not self.geometry.trivial:
+                window = self._window(x, folding, f"{self.name}_window")
+                stream = net.add(window, (stream,), x, folding.lanes * folding.taps)
+            unit = Pool.of(f"{self.name}_pool", self, x, folding)
+        net.write(self, net.add(unit, (stream,), self.out, folding.pe))

@@ -1,0 +1,113 @@
+"""Requantise: the one operation that changes scale (DESIGN section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..fixed import Fixed, Rounding, common_frac, requantise
+from ..graph import Tensor
+from ..stages import Requant as RequantStage
+from .base import Folding, Op, container, divisors, expect
+
+#: Bits of the sum inside requantise.
+SUM_BITS = 64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Requant(Op):
+    """``clamp(Q(sum_i x_i * M_i[c] + B[c]), lo, hi)``; lo and hi are those of ``out``.
+
+    Attributes:
+        factors: raw M_i, int64 (inputs, C), or (inputs, 1) for one per tensor.
+        bias: raw B, int64 (C,) or (1,).
+        factor_forms: format of each M_i; bias_form: that of B.
+        rounding: Q.
+    """
+
+    op = "requant"
+    arrays = ("factors", "bias")
+    factors: np.ndarray
+    bias: np.ndarray
+    factor_forms: tuple[Fixed, ...]
+    bias_form: Fixed
+    rounding: Rounding = Rounding.RND
+
+    @classmethod
+    def make(cls, name, xs, factors, bias, *, factor_forms, bias_form, lo, hi, bits=None, signed=None,
+             scale=1.0, zero_point=0, rounding=Rounding.RND, module=""):  # fmt: skip
+        """``xs`` are the input tensors; the container is the smallest that holds lo..hi unless given."""
+        least, needs_sign = container(lo, hi)
+        signed = needs_sign if signed is None else signed
+        bits = (least + (signed and not needs_sign)) if bits is None else bits
+        out = Tensor(name, xs[0].shape, bits, signed, lo, hi, scale, zero_point)
+        return cls(name=name, inputs=tuple(x.name for x in xs), out=out, module=module,
+                   factors=np.atleast_2d(np.asarray(factors, dtype=np.int64)),
+                   bias=np.atleast_1d(np.asarray(bias, dtype=np.int64)),
+                   factor_forms=tuple(factor_forms), bias_form=bias_form, rounding=rounding)  # fmt: skip
+
+    @property
+    def frac(self) -> int:
+        """Fractional bits of the aligned sum."""
+        return common_frac([form.frac for form in self.factor_forms], self.bias_form.frac)
+
+    def sum_range(self, ins) -> tuple[int, int, int]:
+        """(lowest, highest, channel of the larger) of the aligned sum, rounding constant included."""
+        channels = self.out.channels
+        low = self.bias.astype(object) * 2 ** (self.frac - self.bias_form.frac) * np.ones(channels, dtype=object)
+        high = low.copy()
+        for x, m, form in zip(ins, self.factors, self.factor_forms):
+            m = m.astype(object) * 2 ** (self.frac - form.frac)
+            ends = np.stack([m * x.lo * np.ones(channels, object), m * x.hi * np.ones(channels, object)])
+            low, high = low + ends.min(axis=0), high + ends.max(axis=0)
+        half = 1 << (self.frac - 1) if self.frac > 0 else 0
+        up = max(0, -self.frac)  # a negative frac shifts the sum left
+        low, high = (low - half) * 2**up, (high + half) * 2**up
+        channel = int(np.argmax(np.maximum(-low, high)))
+        return int(min(low)), int(max(high)), channel
+
+    def problems(self, ins):
+        if not 1 <= len(ins) <= 2:
+            yield "inputs", "one or two", len(ins)
+            return
+        for x in ins:
+            yield from expect(f"shape of {x.name}", self.out.shape, x.shape)
+        channels = self.out.channels
+        if self.factors.ndim != 2 or len(self.factors) != len(ins) or self.factors.shape[1] not in (1, channels):
+            yield "factors.shape", f"({len(ins)}, {channels}) or ({len(ins)}, 1)", self.factors.shape
+            return
+        if self.bias.shape not in ((channels,), (1,)):
+            yield "bias.shape", f"({channels},) or (1,)", self.bias.shape
+            return
+        yield from expect("factor_forms", len(ins), len(self.factor_forms))
+        if not 1 <= self.out.bits <= 32:
+            yield "out.bits", "1..32", self.out.bits
+        named = [*((f"factors[{i}]", m, f) for i, (m, f) in enumerate(zip(self.factors, self.factor_forms)))]
+        for what, raw, form in [*named, ("bias", self.bias, self.bias_form)]:
+            if raw.min() < form.lo or raw.max() > form.hi:
+                yield what, f"within {form.lo}..{form.hi} of {form}", (int(raw.min()), int(raw.max()))
+        low, high, channel = self.sum_range(ins)
+        if max(-low - 1, high) >= 1 << (SUM_BITS - 1):
+            yield f"sum in channel {channel}", f"within {SUM_BITS} bits", f"{low}..{high}"
+
+    def evaluate(self, *xs):
+        return requantise(
+            xs, self.factors, self.bias,
+            factor_fracs=[form.frac for form in self.factor_forms], bias_frac=self.bias_form.frac,
+            rounding=self.rounding, lo=self.out.lo, hi=self.out.hi,
+        )  # fmt: skip
+
+    def foldings(self, ins):
+        return tuple(Folding(pe=d, lanes=d) for d in divisors(self.out.channels))
+
+    def cycles(self, ins, folding):
+        return self.out.size // folding.pe
+
+    def multipliers(self, ins, folding):
+        return folding.pe * len(ins)
+
+    def build(self, net, folding):
+        streams = tuple(net.read(name, folding.pe) for name in self.inputs)
+        unit = RequantStage.of(f"{self.name}_requant", self, tuple(map(net.tensor, self.inputs)), folding)
+        net.write(self, net.add(unit, streams, self.out, folding.pe))

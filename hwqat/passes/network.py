@@ -1,0 +1,175 @@
+"""Graph + folding -> stages and streams: the dataflow network that both back ends write out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import gcd
+
+from ..graph import Graph, Tensor
+from ..ops import Folding, Op
+from ..stages import Elements, Fork, Stage, Width
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A channel between two stages.
+
+    Attributes:
+        name: a C identifier; tensor: the graph tensor whose elements it carries.
+        elements: of a beat; beats: of one frame.
+        source, sink: stage names, or the name of the port at either end.
+        depth: beats its FIFO holds, at least 2; why: the reason for that depth, for a comment.
+    """
+
+    name: str
+    tensor: str
+    elements: Elements
+    beats: int
+    source: str = ""
+    sink: str = ""
+    depth: int = 2
+    why: str = "decouples two stages"
+
+
+@dataclass(frozen=True)
+class Port:
+    """An AXI4-Stream port of the top.
+
+    Attributes:
+        name: ``s_axis`` / ``m_axis``, with ``_0``, ``_1``, ... where there are several.
+        node: the input or output node; stream: the stream behind it.
+        slot: bits an element takes in TDATA (8, 16 or 32, sign- or zero-extended; element 0 lowest).
+        tdata: bits of TDATA, a power of two of bytes.
+        beats: of one frame; TLAST is on the last.
+    """
+
+    name: str
+    node: str
+    stream: str
+    elements: Elements
+    slot: int
+    tdata: int
+    beats: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """Stages in dataflow order (producers first), their streams, and the ports."""
+
+    stages: tuple[Stage, ...]
+    streams: tuple[Stream, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def stream(self, name: str) -> Stream:
+        return next(s for s in self.streams if s.name == name)
+
+    def stage(self, name: str) -> Stage:
+        return next(s for s in self.stages if s.name == name)
+
+
+def build_network(graph: Graph, foldings: dict[str, Folding]) -> Network:
+    """Lay out the stages of a verified graph; every FIFO still has its default depth."""
+    builder = Builder(graph)
+    for node in graph.nodes:
+        builder.start(node)
+        node.build(builder, foldings[node.name])
+    return builder.finish()
+
+
+@dataclass
+class Builder:
+    """What `Op.build` talks to: ``read`` an input, ``add`` a stage, ``write`` the output."""
+
+    graph: Graph
+    stages: list[Stage] = field(default_factory=list)
+    streams: dict[str, Stream] = field(default_factory=dict)
+    waiting: dict[str, list[str]] = field(default_factory=dict)  # tensor -> streams not yet read
+    root: dict[str, str] = field(default_factory=dict)  # tensor -> the tensor whose stream it shares
+    ports_in: list[Port] = field(default_factory=list)
+    ports_out: list[Port] = field(default_factory=list)
+    node: Op | None = None
+
+    def start(self, node: Op) -> None:
+        self.node = node
+
+    def tensor(self, name: str) -> Tensor:
+        return self.graph.tensor(name)
+
+    def read(self, tensor: str, lanes: int) -> str:
+        """The stream of a tensor, in beats of ``lanes`` elements: one is taken for each reader."""
+        name = self.waiting[self.root[tensor]].pop(0)
+        while (have := self.streams[name].elements.lanes) != lanes:
+            step = lanes if have % lanes == 0 or lanes % have == 0 else gcd(have, lanes)
+            name = self._convert(name, step)
+        return name
+
+    def _convert(self, source: str, lanes: int) -> str:
+        stream = self.streams[source]
+        have, elements = stream.elements, replace(stream.elements, lanes=lanes)
+        size = stream.beats * have.lanes
+        stage = Width(name=f"{source}_to_{lanes}", node=self.node.name, module=self.node.module,
+                      cycles=size // min(have.lanes, lanes), lanes_in=have.lanes, lanes_out=lanes,
+                      bits=have.bits, signed=have.signed)  # fmt: skip
+        return self._attach(stage, (source,), [Stream(f"{source}_x{lanes}", stream.tensor, elements, size // lanes)])[0]
+
+    def add(self, stage: Stage, inputs: tuple[str, ...], carries: Tensor, lanes: int) -> str:
+        """Append a stage with one output, whose stream is named after the stage."""
+        elements = stage.elements_out
+        assert elements.lanes == lanes, (stage.name, elements, lanes)
+        beats = stage.out_beats if stage.kind == "window" else carries.size // lanes
+        return self._attach(stage, inputs, [Stream(f"{stage.name}_out", carries.name, elements, beats)])[0]
+
+    def _attach(self, stage: Stage, inputs, outputs: list[Stream]) -> list[str]:
+        for name in inputs:
+            self.streams[name] = replace(self.streams[name], sink=stage.name)
+        for stream in outputs:
+            self.streams[stream.name] = replace(stream, source=stage.name)
+        names = [stream.name for stream in outputs]
+        self.stages.append(replace(stage, inputs=tuple(inputs), outputs=tuple(names)))
+        return names
+
+    def write(self, node: Op, stream: str) -> None:
+        """The node's tensor leaves by ``stream``; a fork is added where several nodes read it."""
+        self.root[node.name] = node.name
+        readers = self._readers(node.name)
+        if readers > 1:
+            one = self.streams[stream]
+            fork = Fork(name=f"{node.name}_fork", node=node.name, module=node.module, cycles=one.beats,
+                        elements=one.elements)  # fmt: skip
+            copies = [replace(one, name=f"{node.name}_copy{i}") for i in range(readers)]
+            self.waiting[node.name] = self._attach(fork, (stream,), copies)
+        else:
+            self.waiting[node.name] = [stream]
+
+    def alias(self, node: Op) -> None:
+        """The node's tensor is its input's stream, read otherwise."""
+        self.root[node.name] = self.root[node.inputs[0]]
+
+    def _readers(self, name: str) -> int:
+        users = self.graph.consumers[name]
+        return sum(self._readers(user.name) if user.op == "flatten" else 1 for user in users)
+
+    def source(self, node: Op, lanes: int) -> None:
+        out = node.out
+        elements = Elements(lanes, out.bits, out.signed)
+        stream = Stream(f"{node.name}_in", node.name, elements, out.size // lanes)
+        port = _port("s_axis", self.graph.of("input"), node, stream)
+        self.streams[stream.name] = replace(stream, source=port.name)
+        self.ports_in.append(port)
+        self.write(node, stream.name)
+
+    def sink(self, node: Op, stream: str) -> None:
+        port = _port("m_axis", self.graph.of("output"), node, self.streams[stream])
+        self.streams[stream] = replace(self.streams[stream], sink=port.name)
+        self.ports_out.append(port)
+
+    def finish(self) -> Network:
+        return Network(tuple(self.stages), tuple(self.streams.values()), tuple(self.ports_in), tuple(self.ports_out))
+
+
+def _port(prefix: str, nodes, node: Op, stream: Stream) -> Port:
+    name = prefix if len(nodes) == 1 else f"{prefix}_{nodes.index(node)}"
+    slot = next(s for s in (8, 16, 32) if stream.elements.bits <= s)
+    tdata = 1 << (slot * stream.elements.lanes - 1).bit_length()
+    return Port(name, node.name, stream.name, stream.elements, slot, max(8, tdata), stream.beats)

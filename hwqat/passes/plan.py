@@ -1,0 +1,85 @@
+"""The plan: one description of the hardware that every back end, simulator and report reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..errors import HwqatError
+from ..graph import Graph, verify
+from ..ops import Folding
+from .blocks import Block, group_blocks
+from .depths import size_streams
+from .folding import fold_for_cycles, fold_for_multipliers
+from .network import Network, build_network
+
+#: Multipliers used when neither a rate nor a budget is asked for: the DSPs of a small Zynq (xc7z020).
+DEFAULT_MULTIPLIERS = 220
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the accelerator is for: a device family, a clock, and a rate or a budget.
+
+    Attributes:
+        device: xcup, xc7 or ecp5-85k; clock_mhz: > 0.
+        fps: frames a second to reach, or None; dsp: multipliers at most, or None.
+    """
+
+    device: str = "xcup"
+    clock_mhz: float = 200.0
+    fps: float | None = None
+    dsp: int | None = None
+
+    def __post_init__(self):
+        if self.device not in DEVICES:
+            raise HwqatError(f"unknown target {self.device!r}; choose one of {', '.join(DEVICES)}")
+        if self.fps is not None and self.dsp is not None:
+            raise HwqatError("give either --fps (a rate to reach) or --dsp (a budget), not both")
+        for what, value in (("clock", self.clock_mhz), ("fps", self.fps), ("dsp", self.dsp)):
+            if value is not None and value <= 0:
+                raise HwqatError(f"--{what} must be positive, not {value}")
+
+
+DEVICES = ("xcup", "xc7", "ecp5-85k")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Graph, target, folding of each node, and the network of stages and streams."""
+
+    graph: Graph
+    target: Target
+    foldings: dict[str, Folding]
+    network: Network
+
+    @cached_property
+    def cycles(self) -> int:
+        """Cycles a frame in the steady state: those of the slowest stage."""
+        return max(stage.cycles for stage in self.network.stages)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The stages by the user's submodules, in dataflow order."""
+        return group_blocks(self.network)
+
+    @cached_property
+    def multipliers(self) -> int:
+        return sum(stage.multipliers for stage in self.network.stages)
+
+
+def make_plan(graph: Graph, target: Target = Target(), foldings: dict[str, Folding] | None = None) -> Plan:
+    """Graph -> Plan: the passes in their order.
+
+    1. verify      rules and ranges of the graph hold (everything below relies on them)
+    2. folding     parallelism of each node, for the target's rate or budget
+    3. network     stages and streams; needs the folding
+    4. depths      of every stream; needs all stages
+    """
+    verify(graph)
+    if foldings is None:
+        if target.fps is not None:
+            foldings = fold_for_cycles(graph, max(1, int(target.clock_mhz * 1e6 / target.fps)))
+        else:
+            foldings = fold_for_multipliers(graph, target.dsp or DEFAULT_MULTIPLIERS)
+    return Plan(graph, target, foldings, size_streams(build_network(graph, foldings)))

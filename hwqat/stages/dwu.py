@@ -1,0 +1,52 @@
+"""Depthwise unit: ``pe`` channels at once, each with its own filter and accumulator.
+
+In:  for each pixel and each of ``groups`` groups of ``pe`` channels: ``folds`` beats of ``taps * pe``
+     elements, element ``tap * pe + channel``.
+Out: for each pixel and group: one beat of ``pe`` accumulators.
+Loop: pixel, group, fold. ROM ``weight``: address ``group * folds + fold``, element ``tap * pe + channel``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import Elements, Stage
+from .mvu import weight_rom
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dwu(Stage):
+    kind = "dwu"
+    pixels: int
+    groups: int
+    folds: int
+    pe: int
+    taps: int
+    in_bits: int
+    in_signed: bool
+    weight_bits: int
+    acc_bits: int
+
+    @classmethod
+    def of(cls, name, node, x, folding):
+        pe, taps = folding.pe, folding.taps
+        channels, kh, kw, _ = node.weight.shape
+        groups, folds = channels // pe, kh * kw // taps
+        values = node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+        pixels = node.out.pixels
+        return cls(name=name, node=node.name, module=node.module, cycles=pixels * groups * folds, pixels=pixels,
+                   groups=groups, folds=folds, pe=pe, taps=taps, in_bits=x.bits, in_signed=x.signed,
+                   weight_bits=node.weight_bits, acc_bits=node.out.bits,
+                   roms=(weight_rom(values, node.weight_bits),))  # fmt: skip
+
+    @property
+    def multipliers(self):
+        return self.pe * self.taps
+
+    @property
+    def elements_in(self) -> Elements:
+        return Elements(self.pe * self.taps, self.in_bits, self.in_signed)
+
+    @property
+    def elements_out(self) -> Elements:
+        return Elements(self.pe, self.acc_bits, True)

@@ -1,0 +1,74 @@
+"""Pools: a window, or a whole image, reduced channel by channel.
+
+`Pool` reads what a window stage writes: for each pixel and group of ``pe`` channels ``folds`` beats of
+``taps * pe`` elements (element ``tap * pe + channel``), and writes one beat of ``pe`` results.
+Loop: pixel, group, fold.
+
+`GlobalPool` reads ``pixels`` pixels of ``groups`` beats of ``pe`` channels, keeps one result for each
+channel, and writes the ``groups`` beats of results in the trips of the last pixel. Loop: pixel, group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import Elements, Stage
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool(Stage):
+    kind = "pool"
+    reduce: str  # "sum" or "max"
+    pixels: int
+    groups: int
+    folds: int
+    pe: int
+    taps: int
+    in_bits: int
+    in_signed: bool
+    out_bits: int
+    out_signed: bool
+
+    @classmethod
+    def of(cls, name, node, x, folding):
+        groups, folds = x.channels // folding.pe, node.geometry.taps // folding.taps
+        return cls(name=name, node=node.name, module=node.module, cycles=node.out.pixels * groups * folds,
+                   reduce=node.reduce, pixels=node.out.pixels, groups=groups, folds=folds, pe=folding.pe,
+                   taps=folding.taps, in_bits=x.bits, in_signed=x.signed, out_bits=node.out.bits,
+                   out_signed=node.out.signed)  # fmt: skip
+
+    @property
+    def elements_in(self) -> Elements:
+        return Elements(self.pe * self.taps, self.in_bits, self.in_signed)
+
+    @property
+    def elements_out(self) -> Elements:
+        return Elements(self.pe, self.out_bits, self.out_signed)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GlobalPool(Stage):
+    kind = "global_pool"
+    reduce: str
+    pixels: int
+    groups: int
+    pe: int
+    in_bits: int
+    in_signed: bool
+    out_bits: int
+    out_signed: bool
+
+    @classmethod
+    def of(cls, name, node, x, folding):
+        groups = x.channels // folding.pe
+        return cls(name=name, node=node.name, module=node.module, cycles=x.pixels * groups, reduce=node.reduce,
+                   pixels=x.pixels, groups=groups, pe=folding.pe, in_bits=x.bits, in_signed=x.signed,
+                   out_bits=node.out.bits, out_signed=node.out.signed)  # fmt: skip
+
+    @property
+    def elements_in(self) -> Elements:
+        return Elements(self.pe, self.in_bits, self.in_signed)
+
+    @property
+    def elements_out(self) -> Elements:
+        return Elements(self.pe, self.out_bits, self.out_signed)

@@ -1,0 +1,67 @@
+"""Requantise: ``clamp(Q(sum_i x_i * M_i[c] + B[c]), lo, hi)``, ``pe`` lanes, one beat a cycle.
+
+In:  one or two streams of ``pe`` elements. Out: one stream of ``pe`` elements. Loop: pixel, group.
+ROMs ``factor_0``, ``factor_1``: raw M_i; ``bias``: B aligned to ``frac`` fractional bits, with the half
+of AP_RND already in it (which makes that mode a plain shift). Address: the channel group, or 0 where
+the ROM has one word of one element for the whole tensor.
+
+    sum   = bias + sum_i (x_i * factor_i) << shifts[i]          (``sum_bits`` bits hold it)
+    q     = sum >> frac, rounded by ``rounding`` (plain shift for AP_RND and AP_TRN); << -frac if negative
+    out   = clamp(q, lo, hi)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..fixed import Rounding, signed_bits
+from .base import Elements, Rom, Stage
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Requant(Stage):
+    kind = "requant"
+    pixels: int
+    groups: int
+    pe: int
+    ins: tuple[Elements, ...]
+    shifts: tuple[int, ...]
+    frac: int
+    rounding: Rounding
+    lo: int
+    hi: int
+    sum_bits: int
+    out_bits: int
+    out_signed: bool
+
+    @classmethod
+    def of(cls, name, node, xs, folding):
+        pe = folding.pe
+        groups = node.out.channels // pe
+        half = 1 << (node.frac - 1) if node.rounding is Rounding.RND and node.frac > 0 else 0
+        bias = (node.bias << (node.frac - node.bias_form.frac)) + half
+        bias_bits = signed_bits(int(bias.min()), int(bias.max()))
+        roms = [
+            Rom(f"factor_{i}", _words(m, groups, pe), form.width, form.signed)
+            for i, (m, form) in enumerate(zip(node.factors, node.factor_forms))
+        ]
+        low, high, _ = node.sum_range(xs)
+        return cls(name=name, node=node.name, module=node.module, cycles=node.out.pixels * groups,
+                   pixels=node.out.pixels, groups=groups, pe=pe,
+                   ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
+                   shifts=tuple(node.frac - form.frac for form in node.factor_forms), frac=node.frac,
+                   rounding=node.rounding, lo=node.out.lo, hi=node.out.hi,
+                   sum_bits=max(bias_bits, signed_bits(low, high)) + 1, out_bits=node.out.bits,
+                   out_signed=node.out.signed, roms=(*roms, Rom("bias", _words(bias, groups, pe), bias_bits, True)))  # fmt: skip
+
+    @property
+    def multipliers(self):
+        return self.pe * len(self.ins)
+
+    @property
+    def elements_out(self) -> Elements:
+        return Elements(self.pe, self.out_bits, self.out_signed)
+
+
+def _words(values, groups: int, pe: int):
+    return values.reshape(1, 1) if values.size == 1 else values.reshape(groups, pe)

@@ -1,0 +1,162 @@
+"""Window: padding and sliding window over a circular line buffer.
+
+In:  H*W pixels, ``beats_per_pixel`` beats each, of ``lanes`` channels.
+Out: for each output pixel (row-major), for each of ``outer`` channel groups, for each tap (``taps``
+     of them at once: 1, or all), for each of ``inner`` channel beats: one beat of ``taps * lanes``
+     elements, element ``tap * lanes + lane``. A tap outside the image is ``pad_value``.
+
+The line buffer holds ``rows`` rows. With all taps in parallel it is banked by the low bits of row
+and column (``rows`` x ``columns`` banks, both powers of two), so that a whole window is read in one
+cycle at any stride and padding; with serial taps it is one memory.
+
+A pixel may be written while fewer than ``rows * W`` pixels separate it from the oldest one needed:
+the window's first pixel, or pixel 0 while the window's first row lies in the top padding.
+
+Hardware may read and write as soon as data and room allow (RTL does), or follow a fixed schedule
+(HLS: one loop of ``cycles`` trips): every trip reads a beat if there is room; trip ``lead + e * pace``
+writes beat ``e``. ``lead`` is the least for which every beat was read at least GAP trips before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..errors import HwqatError
+from .base import Elements, Stage
+
+#: Trips between the write of a beat into the line buffer and its first use: more than the depth of
+#: an HLS pipeline between the two, so that no read-after-write hazard is real.
+GAP = 4
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(Stage):
+    kind = "window"
+    height: int
+    width: int
+    geometry: object  # hwqat.ops.windows.Geometry
+    out_height: int
+    out_width: int
+    outer: int
+    inner: int
+    lanes: int
+    taps: int
+    pad_value: int
+    bits: int
+    signed: bool
+    rows: int
+    columns: int  # banks across a row; 1 with serial taps
+    lead: int
+    pace: int
+
+    @classmethod
+    def of(cls, name, node, x, geometry, *, lanes, taps, outer, pad_value):
+        inner = x.channels // lanes // outer
+        out_height, out_width = geometry.out_size(*x.shape[:2])
+        parallel = taps > 1
+        columns = _banks(geometry.kernel[1], geometry.dilation[1]) if parallel else 1
+        rows, lead, pace, cycles = _schedule(geometry, x.shape[0], x.shape[1], outer, inner, parallel)
+        return cls(name=name, node=node.name, module=node.module, cycles=cycles, height=x.shape[0], width=x.shape[1],
+                   geometry=geometry, out_height=out_height, out_width=out_width, outer=outer, inner=inner,
+                   lanes=lanes, taps=taps, pad_value=pad_value, bits=x.bits, signed=x.signed, rows=rows,
+                   columns=columns, lead=lead, pace=pace)  # fmt: skip
+
+    @property
+    def beats_per_pixel(self) -> int:
+        return self.outer * self.inner
+
+    @property
+    def serial_taps(self) -> int:
+        """Beats for the taps of one window."""
+        return self.geometry.taps // self.taps
+
+    @property
+    def in_beats(self) -> int:
+        return self.height * self.width * self.beats_per_pixel
+
+    @property
+    def out_beats(self) -> int:
+        return self.out_height * self.out_width * self.beats_per_pixel * self.serial_taps
+
+    @property
+    def elements_in(self) -> Elements:
+        return Elements(self.lanes, self.bits, self.signed)
+
+    @property
+    def elements_out(self) -> Elements:
+        return Elements(self.lanes * self.taps, self.bits, self.signed)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << (n - 1).bit_length()
+
+
+def _banks(taps: int, dilation: int) -> int:
+    """Fewest banks, a power of two, in which ``taps`` positions ``dilation`` apart never meet."""
+    banks = _power_of_two(taps)
+    while len({j * dilation % banks for j in range(taps)}) < taps:
+        banks *= 2
+    return banks
+
+
+@lru_cache(maxsize=4096)
+def _schedule(geometry, height, width, outer, inner, parallel) -> tuple[int, int, int, int]:
+    """(rows, lead, pace, trips) of the fixed schedule, with the fewest rows that keep the rate."""
+    rows = geometry.span[0] + geometry.stride[0] - 1
+    while rows <= 4 * (geometry.span[0] + geometry.stride[0] + height):
+        if parallel:
+            rows = _power_of_two(rows)
+        found = _try_rows(geometry, height, width, outer, inner, parallel, rows)
+        if found:
+            return rows, *found
+        rows += 1
+    raise HwqatError(f"no line buffer keeps the rate of a window {geometry} over {height} x {width} pixels")
+
+
+def _try_rows(geometry, height, width, outer, inner, parallel, rows):
+    oh, ow = geometry.out_size(height, width)
+    top, left = geometry.padding[:2]
+    beats = outer * inner
+    steps = 1 if parallel else geometry.taps  # beats of one window and one channel beat
+    in_beats, out_beats = height * width * beats, oh * ow * beats * steps
+    pace = max(1, in_beats // out_beats)
+
+    # Oldest pixel needed from each output pixel on, as a row-major index.
+    first_row = np.arange(oh) * geometry.stride[0] - top
+    first_col = np.clip(np.arange(ow) * geometry.stride[1] - left, 0, None)
+    oldest = np.where(first_row[:, None] < 0, 0, first_row[:, None] * width + first_col[None, :]).reshape(-1)
+    # Output pixel whose emission makes room for each input pixel (-1: there is room from the start).
+    room_after = np.searchsorted(oldest, np.arange(height * width) - rows * width, side="right")
+    room_after[np.arange(height * width) < rows * width] = -1
+
+    # Input pixel that each tap of each output pixel needs, -1 outside the image: (OH, OW, KH, KW).
+    row = first_row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
+    col = np.arange(ow)[:, None] * geometry.stride[1] - left + np.arange(geometry.kernel[1]) * geometry.dilation[1]
+    pixel = row[:, None, :, None] * width + col[None, :, None, :]
+    inside = ((row >= 0) & (row < height))[:, None, :, None] & ((col >= 0) & (col < width))[None, :, None, :]
+    pixel = np.where(inside, pixel, -1).reshape(oh * ow, -1)
+    emitted = np.arange(oh * ow)[:, None] * (beats * steps)  # index of the window's first beat
+    if parallel:
+        pixel = pixel.max(axis=1, keepdims=True)
+    else:
+        emitted = emitted + np.arange(steps)[None, :] * inner
+
+    lead, slack = 0, in_beats + GAP
+    while lead <= slack:
+        read_at = _read_trips(room_after, lead, pace, beats, steps)  # trip of each pixel's first beat
+        need = np.where(pixel >= 0, read_at[pixel] + GAP - pace * emitted, 0).max(initial=0)
+        if need <= lead:
+            return int(lead), int(pace), int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats))
+        lead = int(need)
+    return None
+
+
+def _read_trips(room_after, lead, pace, beats, steps):
+    """Trip in which each input pixel's first beat is read: one beat a trip, as soon as there is room."""
+    start = np.arange(len(room_after)) * beats
+    # The pointer moves on with the first beat of output pixel `room_after`; the read is a trip later.
+    allowed = np.where(room_after < 0, 0, lead + pace * room_after * beats * steps + 1)
+    return start + np.maximum.accumulate(allowed - start).clip(0)

@@ -1,0 +1,1 @@
+"""Engines that run the graph or the plan: import as `hwqat.sim`."""
