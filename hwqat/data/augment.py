@@ -49,8 +49,8 @@ class Draw:
         device = images.device
         down, right, flips = (t[index].to(device) for t in (self.down, self.right, self.flips))
         rows = torch.arange(height, device=device) - down[:, None]  # (B, H): the source of each target row
-        columns = torch.arange(width, device=device).expand(batch, width)
-        columns = torch.where(flips[:, None], width - 1 - columns, columns) - right[:, None]
+        columns = torch.arange(width, device=device) - right[:, None]  # (B, W): likewise, then flipped
+        columns = torch.where(flips[:, None], width - 1 - columns, columns)
         row = _inside(rows, height, self.augment.fill is None)[:, :, None]
         column = _inside(columns, width, self.augment.fill is None)[:, None, :]
         each = torch.arange(batch, device=device)[:, None, None]
