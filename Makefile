@@ -1,0 +1,59 @@
+# hwqat: two commands on a fresh machine, `make export` and `make test`; both set up .venv themselves.
+#
+#   NET=   digitnet, toynet, resnet20, mobilenetv2      DATA=  digits, cifar10
+#   OUT=   the BUILD folder                             ARGS=  more arguments for the command
+NET  ?= digitnet
+DATA ?= digits
+RUN  ?= runs/$(NET)-$(DATA)
+OUT  ?= build/$(NET)
+ARGS ?=
+
+PYTHON ?= python3
+BIN     = .venv/bin
+HWQAT   = $(BIN)/hwqat
+PYTEST  = $(BIN)/python -m pytest
+
+.PHONY: help setup train export csim cosim sweep report test test-all soak clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "make TARGET [NET=$(NET)] [DATA=$(DATA)] [RUN=$(RUN)] [OUT=$(OUT)] [ARGS=...]"; echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: .venv/ready ## .venv with hwqat and all it needs
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "hwqat needs Python 3.11 or newer; $(PYTHON) is older. Say make PYTHON=python3.12, for example."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+train: .venv/ready ## train NET on DATA: float, then quantised, into RUN
+	$(HWQAT) train $(NET) --data $(DATA) --out $(RUN) $(ARGS)
+
+export: train ## train if needed, write HLS C++ and SystemVerilog to OUT, check both, print a summary
+	$(HWQAT) export $(RUN) --out $(OUT) --check
+
+csim: .venv/ready ## C-simulate OUT against golden
+	$(HWQAT) csim $(OUT) $(ARGS)
+
+cosim: .venv/ready ## co-simulate the RTL of OUT against golden
+	$(HWQAT) cosim $(OUT) $(ARGS)
+
+sweep: train ## accuracy of RUN over the widths of its constants
+	$(HWQAT) sweep $(RUN) --rescale 4:32 --out $(OUT)-sweep
+
+report: .venv/ready ## one HTML page about OUT
+	$(HWQAT) report $(OUT) $(ARGS)
+
+test: .venv/ready ## the tests, at most 12 minutes on 2 cores
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: .venv/ready ## every test, the slow proofs included
+	$(PYTEST) $(ARGS)
+
+soak: .venv/ready ## random graphs through every engine, N= of them
+	HWQAT_SOAK=$(or $(N),2000) $(PYTEST) tests/test_equivalence.py -m soak -s $(ARGS)
+
+clean: ## remove what was built; runs and .venv stay
+	rm -rf build dist *.egg-info .pytest_cache .hypothesis

@@ -1,0 +1,42 @@
+"""The command line: one module of `hwqat.commands` for each command; this file only finds and runs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from .commands import COMMANDS
+from .errors import HwqatError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
+    parser = argparse.ArgumentParser(prog="hwqat", description=__doc__.split(":")[0])
+    parser.description = "From a PyTorch network to an FPGA accelerator that computes exactly what was validated."
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        module.arguments(sub)
+        sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+        sub.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        result, code = args.run(args)
+    except HwqatError as error:
+        print(f"hwqat: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("hwqat: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: `hwqat ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    if args.json:
+        print(json.dumps(result))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
+
+from . import cosim, csim, evaluate, export, train
+
+COMMANDS = {
+    "train": train,
+    "eval": evaluate,
+    "export": export,
+    "csim": csim,
+    "cosim": cosim,
+}

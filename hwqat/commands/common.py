@@ -1,0 +1,71 @@
+"""What several commands share: reading RUN and BUILD arguments, arguments of the plan, tables."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import data as datasets
+from ..errors import HwqatError
+from ..graph import Graph
+from ..graph_io import GRAPH, load_graph
+from ..passes import DEVICES, Target
+from ..runs import CARD, Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A RUN: its quantised network in eval(), its card, its data."""
+
+    model: object
+    run: Run
+    dataset: datasets.Dataset
+
+
+def is_build(folder: str | Path) -> bool:
+    """BUILD or RUN? Neither is an error."""
+    folder = Path(folder)
+    if (folder / GRAPH).is_file():
+        return True
+    if (folder / CARD).is_file():
+        return False
+    raise HwqatError(f"{folder} is neither a RUN ({CARD}, from 'hwqat train') nor a BUILD ({GRAPH}, from 'hwqat export')")
+
+
+def require_build(folder: str | Path) -> Graph:
+    """The graph of a BUILD folder."""
+    if not Path(folder).is_dir():
+        raise HwqatError(f"{folder} does not exist; 'hwqat export RUN --out {folder}' writes it")
+    return load_graph(folder)
+
+
+def open_run(folder: str | Path, data_dir: str | None) -> Trained:
+    """The trained network in a RUN folder, with its data set."""
+    from ..restore import restore
+    from ..runs import load_card
+
+    dataset = datasets.load(load_card(folder).data, data_dir)
+    model, run = restore(folder, dataset)
+    return Trained(model, run, dataset)
+
+
+def data_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--data-dir", metavar="D", help="where the data set's files lie, for one that needs files")
+
+
+def target_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--target", default="xcup", metavar="T", help=f"device family: {', '.join(DEVICES)} (default xcup)")
+    parser.add_argument("--clock", type=float, default=200.0, metavar="MHZ", help="clock in MHz (default 200)")
+    parser.add_argument("--fps", type=float, metavar="F", help="frames a second to reach with the least resources")
+    parser.add_argument("--dsp", type=int, metavar="N", help="DSP blocks at most, for the best rate within")
+
+
+def target_of(args: Namespace) -> Target:
+    return Target(device=args.target, clock_mhz=args.clock, fps=args.fps, dsp=args.dsp)
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Two aligned columns."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)

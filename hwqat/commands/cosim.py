@@ -1,0 +1,34 @@
+"""``hwqat cosim``: Verilate the RTL, drive it with cocotb, compare with golden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import HwqatError
+from .common import require_build
+
+HELP = "simulate the SystemVerilog with Verilator and cocotb and compare it with golden"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("build", metavar="BUILD", help="folder of a build")
+    parser.add_argument("--frames", type=int, default=20, metavar="N", help="frames at most (default 20)")
+    parser.add_argument("--stall", type=float, default=0.3, metavar="P", help="probability of a stall in a cycle (default 0.3)")
+    parser.add_argument("--waves", action="store_true", help="record an FST file")
+
+
+def run(args):
+    from ..sim.cosim import run_cosim
+
+    require_build(args.build)
+    if not 0 <= args.stall < 1:
+        raise HwqatError(f"--stall must be at least 0 and below 1, not {args.stall}")
+    result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, progress=True)
+    print(
+        f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "
+        f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one"
+    )
+    if result.first:
+        print(result.first)
+    return {"frames": result.frames, "mismatches": result.mismatches, "first": result.first,
+            "fill_cycles": result.fill_cycles, "steady_cycles": result.steady_cycles}, int(bool(result.mismatches))  # fmt: skip

@@ -1,0 +1,85 @@
+"""``hwqat export``: a trained network as HLS C++ and SystemVerilog, with vectors and the plan."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..errors import HwqatError
+from ..passes import make_plan
+from .common import data_arguments, open_run, table, target_arguments, target_of
+
+HELP = "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan"
+COSIM_FRAMES = 20
+
+
+def arguments(parser) -> None:
+    parser.add_argument("source", metavar="RUN", help="folder of a run")
+    parser.add_argument("--out", required=True, metavar="BUILD", help="folder to write; an earlier build there is replaced")
+    parser.add_argument("--rescale", metavar="W[,I]", help="format of M and B: bits, and integer bits if fixed (default: the run's)")
+    parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
+    parser.add_argument("--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary")
+    target_arguments(parser)
+    data_arguments(parser)
+
+
+def run(args):
+    from ..export import export, frames_to_write
+    from ..passes.report import plan_json, plan_table
+    from ..restore import to_frames, to_graph
+
+    began = time.monotonic()
+    target = target_of(args)
+    trained = open_run(args.source, args.data_dir)
+    if args.vectors is not None and not 1 <= args.vectors <= len(trained.dataset.test):
+        raise HwqatError(f"--vectors must be 1..{len(trained.dataset.test)}, not {args.vectors}")
+    changes = {} if args.rescale is None else {"rescale": args.rescale}
+    graph = to_graph(trained.model, trained.run, trained.dataset, **changes)
+    plan = make_plan(graph, target)
+    frames = to_frames(trained.dataset.test)
+    count = args.vectors or frames_to_write(len(frames), frames[0].size)
+    build = export(plan, args.out, (frames[:count],), trained.dataset.test.labels[:count])
+    print(plan_table(plan))
+    print(f"wrote {build} in {time.monotonic() - began:.1f} s")
+    result = plan_json(plan)
+    if not args.check:
+        return result, 0
+    return _check(args, trained, graph, build, result)
+
+
+def _check(args, trained, graph, build: Path, result: dict):
+    """Run every engine on the build and print one table."""
+    from ..runs import load_card
+    from ..sim.cosim import run_cosim
+    from ..sim.csim import run_csim
+    from ..train import accuracy
+    from .evaluate import graph_accuracy
+
+    test = trained.dataset.test
+    float_run = Path(args.source) / "float"
+    floating = load_card(float_run).accuracy.get("test") if float_run.is_dir() else None
+    qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
+    csim = run_csim(build, progress=True)
+    cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
+    wrong = csim.mismatches + cosim.mismatches
+    rows = [
+        ("network", f"{trained.run.net} on {trained.dataset.name}"),
+        ("accuracy, float", "not known" if floating is None else f"{floating:.2f} %"),
+        ("accuracy, PyTorch eval()", f"{qat:.2f} % of {len(test)} test images"),
+        ("accuracy, golden integers", f"{golden:.2f} %"),
+        ("C-simulation of the HLS C++", f"{csim.frames} frames, {csim.mismatches} mismatches"),
+        ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
+        ("cycles, planned", f"{result['cycles']} a frame"),
+        ("cycles, simulated", f"{cosim.fill_cycles} for the first frame, {cosim.steady_cycles} for each further one"),
+        ("HLS C++ sources", f"{build / 'hls'}"),
+        ("SystemVerilog sources", f"{build / 'rtl'}"),
+    ]
+    print("\n" + table(rows))
+    for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
+        if engine.mismatches:
+            print(f"{name} differs from golden: {engine.first}")
+    checks = {"float_accuracy": floating, "accuracy": qat, "golden_accuracy": golden,
+              "csim": {"frames": csim.frames, "mismatches": csim.mismatches},
+              "cosim": {"frames": cosim.frames, "mismatches": cosim.mismatches, "fill_cycles": cosim.fill_cycles,
+                        "steady_cycles": cosim.steady_cycles}}  # fmt: skip
+    return result | checks, 1 if wrong else 0

@@ -1,0 +1,71 @@
+"""``hwqat train``: float first, then quantisation-aware from the float weights; resumes by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from .. import data as datasets
+from .. import models
+from ..config import read_config
+from ..errors import HwqatError
+from .common import data_arguments
+
+HELP = "train a network, float first and then with the hardware's arithmetic"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}")
+    parser.add_argument("--data", required=True, metavar="NAME", help=f"data set: {', '.join(datasets.DATASETS)}")
+    data_arguments(parser)
+    parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [float], [train]: what differs from the defaults")
+    parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--from", dest="start", metavar="RUN", help="a float RUN to start from, instead of training one")
+    parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run; an unfinished one goes on")
+
+
+def run(args):
+    from ..restore import quantised, restore_float
+    from ..runs import Run
+    from ..quant import Scheme
+    from ..train import default_config, fit, qat_config, train_float
+
+    config = read_config(args.config)
+    changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
+    scheme = Scheme.from_dict(config.scheme | changes)
+    seed = {"seed": args.seed}
+    float_config = default_config(args.data).with_changes(**config.float | seed)
+    train_config = qat_config(args.data).with_changes(**config.train | seed)
+    if args.float_only:
+        result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir)
+        return _report(args, "float", None, result), 0
+
+    start = Path(args.start or Path(args.out) / "float")
+    if args.start is None:
+        train_float(args.net, args.data, start, float_config, data_dir=args.data_dir)
+    model, card = restore_float(start)
+    if card.net != args.net or card.data != args.data:
+        raise HwqatError(f"{start} holds {card.net} on {card.data}, not {args.net} on {args.data}")
+    dataset = datasets.load(args.data, args.data_dir)
+    card = Run(net=card.net, net_kwargs=card.net_kwargs, data=card.data, scheme=scheme.to_dict(), config={},
+               seed=args.seed, epochs_done=0)  # fmt: skip
+    teacher = models.build(card.net, **card.net_kwargs) if train_config.distill else None
+    if teacher is not None:
+        teacher.load_state_dict(model.state_dict())
+    model = quantised(model, scheme, dataset)
+    result = fit(model, dataset, train_config, args.out, run=card, teacher=teacher)
+    return _report(args, "quantised", start, result), 0
+
+
+def _report(args, kind, start, result) -> dict:
+    from ..runs import load_card
+
+    reached = {"net": args.net, "data": args.data, "kind": kind, "out": str(args.out),
+               "valid_accuracy": result.valid_accuracy, "test_accuracy": result.test_accuracy}  # fmt: skip
+    if start is not None:
+        reached["float_accuracy"] = load_card(start).accuracy.get("test")
+        print(f"float: {reached['float_accuracy']:.2f} % of the test images")
+    print(f"{kind}: {result.test_accuracy:.2f} % of the test images (final epoch), in {args.out}")
+    return reached

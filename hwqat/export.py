@@ -1,0 +1,54 @@
+"""Plan + frames -> the BUILD folder: graph, HLS C++, SystemVerilog, vectors, plan.
+
+Everything is rendered in memory first; then the folder is written whole. The same plan and frames
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .backends import hls, rtl
+from .folders import write_folder
+from .graph_io import GRAPH, graph_files
+from .passes import Plan
+from .passes.report import plan_json
+from .vectors import vector_files
+
+PLAN = "report/plan.json"
+#: Frames written to vectors/: enough to be sure, few enough to be simulated.
+LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
+
+
+def export(plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None) -> Path:
+    """Write the BUILD folder.
+
+    Args:
+        frames: for each input node, integers (N, H, W, C); golden makes the expected outputs.
+        labels: (N,) classes, for accuracies measured by the engines that run a BUILD.
+    """
+    return write_folder(out, build_files(plan, frames, labels), mark=GRAPH)
+
+
+def build_files(plan: Plan, frames: tuple[np.ndarray, ...], labels=None) -> dict[str, bytes | str]:
+    """Relative path -> content of a BUILD folder."""
+    network, golden = plan.network, plan.graph.run(*frames)
+    golden = golden if isinstance(golden, tuple) else (golden,)
+    files: dict[str, bytes | str] = dict(graph_files(plan.graph))
+    files |= {f"hls/{name}": text for name, text in hls.render(plan).items()}
+    files |= {f"rtl/{name}": text for name, text in rtl.render(plan).items()}
+    files |= vector_files(
+        {port.name: x for port, x in zip(network.inputs, frames, strict=True)},
+        {port.name: y for port, y in zip(network.outputs, golden, strict=True)},
+        labels,
+    )
+    files[PLAN] = json.dumps(plan_json(plan), indent=1) + "\n"
+    return files
+
+
+def frames_to_write(available: int, size: int) -> int:
+    """How many frames of ``size`` integers go to vectors/ by default."""
+    return min(available, max(LEAST_FRAMES, MOST_INTEGERS // size))

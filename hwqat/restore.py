@@ -1,0 +1,53 @@
+"""From a RUN folder back to the network that was trained, and to its graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import models
+from .data import Dataset, Split
+from .errors import HwqatError
+from .lower import lower
+from .prepare import prepare
+from .quant import Scheme
+from .runs import MODEL, Run, load_run, load_weights
+
+
+def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
+    """A float network with its trained weights, in eval()."""
+    run, state = load_run(folder)
+    if run.scheme is not None:
+        raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
+    model = models.build(run.net, **run.net_kwargs)
+    load_weights(model, state, Path(folder) / MODEL)
+    return model.eval(), run
+
+
+def restore(folder: str | Path, dataset: Dataset) -> tuple[torch.nn.Module, Run]:
+    """A quantised network with its trained weights, in eval()."""
+    run, state = load_run(folder)
+    if run.scheme is None:
+        raise HwqatError(f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)")
+    model = quantised(models.build(run.net, **run.net_kwargs), Scheme.from_dict(run.scheme), dataset)
+    load_weights(model, state, Path(folder) / MODEL)
+    return model.eval(), run
+
+
+def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset) -> torch.nn.Module:
+    """`prepare` on a data set's own grid, calibrated on its first training images."""
+    example = dataset.to_real(dataset.train.images[:256])
+    return prepare(model, scheme, example, grid=dataset.grid)
+
+
+def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset, **changes):
+    """Lower a restored network; ``changes`` are those of `lower` (rescale, rounding, ...)."""
+    meta = {"net": run.net, "data": run.data, "classes": list(dataset.classes), "accuracy": run.accuracy}
+    return lower(model, name=run.net, meta=meta, **changes)
+
+
+def to_frames(split: Split) -> np.ndarray:
+    """Images int8 (N, C, H, W) -> graph frames int64 (N, H, W, C)."""
+    return split.images.permute(0, 2, 3, 1).to(torch.int64).numpy()

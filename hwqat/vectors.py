@@ -1,0 +1,47 @@
+"""vectors/: input frames and golden outputs as text, one frame a line, for every bench.
+
+Decimal integers separated by single spaces, in the order of the stream: row-major pixels, channels
+innermost. ``labels.dat`` holds one class a line where the frames have one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .errors import HwqatError
+
+FOLDER, LABELS = "vectors", "labels.dat"
+
+
+def to_text(frames: np.ndarray) -> str:
+    """Integers (N, ...) as N lines."""
+    return "".join(" ".join(map(str, row)) + "\n" for row in np.asarray(frames).reshape(len(frames), -1).tolist())
+
+
+def vector_files(inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray], labels=None) -> dict[str, str]:
+    """Relative path -> text; the keys of inputs and outputs are port names."""
+    files = {f"{FOLDER}/{port}.dat": to_text(frames) for port, frames in (inputs | outputs).items()}
+    if labels is not None:
+        files[f"{FOLDER}/{LABELS}"] = to_text(np.asarray(labels))
+    return files
+
+
+def read_vectors(build: str | Path, port: str, size: int) -> np.ndarray:
+    """Frames of a port, int64 (N, size); a damaged file is one sentence naming the line."""
+    path = Path(build) / FOLDER / f"{port}.dat"
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = [int(word) for word in line.split(" ")]
+        except ValueError:
+            raise HwqatError(f"{path}, line {number}: holds something that is no integer; export the build again") from None
+        if len(row) != size:
+            raise HwqatError(f"{path}, line {number}: expected {size} integers, found {len(row)}; export the build again")
+        rows.append(row)
+    return np.asarray(rows, dtype=np.int64).reshape(len(rows), size)
