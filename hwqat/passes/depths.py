@@ -16,7 +16,7 @@ def size_streams(network: Network) -> Network:
     """Depths that cannot lock up."""
     forks = {stage.name for stage in network.stages if stage.kind == "fork"}
     streams = tuple(
-        replace(s, depth=max(2, s.beats), why=f"one frame, so that {s.source} never waits for one branch alone")
+        replace(s, depth=max(2, s.beats), min_depth=max(2, s.beats), why=f"one frame, so that {s.source} never waits for one branch alone")
         if s.source in forks
         else s
         for s in network.streams

@@ -19,6 +19,7 @@ class Stream:
         elements: of a beat; beats: of one frame.
         source, sink: stage names, or the name of the port at either end.
         depth: beats its FIFO holds, at least 2; why: the reason for that depth, for a comment.
+        min_depth: the least that keeps the rate and cannot lock up, before rounding.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Stream:
     source: str = ""
     sink: str = ""
     depth: int = 2
+    min_depth: int = 2
     why: str = "decouples two stages"
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from ..errors import HwqatError
 from ..graph import Graph, verify
 from ..ops import Folding
+from ..stages.device import DEVICES, Resources
 from .blocks import Block, group_blocks
 from .depths import size_streams
 from .folding import fold_for_cycles, fold_for_multipliers
@@ -41,9 +42,6 @@ class Target:
                 raise HwqatError(f"--{what} must be positive, not {value}")
 
 
-DEVICES = ("xcup", "xc7", "ecp5-85k")
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Graph, target, folding of each node, and the network of stages and streams."""
@@ -62,6 +60,22 @@ class Plan:
     def blocks(self) -> tuple[Block, ...]:
         """The stages by the user's submodules, in dataflow order."""
         return group_blocks(self.network)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one frame."""
+        return sum(node.macs(self.graph.ins(node)) for node in self.graph.nodes)
+
+    @cached_property
+    def stage_resources(self) -> dict[str, Resources]:
+        """Estimated resources of each stage."""
+        device = DEVICES[self.target.device]
+        return {stage.name: stage.resources(device) for stage in self.network.stages}
+
+    @cached_property
+    def resources(self) -> Resources:
+        """Estimated resources of all stages."""
+        return sum(self.stage_resources.values(), Resources())
 
     @cached_property
     def multipliers(self) -> int:

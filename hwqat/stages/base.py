@@ -15,6 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from .device import Device, Resources
+
 
 @dataclass(frozen=True, eq=False)
 class Rom:
@@ -82,3 +84,7 @@ class Stage:
     def multipliers(self) -> int:
         """Products in one cycle."""
         return 0
+
+    def resources(self, device: Device) -> Resources:
+        """Estimated resources, without the FIFOs of its streams."""
+        return Resources()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Elements, Stage
+from .device import Resources
 from .mvu import weight_rom
 
 
@@ -50,3 +51,7 @@ class Dwu(Stage):
     @property
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.acc_bits, True)
+
+    def resources(self, device):
+        """No two products share an operand."""
+        return Resources(dsp=self.multipliers)

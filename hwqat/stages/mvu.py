@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Elements, Rom, Stage
+from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,6 +57,11 @@ class Mvu(Stage):
     @property
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.acc_bits, True)
+
+    def resources(self, device):
+        """Products of one input share it, so the ``pe`` weights of a lane are packed."""
+        packed = device.products_per_dsp(self.in_bits + (not self.in_signed), max(2, self.weight_bits))
+        return Resources(dsp=-(-self.pe // packed) * self.simd)
 
 
 def weight_rom(values, bits: int) -> Rom:

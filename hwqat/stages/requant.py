@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..fixed import Rounding, signed_bits
 from .base import Elements, Rom, Stage
+from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,6 +62,12 @@ class Requant(Stage):
     @property
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.out_bits, self.out_signed)
+
+    def resources(self, device):
+        bits = [x.bits + (not x.signed) for x in self.ins]
+        factors = [self.rom(f"factor_{i}") for i in range(len(self.ins))]
+        dsp = sum(device.dsps_of_product(b, m.bits + (not m.signed)) for b, m in zip(bits, factors))
+        return Resources(dsp=self.pe * dsp)
 
 
 def _words(values, groups: int, pe: int):

@@ -1,0 +1,101 @@
+"""The plan for people (`plan_table`) and for programs (`plan_json`, whose keys are a stable interface)."""
+
+from __future__ import annotations
+
+from ..stages import Stage
+from .plan import Plan
+
+
+def plan_json(plan: Plan) -> dict:
+    """What ``report/plan.json`` holds: totals, every stage, every stream."""
+    network, device = plan.network, plan.target.device
+    block = {stage.name: block.name for block in plan.blocks for stage in block.stages}
+    total = plan.resources
+    return {
+        "target": device,
+        "clock_mhz": plan.target.clock_mhz,
+        "network": plan.graph.name,
+        "macs": plan.macs,
+        "cycles": plan.cycles,
+        "fps": plan.target.clock_mhz * 1e6 / plan.cycles,
+        "dsp": total.dsp,
+        "lut": total.lut,
+        "ff": total.ff,
+        "bram": total.bram,
+        "memory_bits": sum(map(memory_bits, network.stages)) + sum(s.depth * s.elements.width for s in network.streams),
+        "stages": [
+            {
+                "name": stage.name,
+                "kind": stage.kind,
+                "node": stage.node,
+                "module": stage.module,
+                "block": block[stage.name],
+                "pe": getattr(stage, "pe", None),
+                "simd": simd(stage),
+                "cycles": stage.cycles,
+                "multipliers": stage.multipliers,
+                "dsp": cost.dsp,
+                "lut": cost.lut,
+                "ff": cost.ff,
+                "bram": cost.bram,
+                "memory_bits": memory_bits(stage),
+            }
+            for stage in network.stages
+            for cost in [plan.stage_resources[stage.name]]
+        ],
+        "streams": [
+            {
+                "name": s.name,
+                "tensor": s.tensor,
+                "source": s.source,
+                "sink": s.sink,
+                "lanes": s.elements.lanes,
+                "bits": s.elements.bits,
+                "beats": s.beats,
+                "depth": s.depth,
+                "min_depth": s.min_depth,
+                "why": s.why,
+            }
+            for s in network.streams
+        ],
+    }
+
+
+def plan_table(plan: Plan) -> str:
+    """The plan as text: a line for each stage that computes or stores, then the totals."""
+    rows = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
+    for stage in plan.network.stages:
+        if stage.kind in ("fork", "width"):
+            continue
+        cost = plan.stage_resources[stage.name]
+        pe = getattr(stage, "pe", "")
+        rows.append((stage.name, stage.kind, stage.module, f"{pe}", f"{simd(stage) or ''}", f"{stage.cycles:,}",
+                     f"{cost.dsp}", f"{cost.lut:,}", f"{cost.bram}", _bits(memory_bits(stage))))  # fmt: skip
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    line = lambda row: "  ".join(  # noqa: E731
+        cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
+    ).rstrip()
+    total, target = plan.resources, plan.target
+    rate = target.clock_mhz * 1e6 / plan.cycles
+    per_dsp = f", {plan.macs / plan.cycles / total.dsp:.2f} MACs per DSP and cycle" if total.dsp else ""
+    return "\n".join(
+        [line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:]), "",
+         f"{plan.graph.name} on {target.device}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
+         f"({rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
+         f"about {total.dsp:,} DSP, {total.lut:,} LUT, {total.ff:,} FF, {total.bram:,} BRAM of 18 kbit{per_dsp}"]
+    )  # fmt: skip
+
+
+def memory_bits(stage: Stage) -> int:
+    """Bits of a stage's ROMs and buffers."""
+    roms = sum(rom.depth * rom.width * rom.bits for rom in stage.roms)
+    return roms + getattr(stage, "buffer_bits", 0)
+
+
+def simd(stage: Stage) -> int | None:
+    """Products of one of the ``pe`` outputs in a cycle, for stages that have any."""
+    return stage.multipliers // stage.pe if stage.multipliers else None
+
+
+def _bits(n: int) -> str:
+    return "" if not n else f"{n / 1024:.1f} kbit" if n >= 1024 else f"{n} bit"
