@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import cosim, csim, evaluate, export, train
+from . import cosim, csim, doctor, evaluate, export, train
 
 COMMANDS = {
     "train": train,
@@ -8,4 +8,5 @@ COMMANDS = {
     "export": export,
     "csim": csim,
     "cosim": cosim,
+    "doctor": doctor,
 }

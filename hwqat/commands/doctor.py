@@ -1,0 +1,36 @@
+"""``hwqat doctor``: which tools are here, what each enables, and how to get what is missing."""
+
+from __future__ import annotations
+
+from ..tools import Found, look
+
+HELP = "list the tools found, what each enables, and how to get what is missing"
+
+
+def arguments(parser) -> None:
+    del parser  # nothing to choose
+
+
+def run(args):
+    """Exit code 1 when a tool is missing that the line itself needs; the others are optional."""
+    found = look()
+    width = max(len(each.version or "") for each in found)
+    print("\n".join(_line(each, width) for each in found))
+    missing = [each for each in found if not each.there]
+    lacking = [each.tool.name for each in missing if each.tool.needed]
+    if missing:
+        print("\nTo get what is missing:")
+        print("\n".join(f"  {each.tool.name:<20} {each.tool.get}" for each in missing))
+    print(f"\nMissing, and needed: {', '.join(lacking)}." if lacking else "\nAll that 'make export' needs is here.")
+    return {"ready": not lacking, "tools": [_plain(each) for each in found]}, int(bool(lacking))
+
+
+def _line(each: Found, width: int) -> str:
+    mark = "ok" if each.there else "MISSING" if each.tool.needed else "-"
+    return f"  {mark:<8}{each.tool.name:<20} {each.version or '':<{width}}  {each.tool.enables}"
+
+
+def _plain(each: Found) -> dict:
+    tool = each.tool
+    return {"name": tool.name, "found": each.there, "needed": tool.needed, "version": each.version,
+            "place": each.place, "enables": tool.enables, "get": tool.get}  # fmt: skip
