@@ -1,0 +1,270 @@
+"""Event-level model of a plan: fill and steady cycles, deadlock, the limiting stage, FIFO occupancy.
+
+Every stage is a process with bounded FIFOs and blocking reads and writes, as the SystemVerilog has it; the
+cycles are run by a small C++ program (``cycles.cpp``), compiled once and kept by content. Blocking dataflow
+is determinate: whether a network locks up depends on its depths, never on who stalls when. One run
+without stalls therefore decides it for every behaviour of the outside.
+
+All latencies are in LATENCY; everything else follows from the stages' contracts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from hwqat.errors import HwqatError
+
+SOURCE = Path(__file__).with_name("cycles.cpp")
+
+#: Cycles from the trip that makes a beat to that beat in the output FIFO, for each kind of stage.
+LATENCY = {
+    "mvu": lambda s: 4 + (s.simd - 1).bit_length(),
+    "dwu": lambda s: 4 + (s.taps - 1).bit_length(),
+    "pool": lambda s: 2 + (s.taps - 1).bit_length(),
+    "global_pool": lambda s: 2,
+    "requant": lambda s: 5,
+    "window": lambda s: 2,
+    "width": lambda s: 1,
+    "concat": lambda s: 1,
+    "fork": lambda s: 0,
+}
+#: Cycles from the write of a beat into a line buffer to its first use.
+STORE = 1
+
+#: A depth that never fills.
+UNBOUNDED = 1 << 30
+
+_SOURCE, _SINK, _UNIT, _FORK, _WINDOW = range(5)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run of the model found. Cycles count from the first beat that enters.
+
+    Attributes:
+        fill: cycles until the last beat of the first frame has left.
+        steady: cycles between the last two frames (``fill`` if there was one).
+        finish: for each output port, the cycle of each frame's last beat.
+        deadlock: None, or a sentence that names who waits for whom; the cycles are 0 then.
+        limit: the stage that does the most trips, which sets the pace.
+        busy: trips of each stage; starved, blocked: cycles it waited for a beat, or for room.
+        most: beats each stream's FIFO held at most.
+    """
+
+    fill: int
+    steady: int
+    finish: dict[str, tuple[int, ...]]
+    deadlock: str | None
+    limit: str
+    busy: dict[str, int]
+    starved: dict[str, int]
+    blocked: dict[str, int]
+    most: dict[str, int]
+
+
+def simulate(network, frames: int = 3, **options) -> Timing:
+    """Run a network (`hwqat.passes.network.Network`) once; see `Model.run` for the options."""
+    return Model(network).run(frames, **options)
+
+
+class Model:
+    """A network made ready for many runs, with other depths or stalls each time."""
+
+    def __init__(self, network):
+        self.network = network
+        self.streams = [stream.name for stream in network.streams]
+        self.depths = np.array([stream.depth for stream in network.streams], dtype=np.int32)
+        self._place = {name: i for i, name in enumerate(self.streams)}
+        self._masks, self._orders, self._links, self._rows = [], [], [], []
+        self._ends = {"masks": 0, "orders": 0}
+        self._kept: dict = {}
+        self.names = []
+        for port in network.outputs:  # consumers first
+            self._add(port.name, _SINK, inputs=(port.stream,), beats=(port.beats, 0))
+        for stage in reversed(network.stages):
+            self._add_stage(stage)
+        for port in network.inputs:
+            self._add(port.name, _SOURCE, outputs=(port.stream,), beats=(0, port.beats))
+        self._table = np.array(self._rows, dtype=np.int64)
+        self._links = np.array(self._links or [0], dtype=np.int32)
+        self._masks = np.concatenate([*self._masks, np.zeros(1, np.uint32)])
+        self._orders = np.concatenate([*self._orders, np.zeros(1, np.int32)])
+
+    def run(self, frames: int = 3, *, depths: Mapping[str, int] | None = None, pace: int = 0,
+            stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0, limit: int | None = None) -> Timing:  # fmt: skip
+        """Simulate ``frames`` frames back to back.
+
+        Args:
+            depths: of some streams, instead of their own (UNBOUNDED: never full).
+            pace: least cycles from the start of one frame to that of the next at the inputs.
+            stall_in, stall_out: chance of an idle cycle at each input and output, below 1; seed: of the chances.
+            limit: cycles after which to give up, as after a deadlock.
+        """
+        held = self.depths.copy()
+        for name, depth in (depths or {}).items():
+            held[self._place[name]] = depth
+        n, sinks = len(self.names), len(self.network.outputs)
+        finish = np.zeros((sinks, frames), dtype=np.int64)
+        busy, starved, blocked = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        most, left = (np.zeros(len(held), dtype=np.int32) for _ in range(2))
+        cycles = np.zeros(1, dtype=np.int64)
+        chance = [int(p * 65536) for p in (stall_in, stall_out)]
+        state = _library().hwqat_cycles(
+            n, self._table, self._links, self._masks, self._orders, len(held), held, frames,
+            -1 if limit is None else limit, pace, *chance, seed, finish, busy, starved, blocked, most, left, cycles,
+        )  # fmt: skip
+        trips = dict(zip(self.names, busy.tolist()))
+        stages = [stage.name for stage in self.network.stages]
+        last = finish.max(axis=0)
+        return Timing(
+            fill=0 if state else int(last[0]),
+            steady=0 if state else int(last[-1] - (last[-2] if frames > 1 else 0)),
+            finish={port.name: tuple(row.tolist()) for port, row in zip(self.network.outputs, finish)},
+            deadlock={0: None, 1: self._describe(held, left), 2: f"no end after {limit} cycles"}[state],
+            limit=max(stages, key=trips.get, default=""),
+            busy=trips,
+            starved=dict(zip(self.names, starved.tolist())),
+            blocked=dict(zip(self.names, blocked.tolist())),
+            most=dict(zip(self.streams, most.tolist())),
+        )
+
+    def _describe(self, depths, held) -> str:
+        """Who waits for room while its sibling's reader waits for a beat."""
+        streams = self.network.streams
+        full = {s.name for s, d, h in zip(streams, depths, held) if h >= d}
+        empty = {s.name for s, h in zip(streams, held) if h == 0}
+        of = {s.name: s for s in streams}
+        for stage in reversed(self.network.stages):
+            stuck = [n for n in stage.inputs if n in full]
+            waits = [n for n in stage.inputs if n in empty]
+            if stuck and waits:
+                s = of[stuck[0]]
+                return (f"{stage.name} waits for a beat of {waits[0]}, while {s.source} cannot write {s.name}: "
+                        f"its {s.depth if s.depth < UNBOUNDED else 'many'} places are full")  # fmt: skip
+        return f"no stage can go on; full: {', '.join(sorted(full)) or 'none'}; empty: {', '.join(sorted(empty)) or 'none'}"
+
+    def _add_stage(self, stage) -> None:
+        latency = LATENCY[stage.kind](stage)
+        if stage.kind == "fork":
+            self._add(stage.name, _FORK, stage.inputs, stage.outputs)
+        elif stage.kind == "window":
+            key = (stage.geometry, stage.height, stage.width, stage.outer, stage.inner, stage.taps, stage.rows)
+            need, room = (self._keep("orders", (key, side), lambda side=side: _orders(stage)[side]) for side in (0, 1))
+            self._add(stage.name, _WINDOW, stage.inputs, stage.outputs, latency, need=need[0], room=room[0],
+                      beats=(stage.in_beats, stage.out_beats))  # fmt: skip
+        else:
+            masks = _trips(stage)
+            place, period = self._keep("masks", masks.tobytes(), lambda: masks)
+            self._add(stage.name, _UNIT, stage.inputs, stage.outputs, latency, mask=place, period=period)
+
+    def _keep(self, what: str, key, make) -> tuple[int, int]:
+        """(place, length) of an array in the one of its kind; equal ones are kept once."""
+        if (what, key) not in self._kept:
+            array = make()
+            (self._masks if what == "masks" else self._orders).append(array)
+            self._kept[what, key] = self._ends[what], len(array)
+            self._ends[what] += len(array)
+        return self._kept[what, key]
+
+    def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, mask=0, period=0, need=0, room=0, beats=(0, 0)):
+        first = len(self._links)
+        self._links += [self._place[stream] for stream in (*inputs, *outputs)]
+        self._rows.append((kind, latency, STORE, len(inputs), len(outputs), first, first + len(inputs),
+                           mask, period, need, room, *beats))  # fmt: skip
+        self.names.append(name)
+
+
+def _trips(stage) -> np.ndarray:
+    """One period of a stage's loop: bit i of a trip reads input i, bit 16 writes (uint32)."""
+    read, write = 1, 1 << 16
+    if stage.kind == "mvu":
+        trips = np.zeros((stage.repeats, stage.folds), dtype=np.uint32)
+        trips[0] |= read
+        trips[:, -1] |= write
+    elif stage.kind in ("dwu", "pool"):
+        trips = np.full(stage.folds, read, dtype=np.uint32)
+        trips[-1] |= write
+    elif stage.kind == "global_pool":
+        trips = np.full((stage.pixels, stage.groups), read, dtype=np.uint32)
+        trips[-1] |= write
+    elif stage.kind == "requant":
+        trips = np.array([(1 << len(stage.inputs)) - 1 | write], dtype=np.uint32)
+    elif stage.kind == "width":
+        ratio = max(stage.lanes_in, stage.lanes_out) // min(stage.lanes_in, stage.lanes_out)
+        down = stage.lanes_in >= stage.lanes_out
+        trips = np.full(ratio, write if down else read, dtype=np.uint32)
+        trips[0 if down else -1] |= read | write
+    elif stage.kind == "concat":
+        trips = np.concatenate([np.full(n, 1 << i | write, dtype=np.uint32) for i, n in enumerate(stage.beats)])
+    else:
+        raise HwqatError(f"stage {stage.name!r}: the cycle model knows no kind {stage.kind!r}")
+    return trips.reshape(-1)
+
+
+def _orders(stage) -> tuple[np.ndarray, np.ndarray]:
+    """A window's (need, room), int32, for each output beat and each input beat of a frame (see cycles.cpp)."""
+    g, height, width, beats = stage.geometry, stage.height, stage.width, stage.beats_per_pixel
+    pixels, windows = height * width, stage.out_height * stage.out_width
+    row = np.arange(stage.out_height) * g.stride[0] - g.padding[0]
+    col = np.arange(stage.out_width) * g.stride[1] - g.padding[1]
+    tap_row = row[:, None] + np.arange(g.kernel[0]) * g.dilation[0]
+    tap_col = col[:, None] + np.arange(g.kernel[1]) * g.dilation[1]
+    pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
+    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
+    pixel = np.where(inside, pixel, -1).reshape(windows, 1, g.taps, 1)
+    if stage.taps > 1:
+        pixel = pixel.max(axis=2, keepdims=True)
+    beat = np.arange(beats).reshape(stage.outer, 1, stage.inner)
+    need = np.where(pixel >= 0, pixel * beats + beat + 1, 0).reshape(-1)
+
+    # The oldest pixel still needed from each window on, over this frame and those before it.
+    oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)
+    before = -(-stage.rows * width // pixels) + 1
+    oldest = np.concatenate([oldest - k * pixels for k in range(before, -1, -1)])
+    done = np.searchsorted(oldest, np.arange(pixels) - stage.rows * width + 1) - before * windows
+    room = np.repeat(done * (beats * stage.serial_taps), beats)
+    return need.astype(np.int32), room.astype(np.int32)
+
+
+@lru_cache(maxsize=1)
+def _library():
+    """The compiled model; built on first use and kept in the user's cache under its content's hash."""
+    text = SOURCE.read_bytes()
+    flags = ("-std=c++14", "-O2", "-shared", "-fPIC")
+    digest = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:16]
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
+    library = root / f"cycles-{digest}.so"
+    if not library.exists():
+        compiler = shutil.which("g++")
+        if compiler is None:
+            raise HwqatError("the plan is checked by a small C++ program, and g++ is not on PATH; install g++")
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            made = Path(folder) / library.name
+            done = subprocess.run([compiler, *flags, "-o", str(made), str(SOURCE)], capture_output=True, text=True)
+            if done.returncode:
+                raise HwqatError(f"g++ could not compile {SOURCE}: {done.stderr.strip()}")
+            os.replace(made, library)
+    function = ctypes.CDLL(str(library)).hwqat_cycles
+    array = lambda kind: np.ctypeslib.ndpointer(kind, flags="C")  # noqa: E731
+    i32, i64, u32, u64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint64
+    function.restype = ctypes.c_int
+    function.argtypes = [i32, array(np.int64), array(np.int32), array(np.uint32), array(np.int32), i32, array(np.int32),
+                         i64, i64, i32, u32, u32, u64, *[array(np.int64)] * 4, *[array(np.int32)] * 2,
+                         array(np.int64)]  # fmt: skip
+
+    class Library:
+        hwqat_cycles = staticmethod(function)
+
+    return Library
