@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from hwqat.errors import HwqatError
@@ -98,7 +98,8 @@ def load_weights(module: torch.nn.Module, state: dict[str, Tensor], source: str 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file whole or not at all. Tensors that share memory are stored one by one."""
     plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    write_whole(path, lambda target: save_file(plain, target, metadata))
+    content = save(plain, metadata)  # as bytes: save_file leaves a file that only its owner may read
+    write_whole(path, lambda target: target.write_bytes(content))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
