@@ -6,6 +6,17 @@ from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import accuracy
 from hwqat.train.launch import require_fit, train_float
 from hwqat.train.loop import Result, fit
-from hwqat.train.recipes import RECIPES, default_config
+from hwqat.train.recipes import QAT_RECIPES, RECIPES, default_config, qat_config
 
-__all__ = ["RECIPES", "Result", "TrainConfig", "accuracy", "default_config", "fit", "require_fit", "train_float"]
+__all__ = [
+    "QAT_RECIPES",
+    "RECIPES",
+    "Result",
+    "TrainConfig",
+    "accuracy",
+    "default_config",
+    "fit",
+    "qat_config",
+    "require_fit",
+    "train_float",
+]
