@@ -1,0 +1,40 @@
+"""From a trained QAT network to the graph of integers that hardware is generated from."""
+
+from __future__ import annotations
+
+import torch
+
+from hwqat.errors import HwqatError
+from hwqat.graph import Graph, verify
+from hwqat.nn.model import QatModel
+from hwqat.nn.steps import Logits, Requantise
+
+
+@torch.no_grad()
+def lower(model: QatModel, name: str = "network", meta: dict | None = None) -> Graph:
+    """The integer graph of ``model``, verified.
+
+    name: of the graph, a C identifier. meta: JSON facts to keep with it; "scheme" and, if any constant did not fit
+    the format that was asked for, "saturated" (node -> how many) are added. A layer of 32 bits, or one whose sums
+    are too wide, raises HwqatError with its name.
+    """
+    if not isinstance(model, QatModel):
+        raise HwqatError(f"only a network that hwqat.prepare made can be lowered, not a {type(model).__name__}")
+    model.require_quantised("lowered")
+    nodes, tensors, specs, saturated = [], {}, {}, {}
+    for step in model.steps:
+        xs = tuple(tensors[i] for i in step.inputs)
+        ins = tuple(specs[i] for i in step.inputs)
+        node = step.node(step.name, xs, ins)
+        specs[step.name] = step.spec(*ins)
+        if node is None:  # it moves nothing in this layout
+            tensors[step.name] = xs[0]
+            continue
+        nodes.append(node)
+        tensors[step.name] = node.out
+        if isinstance(step, Requantise) and (lost := step.constants(*ins).saturated):
+            saturated[step.name] = lost
+    meta = {**(meta or {}), "scheme": model.scheme.to_dict()}
+    if saturated:
+        meta["saturated"] = saturated
+    return verify(Graph(name, tuple(nodes), meta))

@@ -1,0 +1,134 @@
+"""The quantised network: trains with fake quantisation, evaluates in exact integers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hwqat.errors import HwqatError
+from hwqat.fixed import Rounding
+from hwqat.nn.steps import Input, Logits, Output, Requantise, Step
+from hwqat.nn.values import Value
+from hwqat.quant.constants import Rescale
+from hwqat.quant.scheme import Scheme
+
+
+class QatModel(nn.Module):
+    """What `hwqat.prepare` returns. Its parameters keep the names they have in the float network.
+
+    In train(): fake quantisation with straight-through gradients. In eval(): the integers that the lowered graph
+    computes, times their scale, whatever autocast says. Returns real logits (N, classes), a tuple if the network
+    has several outputs.
+
+    Attributes:
+        steps: its operations in order; scheme: what it was prepared with (but see `set_rescale`).
+    """
+
+    def __init__(self, steps: Sequence[Step], scheme: Scheme) -> None:
+        super().__init__()
+        self.steps = tuple(steps)
+        self.scheme = scheme
+        for step in steps:
+            for path, module in step.modules.items():
+                _register(self, path, module)
+
+    @property
+    def input(self) -> Input:
+        return next(step for step in self.steps if isinstance(step, Input))
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        return self.input.shape
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if self.training:
+            outs = self._walk(x, lambda step, xs: step.fake(*xs))
+        else:
+            outs = tuple(_real(value) for value in self._exact(self.input.accept(x)))
+        return outs[0] if len(outs) == 1 else outs
+
+    @torch.no_grad()
+    def run_float(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Every step on real values, whatever the mode: what calibration looks at."""
+        return self._walk(x, lambda step, xs: step.fake(*xs))
+
+    @torch.no_grad()
+    def integers(self, images: Tensor) -> tuple[Tensor, ...]:
+        """For integer images (N, C, H, W) on the input's grid: int64 (N, H, W, C) of each output, as the graph gives."""
+        if self.training:
+            raise HwqatError("a network in training has no integers; call eval() first")
+        self.require_quantised("evaluated in integers")
+        values = self._exact(Value(images.to(torch.float32), self.input.spec()))
+        return tuple(_graph_order(value.q) for value in values)
+
+    @torch.no_grad()
+    def _exact(self, image: Value) -> tuple[Value | Tensor, ...]:
+        if found := self.unquantised():
+            warnings.warn(f"evaluated in float, not in integers: {'; '.join(found)}", stacklevel=3)
+        with torch.autocast(image.q.device.type, enabled=False):
+            return self._walk(image, lambda step, xs: step.evaluate(*xs))
+
+    def _walk(self, image, run) -> tuple:
+        """Run every step in order; tensors are dropped as soon as nobody reads them any more."""
+        values, outs = {}, []
+        for step, dead in zip(self.steps, self._dead()):
+            values[step.name] = image if isinstance(step, Input) else run(step, [values[name] for name in step.inputs])
+            if isinstance(step, Output):
+                outs.append(values[step.name])
+            for name in dead:
+                del values[name]
+        return tuple(outs)
+
+    def _dead(self) -> list[list[str]]:
+        """For each step, which values are read for the last time."""
+        last = {step.name: i for i, step in enumerate(self.steps)}
+        last |= {name: i for i, step in enumerate(self.steps) for name in step.inputs}
+        return [[name for name, at in last.items() if at == i] for i in range(len(self.steps))]
+
+    def unquantised(self) -> list[str]:
+        """What has 32 bits, as "layer PATH: its weights have 32 bits"."""
+        return [f"layer {step.path!r}: {why}" for step in self.steps for why in step.unquantised()]
+
+    def require_quantised(self, what: str) -> None:
+        """HwqatError naming every layer that has no integers."""
+        if found := self.unquantised():
+            raise HwqatError(f"the network cannot be {what}: {'; '.join(found)}; give them 1..16 bits in the scheme")
+
+    def set_rescale(self, rescale: str | int | Rescale | None = None, rounding: str | None = None) -> None:
+        """Evaluate and lower with another format of constants ("W" or "W,I"), or another rounding of the sum."""
+        changes = {"rescale": str(rescale)} if rescale is not None else {}
+        changes |= {"rounding": rounding} if rounding is not None else {}
+        self.scheme = self.scheme.with_changes(**changes)
+        for step in self.steps:
+            if isinstance(step, (Requantise, Logits)):
+                step.rescale, step.rounding = Rescale.parse(self.scheme.rescale), Rounding(self.scheme.rounding)
+
+
+def _register(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Hang ``module`` under ``path``, making plain modules on the way."""
+    *parents, leaf = path.split(".")
+    for name in parents:
+        if name not in root._modules:
+            root.add_module(name, nn.Module())
+        root = root._modules[name]
+    if root._modules.get(leaf, module) is not module:
+        raise HwqatError(f"two modules want the path {path!r}; rename one of them")
+    root.add_module(leaf, module)
+
+
+def _real(value: Value | Tensor) -> Tensor:
+    """Real values: float32 if that keeps different integers different, else float64."""
+    if not isinstance(value, Value):
+        return value
+    real = value.real()
+    return real.float() if value.spec.largest < 1 << 22 else real
+
+
+def _graph_order(q: Tensor) -> Tensor:
+    """(N, C, H, W) or (N, C) -> int64 (N, H, W, C)."""
+    q = q.to(torch.int64)
+    return q[:, None, None, :] if q.ndim == 2 else q.permute(0, 2, 3, 1).contiguous()

@@ -1,0 +1,56 @@
+"""A step: one operation of a quantised network, in its three forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from hwqat import graph
+from hwqat.nn.values import Spec, Value
+from hwqat.ops import Op
+
+
+class Step:
+    """One operation. `hwqat.prepare` makes a list of them, `QatModel` runs it, `hwqat.lower` reads it.
+
+    A subclass defines
+
+    - ``fake(*xs)``: real tensors in and out, as in training;
+    - ``spec(*specs)``: what the integers that come out mean and can be;
+    - ``integers(*values)``: exact integers in and out, as in evaluation;
+    - ``node(name, xs, specs)``: the graph's operator, from the graph's input tensors.
+
+    The last two take their constants from the same methods, and share nothing else.
+
+    Attributes:
+        name: a C identifier, unique; that of the graph's node. inputs: names of the steps that it reads.
+        path: of the user's module that it comes from; block: of that module's block.
+        modules: path -> module, what it computes with; registered in the `QatModel` under these paths.
+    """
+
+    def __init__(self, name: str, inputs: tuple[str, ...], path: str, block: str) -> None:
+        self.name, self.inputs, self.path, self.block = name, inputs, path, block
+        self.modules: dict = {}
+
+    def fake(self, *xs: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def spec(self, *specs: Spec) -> Spec:
+        raise NotImplementedError
+
+    def integers(self, *values: Value) -> Value:
+        raise NotImplementedError
+
+    def node(self, name: str, xs: tuple[graph.Tensor, ...], specs: tuple[Spec, ...]) -> Op:
+        raise NotImplementedError
+
+    def unquantised(self) -> Iterator[str]:
+        """What keeps it from being integers, a phrase for each."""
+        return iter(())
+
+    def evaluate(self, *xs: Value | Tensor) -> Value | Tensor:
+        """Integers where everything is quantised; where something is not, real float32 values."""
+        if all(isinstance(x, Value) for x in xs) and not any(self.unquantised()):
+            return self.integers(*xs)
+        return self.fake(*(x.real().float() if isinstance(x, Value) else x for x in xs))

@@ -1,0 +1,49 @@
+"""Where a network begins and ends."""
+
+from __future__ import annotations
+
+import torch
+
+from hwqat import ops
+from hwqat.nn.steps.base import Step
+from hwqat.nn.values import Spec, Value
+
+
+class Input(Step):
+    """Images as they arrive: ``grid`` (bits, signed, lo, hi, scale) belongs to the data set; real = scale * q."""
+
+    def __init__(self, name, inputs, path, block, *, grid, shape) -> None:
+        super().__init__(name, inputs, path, block)
+        self.grid, self.shape = grid, shape  # (C, H, W)
+
+    def fake(self, x):
+        return x  # real images of the data set lie on the grid already
+
+    def spec(self):
+        return Spec.of(self.shape[0], self.grid.scale, self.grid.lo, self.grid.hi)
+
+    def accept(self, x: torch.Tensor) -> Value:
+        """Integers of real images: the nearest on the grid."""
+        q = (x.to(torch.float64) / self.grid.scale).round().clamp_(self.grid.lo, self.grid.hi)
+        return Value(q.to(torch.float32), self.spec())
+
+    def node(self, name, xs, specs):
+        grid, (channels, height, width) = self.grid, self.shape
+        return ops.Input.make(name, (height, width, channels), lo=grid.lo, hi=grid.hi, scale=grid.scale,
+                              bits=grid.bits, signed=grid.signed, module=self.block)  # fmt: skip
+
+
+class Output(Step):
+    """A tensor that leaves the network."""
+
+    def fake(self, x):
+        return x
+
+    def spec(self, x):
+        return x
+
+    def integers(self, x):
+        return x
+
+    def node(self, name, xs, specs):
+        return ops.Output.make(name, xs[0], module=self.block)

@@ -1,0 +1,104 @@
+"""Convolution and linear: exact sums of products."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hwqat import ops
+from hwqat.nn import exact
+from hwqat.nn.steps.base import Step
+from hwqat.nn.values import Spec, Value
+from hwqat.nn.weighted import QuantConv2d, QuantLinear
+
+
+def _sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ranges of ``sum(w * x)`` for each filter, any x in lo..hi: object arrays (OC,)."""
+    flat = weight.reshape(len(weight), -1)  # int64; weights have at most 16 bits: these sums fit with room
+    up = np.where(flat > 0, flat, 0).sum(axis=1).astype(object)
+    down = np.where(flat < 0, flat, 0).sum(axis=1).astype(object)
+    return up * lo + down * hi, up * hi + down * lo
+
+
+def _bound(weight: np.ndarray, largest: int) -> int:
+    """No partial sum, in any order, is larger: the L1 norm of a filter times the largest input."""
+    return int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max()) * largest
+
+
+class Product(Step):
+    """What both share. layer: the quantised layer, whose weights are used."""
+
+    layer: QuantConv2d | QuantLinear
+
+    def __init__(self, name, inputs, path, block, *, layer) -> None:
+        super().__init__(name, inputs, path, block)
+        self.layer = layer
+        self.modules[path] = layer
+
+    def fake(self, x):
+        return self.layer(x)
+
+    def unquantised(self):
+        if not self.layer.weight_quantiser.quantised:
+            yield "its weights have 32 bits"
+
+    def _hull(self, x: Spec) -> tuple[int, int]:
+        return x.lo, x.hi
+
+    def spec(self, x):
+        return self._spec(x, *self.layer.integers())
+
+    def _spec(self, x: Spec, weight, step) -> Spec:
+        return Spec(x.scale[0] * step, *_sums(weight, *self._hull(x)))
+
+
+class Conv2d(Product):
+    """Any groups, stride, dilation; zero padding. geometry: `hwqat.ops.Geometry`."""
+
+    def __init__(self, name, inputs, path, block, *, layer, geometry) -> None:
+        super().__init__(name, inputs, path, block, layer=layer)
+        self.geometry = geometry
+
+    def _hull(self, x):
+        if any(self.geometry.padding):
+            return min(x.lo, x.zero_point), max(x.hi, x.zero_point)
+        return x.lo, x.hi
+
+    def integers(self, x):
+        weight, step = self.layer.integers()
+        layer, lo_hi = self.layer, self._hull(x.spec)
+        bound = _bound(weight, max(-lo_hi[0], lo_hi[1]))
+        top, left, bottom, right = self.geometry.padding
+        image, padding = x.q, (top, left)
+        if (top, left) != (bottom, right) or x.spec.zero_point:
+            image = torch.nn.functional.pad(image, (left, right, top, bottom), value=float(x.spec.zero_point))
+            padding = (0, 0)
+        q = exact.conv2d(image, torch.from_numpy(weight), bound, stride=self.geometry.stride, padding=padding,
+                         dilation=self.geometry.dilation, groups=layer.groups)  # fmt: skip
+        return Value(q, self._spec(x.spec, weight, step))
+
+    def node(self, name, xs, specs):
+        weight, step = self.layer.integers()
+        return ops.Conv2d.make(name, xs[0], weight.transpose(0, 2, 3, 1), weight_bits=self.layer.weight_quantiser.bits,
+                               geometry=self.geometry, groups=self.layer.groups, weight_scale=float(step.max()),
+                               module=self.block)  # fmt: skip
+
+
+class Linear(Product):
+    """flattened: (C, H, W) of the image that its input was flattened from, None if it was a vector or one pixel."""
+
+    def __init__(self, name, inputs, path, block, *, layer, flattened=None) -> None:
+        super().__init__(name, inputs, path, block, layer=layer)
+        self.flattened = flattened
+
+    def integers(self, x):
+        weight, step = self.layer.integers()
+        q = exact.linear(x.q, torch.from_numpy(weight), _bound(weight, x.spec.largest))
+        return Value(q, self._spec(x.spec, weight, step))
+
+    def node(self, name, xs, specs):
+        weight, step = self.layer.integers()
+        if self.flattened is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
+            weight = weight.reshape(len(weight), *self.flattened).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.bits,
+                               weight_scale=float(step.max()), module=self.block)  # fmt: skip

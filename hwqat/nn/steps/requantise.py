@@ -1,0 +1,162 @@
+"""Requantise: batch norm, bias, rescale, ReLU, clip, residual addition and average, in one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from hwqat import ops
+from hwqat.fixed import Fixed, Rounding, signed_bits
+from hwqat.fixed import shift_right as shift_numpy
+from hwqat.nn import exact
+from hwqat.nn.affine import Line
+from hwqat.nn.steps.base import Step
+from hwqat.nn.values import Spec, Value
+from hwqat.quant.activations import ActQuantiser
+from hwqat.quant.constants import Constants, Operand, Rescale, make_constants
+
+#: Widest output of an accelerator.
+OUTPUT_BITS = 32
+
+
+class _Affine(Step):
+    """One or two inputs, each through its own chain of `hwqat.nn.affine` elements, added.
+
+    rescale, rounding: format of the constants, and how the sum is rounded; may be changed between evaluations.
+    """
+
+    def __init__(self, name, inputs, path, block, *, chains, rescale: Rescale, rounding: Rounding) -> None:
+        super().__init__(name, inputs, path, block)
+        self.chains, self.rescale, self.rounding = chains, rescale, rounding
+
+    def total(self, *xs: torch.Tensor) -> torch.Tensor:
+        """The real sum, as training computes it."""
+        total = None
+        for x, chain in zip(xs, self.chains):
+            for element in chain:
+                x = element(x)
+            total = x if total is None else total + x
+        return total
+
+    def real_total(self, *xs: Value | torch.Tensor) -> torch.Tensor:
+        """The real sum where some inputs are integers and others not, float32."""
+        total = 0
+        for x, chain in zip(xs, self.chains):
+            if isinstance(x, Value):
+                total = total + _line(chain, x.spec.channels).apply(x.real()).float()
+            else:
+                for element in chain:
+                    x = element(x)
+                total = total + x
+        return total
+
+    def _operands(self, specs: Sequence[Spec]) -> tuple[list[Operand], np.ndarray]:
+        lines = [_line(chain, spec.channels) for spec, chain in zip(specs, self.chains)]
+        operands = [
+            Operand(spec.scale, line.gain, line.centre, spec.lows, spec.highs, spec.zero_point)
+            for spec, line in zip(specs, lines)
+        ]
+        return operands, sum(line.shift for line in lines)
+
+    def _make(self, name, xs, made: Constants, lo: int, hi: int, scale: float, **container) -> ops.Requant:
+        return ops.Requant.make(name, xs, made.factors, made.bias, factor_forms=made.factor_forms,
+                                bias_form=made.bias_form, lo=lo, hi=hi, scale=scale, rounding=self.rounding,
+                                module=self.block, **container)  # fmt: skip
+
+
+class Requantise(_Affine):
+    """Onto the grid of an activation quantiser, which also is the ReLU. act: the quantiser."""
+
+    def __init__(self, name, inputs, path, block, *, act: ActQuantiser, **affine) -> None:
+        super().__init__(name, inputs, path, block, **affine)
+        self.act = act
+
+    def fake(self, *xs):
+        return self.act(self.total(*xs))
+
+    def unquantised(self):
+        if not self.act.quantised:
+            yield "its activations have 32 bits"
+
+    def constants(self, *specs: Spec) -> Constants:
+        return make_constants(*self._operands(specs), self.act.exact_scale(), self.rescale)
+
+    def spec(self, *specs):
+        return Spec.of(specs[0].channels, self.act.exact_scale(), self.act.lo, self.act.hi)
+
+    def integers(self, *values):
+        specs = [value.spec for value in values]
+        q = exact.requantise([value.q for value in values], self.constants(*specs), self.rounding, self.act.lo, self.act.hi)
+        return Value(q, self.spec(*specs))
+
+    def evaluate(self, *xs):
+        if self.act.quantised and all(isinstance(x, Value) for x in xs):
+            return self.integers(*xs)
+        total = self.real_total(*xs)
+        if not self.act.quantised:
+            return self.act(total)
+        q = self.act.integers(total).to(torch.float32)
+        return Value(q, Spec.of(q.shape[1], self.act.exact_scale(), self.act.lo, self.act.hi))
+
+    def node(self, name, xs, specs):
+        act = self.act
+        return self._make(name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(), bits=act.bits, signed=act.signed)
+
+
+class Logits(_Affine):
+    """What leaves the last layer: its exact sums and an integer bias; nothing is clipped.
+
+    M is 1. With one weight step per channel, or a batch norm, M is each channel's scale relative to the largest.
+    """
+
+    def fake(self, x):
+        return self.total(x)
+
+    def constants(self, x: Spec) -> tuple[Constants, float]:
+        """M and B, and the scale of the output."""
+        (operand,), shift = self._operands([x])
+        steps = np.where(operand.constant, 0.0, np.abs(operand.gain * operand.scale))
+        unit = steps.max() if steps.any() else operand.scale.max()
+        halvings = 0
+        while True:
+            scale = float(unit) * 2.0**halvings
+            made = self._constants(operand, shift, scale, halvings)
+            if signed_bits(*self._range(made)) <= OUTPUT_BITS:
+                return made, scale
+            halvings += 1
+
+    def _constants(self, operand: Operand, shift, scale: float, halvings: int) -> Constants:
+        moving = (operand.gain * operand.scale)[~operand.constant]
+        if (moving == moving[:1]).all() and (moving > 0).all():  # M is a power of two
+            return make_constants([operand], shift, scale, Rescale(OUTPUT_BITS), forms=(Fixed(2, 2 - halvings),),
+                                  bias_form=Fixed(OUTPUT_BITS, OUTPUT_BITS))  # fmt: skip
+        return make_constants([operand], shift, scale, self.rescale)
+
+    def _range(self, made: Constants) -> tuple[int, int]:
+        ends = [int(shift_numpy(end, made.frac, self.rounding)) for end in (min(made.lows), max(made.highs))]
+        return ends[0], ends[1]
+
+    def spec(self, x):
+        made, scale = self.constants(x)
+        return Spec.of(x.channels, scale, *self._range(made))
+
+    def integers(self, x):
+        made, scale = self.constants(x.spec)
+        lo, hi = self._range(made)
+        return Value(exact.requantise([x.q], made, self.rounding, lo, hi), Spec.of(x.spec.channels, scale, lo, hi))
+
+    def evaluate(self, x):
+        return self.integers(x) if isinstance(x, Value) else self.fake(x)
+
+    def node(self, name, xs, specs):
+        made, scale = self.constants(*specs)
+        return self._make(name, xs, made, *self._range(made), scale, signed=True)
+
+
+def _line(chain, channels: int) -> Line:
+    line = Line.identity(channels)
+    for element in chain:
+        line = element.on(line)
+    return line

@@ -1,0 +1,51 @@
+"""What moves integers without changing them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hwqat import ops
+from hwqat.nn.steps.base import Step
+from hwqat.nn.values import Spec, Value
+
+
+class Concat(Step):
+    """Channels of the first input, then of the second, and so on; all on one scale (they share a quantiser)."""
+
+    def fake(self, *xs):
+        return torch.cat(xs, 1)
+
+    def spec(self, *specs):
+        return Spec(*(np.concatenate([getattr(s, name) for s in specs]) for name in ("scale", "lows", "highs")),
+                    specs[0].zero_point)  # fmt: skip
+
+    def integers(self, *values):
+        q = torch.cat([value.q for value in values], 1)
+        return Value(q, self.spec(*(value.spec for value in values)))
+
+    def node(self, name, xs, specs):
+        return ops.Concat.make(name, xs, module=self.block)
+
+
+class Flatten(Step):
+    """(N, C, H, W) -> (N, C * H * W) in PyTorch's order; the graph's is (H, W, C). One pixel needs no node."""
+
+    def __init__(self, name, inputs, path, block, *, shape) -> None:
+        super().__init__(name, inputs, path, block)
+        self.shape = shape  # (C, H, W)
+
+    def fake(self, x):
+        return x.flatten(1)
+
+    def spec(self, x):
+        pixels = self.shape[1] * self.shape[2]
+        return Spec(*(np.repeat(v, pixels) for v in (x.scale, x.lows, x.highs)), x.zero_point)
+
+    def integers(self, x):
+        return Value(x.q.flatten(1), self.spec(x.spec))
+
+    def node(self, name, xs, specs):
+        if xs[0].pixels == 1:
+            return None
+        return ops.Flatten.make(name, xs[0], module=self.block)

@@ -1,0 +1,63 @@
+"""What flows between layers when they compute in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """What is known of a tensor of integers before it runs: real = scale * (q - zero_point).
+
+    Attributes:
+        scale: float64, (C,); all alike except in an accumulator of weights with one step per channel.
+        lows, highs: range of each channel, object arrays (C,) of Python ints.
+    """
+
+    scale: np.ndarray
+    lows: np.ndarray
+    highs: np.ndarray
+    zero_point: int = 0
+
+    @classmethod
+    def of(cls, channels: int, scale: float, lo: int, hi: int, zero_point: int = 0) -> Spec:
+        """An activation: one scale and one range for all channels."""
+        return cls(np.full(channels, float(scale)), np.full(channels, lo, object), np.full(channels, hi, object), zero_point)
+
+    @property
+    def channels(self) -> int:
+        return len(self.lows)
+
+    @property
+    def lo(self) -> int:
+        return int(min(self.lows))
+
+    @property
+    def hi(self) -> int:
+        return int(max(self.highs))
+
+    @property
+    def largest(self) -> int:
+        """The largest magnitude."""
+        return max(-self.lo, self.hi)
+
+    def with_range(self, lows: np.ndarray, highs: np.ndarray) -> Spec:
+        return replace(self, lows=lows, highs=highs)
+
+
+class Value(NamedTuple):
+    """Integers carried exactly in a floating-point tensor (N, C, H, W) or (N, C), with what is known of them."""
+
+    q: Tensor
+    spec: Spec
+
+    def real(self) -> Tensor:
+        """float64 real values."""
+        shape = (-1, *[1] * (self.q.ndim - 2))
+        scale = self.q.new_tensor(self.spec.scale, dtype=torch.float64).reshape(shape)
+        return (self.q.to(torch.float64) - self.spec.zero_point) * scale

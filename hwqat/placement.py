@@ -1,0 +1,345 @@
+"""Where quantisers stand: from the calls of a float network to the steps of a quantised one.
+
+The rules (DESIGN, section 2):
+
+- A convolution, linear layer, pool or concatenation reads integers of few bits: its input is requantised first.
+- What stands between an exact sum and the next such layer (bias, batch norm, the division of an average, ReLU,
+  residual addition) is one requantise.
+- A residual addition takes the last sum of its block as it is, beside the identity; a shortcut with a convolution is
+  requantised before, unless the scheme says that it joins as an accumulator.
+- Behind a ReLU, integers are unsigned; elsewhere signed and symmetric.
+- Inputs of a concatenation share one quantiser.
+- The last sums leave as integer logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from hwqat.data.dataset import Grid
+from hwqat.errors import HwqatError
+from hwqat.fixed import Rounding
+from hwqat.nn.affine import Bias, Mean, Norm
+from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
+from hwqat.nn.weighted import QuantConv2d, QuantLinear
+from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale, Scheme
+from hwqat.tracing import Call
+
+INF = float("inf")
+PRODUCTS = ("conv", "linear")
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a call makes: integers of a step (``ready``), or a sum of operands that is still to be requantised.
+
+    operands: (name of a step, chain of `hwqat.nn.affine` elements), one or two. floor, cap: the clip on their sum.
+    unsigned: never below zero. path, block: where its quantiser will hang. flattened: (C, H, W) if it is the vector
+    of an image of several pixels.
+    """
+
+    operands: tuple[tuple[str, tuple], ...]
+    path: str
+    block: str
+    floor: float = -INF
+    cap: float = INF
+    unsigned: bool = False
+    flattened: tuple[int, int, int] | None = None
+    ready: str | None = None
+
+    @property
+    def clipped(self) -> bool:
+        return (self.floor, self.cap) != (-INF, INF)
+
+
+def place(calls: list[Call], scheme: Scheme, grid: Grid) -> list[Step]:
+    """The steps of the quantised network, in an order in which they can run."""
+    return _Placer(calls, scheme, grid).run()
+
+
+class _Placer:
+    """Walks the calls in order. ``values``: what each call made; ``steps``: what there is so far."""
+
+    def __init__(self, calls: list[Call], scheme: Scheme, grid: Grid) -> None:
+        self.calls, self.scheme, self.grid = calls, scheme, grid
+        self.by_name = {call.name: call for call in calls}
+        self.users: dict[str, list[Call]] = {call.name: [] for call in calls}
+        for call in calls:
+            for name in call.inputs:
+                self.users[name].append(call)
+        self.depth = self._depths()
+        self.values: dict[str, _Value] = {}
+        self.steps: dict[str, Step] = {}
+        self.layers: dict[nn.Module, nn.Module] = {}  # float layer -> quantised layer: shared ones stay shared
+        self.paths: set[str] = set()  # of quantisers
+
+    def run(self) -> list[Step]:
+        for call in self.calls:
+            made = getattr(self, f"_{call.kind}")(call, *(self.values[name] for name in call.inputs))
+            if made is not None:
+                self.values[call.name] = made
+        return self._used()
+
+    def _used(self) -> list[Step]:
+        """The steps that some output needs."""
+        needed: set[str] = set()
+        for step in reversed(self.steps.values()):
+            if isinstance(step, Output) or step.name in needed:
+                needed |= {step.name, *step.inputs}
+        return [step for step in self.steps.values() if step.name in needed]
+
+    # Facts about the calls --------------------------------------------------------------------------------------------
+
+    def _depths(self) -> dict[str, int]:
+        """How many convolutions and linear layers stand on the longest way from the input to each call."""
+        depth: dict[str, int] = {}
+        for call in self.calls:
+            depth[call.name] = max((depth[name] for name in call.inputs), default=0) + (call.kind in PRODUCTS)
+        return depth
+
+    def _is_first(self, call: Call) -> bool:
+        return self.depth[call.name] == 1
+
+    def _is_last(self, call: Call) -> bool:
+        """Whether no further product stands between it and an output."""
+        return all(user.kind not in PRODUCTS and self._is_last(user) for user in self.users[call.name])
+
+    def _feeds_last(self, call: Call) -> bool:
+        """Whether a last layer reads the integers of this call, moved or pooled by maximum at most."""
+        return any(
+            self._is_last(user) if user.kind in PRODUCTS else user.kind in ("pass", "flatten", "max", "clip") and self._feeds_last(user)
+            for user in self.users[call.name]
+        )
+
+    # Making steps -----------------------------------------------------------------------------------------------------
+
+    def _add_step(self, kind: type[Step], path: str, block: str, inputs=(), **details) -> str:
+        name = _unique(_identifier(path), self.steps)
+        self.steps[name] = kind(name, tuple(inputs), path, block, **details)
+        return name
+
+    def _requantise(self, call: Call, act: ActQuantiser | None = None) -> str:
+        """The step that makes integers of what ``call`` made; only one for all who ask."""
+        value = self.values[call.name]
+        if value.ready is not None:
+            return value.ready
+        path = _unique(value.path, self.paths)
+        self.paths.add(path)
+        if act is None:
+            act = self._quantiser(call, value, path)
+        name = self._add_requantise(path, value, act)
+        self.values[call.name] = replace(
+            value, operands=((name, ()),), floor=-INF, cap=INF, unsigned=not act.signed, ready=name
+        )
+        return name
+
+    def _add_requantise(self, path: str, value: _Value, act: ActQuantiser) -> str:
+        name = self._add_affine(Requantise, path, value, act=act)
+        self.steps[name].modules.setdefault(path, act)
+        return name
+
+    def _add_affine(self, kind: type[Step], path: str, value: _Value, **details) -> str:
+        name = self._add_step(
+            kind, path, value.block, [source for source, _ in value.operands], chains=[chain for _, chain in value.operands],
+            rescale=Rescale.parse(self.scheme.rescale), rounding=Rounding(self.scheme.rounding), **details,
+        )  # fmt: skip
+        for _, chain in value.operands:
+            for element in chain:
+                self.steps[name].modules |= getattr(element, "modules", {})
+        return name
+
+    def _quantiser(self, call: Call, value: _Value, path: str) -> ActQuantiser:
+        """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
+        sources = [self.steps[source] for source, _ in value.operands]
+        only_norm = not value.clipped and len(sources) == 1 and isinstance(sources[0], (Input, Requantise, MaxPool, Concat))
+        layer = self.scheme.layer(
+            path, first=self.depth[call.name] <= 1 and call.kind != "average", last=self._feeds_last(call)
+        )
+        bits = self.scheme.bn_bits if only_norm and not isinstance(sources[0], Input) else layer.act_bits
+        for step in (*sources, None):  # what is said of the layer, then what is said of its activation
+            bits = self.scheme.override(step.path if step else path).get("act_bits", bits)
+        signed = not (value.floor == 0 or value.unsigned)
+        if signed and bits == 1:
+            raise HwqatError(
+                f"activation {path!r} is signed and cannot have 1 bit, which would hold zero alone; give it 2 or more"
+            )
+        return ACT_QUANTISERS[layer.activations](bits, signed, value.floor, value.cap)
+
+    # One method for each kind of call: (call, values of its inputs) -> value ------------------------------------------
+
+    def _input(self, call: Call) -> _Value:
+        if any(isinstance(step, Input) for step in self.steps.values()):
+            raise HwqatError("the network has several inputs; hwqat takes networks with one")
+        name = self._add_step(Input, "input_0", "", grid=self.grid, shape=tuple(call.shape))
+        return _Value(((name, ()),), "input_0", "", unsigned=self.grid.lo >= 0, ready=name)
+
+    def _conv(self, call: Call, x: _Value) -> _Value:
+        layer = self._quantised_layer(call, QuantConv2d)
+        name = self._add_step(Conv2d, call.path, call.block, [self._read(call)], layer=layer, geometry=call.params["geometry"])
+        return self._sum(call, name, layer)
+
+    def _linear(self, call: Call, x: _Value) -> _Value:
+        layer = self._quantised_layer(call, QuantLinear)
+        if len(call.shape) != 1:
+            raise HwqatError(f"linear layer {call.path!r} must read vectors (N, C), not images; flatten them first")
+        source = self._read(call)
+        name = self._add_step(Linear, call.path, call.block, [source], layer=layer, flattened=self.values[call.inputs[0]].flattened)
+        return self._sum(call, name, layer)
+
+    def _read(self, call: Call, index: int = 0) -> str:
+        return self._requantise(self.by_name[call.inputs[index]])
+
+    def _sum(self, call: Call, name: str, layer) -> _Value:
+        chain = () if layer.bias is None else (Bias(layer),)
+        return _Value(((name, chain),), f"{call.path}_q", call.block)
+
+    def _quantised_layer(self, call: Call, kind: type):
+        if call.module not in self.layers:
+            layer = self.scheme.layer(call.path, first=self._is_first(call), last=self._is_last(call))
+            quantiser = WEIGHT_QUANTISERS[layer.weights](layer.weight_bits, layer.per_channel)
+            self.layers[call.module] = kind(call.module, quantiser)
+        return self.layers[call.module]
+
+    def _norm(self, call: Call, x: _Value) -> _Value:
+        if self.values[call.inputs[0]].flattened is not None:
+            raise HwqatError(f"batch norm {call.path!r} stands behind a flattened image; put it in front of the flattening")
+        return self._affine(call, x, Norm(call.module, call.path))
+
+    def _normalise(self, call: Call, x: _Value) -> _Value:
+        module = call.params["normalise"]
+        module.modules = {call.path: module}
+        return self._affine(call, x, module)
+
+    def _affine(self, call: Call, x: _Value, element) -> _Value:
+        """One more element on the chain of a single sum; behind a clip or an addition, on integers."""
+        if x.clipped or len(x.operands) > 1:
+            self._read(call)
+            x = self.values[call.inputs[0]]
+        ((source, chain),) = x.operands
+        return _Value(((source, (*chain, element)),), f"{call.path}_q", call.block)
+
+    def _clip(self, call: Call, x: _Value) -> _Value:
+        floor, cap = call.params["floor"], call.params["cap"]
+        if x.unsigned and x.ready and floor == 0 and cap == INF:
+            return x
+        path = call.path if call.module is not None else _join(call.path, "relu" if floor == 0 else "clip")
+        return replace(x, floor=max(x.floor, floor), cap=min(x.cap, cap), path=path, block=call.block, ready=None)
+
+    def _add(self, call: Call, a: _Value, b: _Value) -> _Value:
+        names = list(call.inputs)
+        if self.depth[names[0]] < self.depth[names[1]]:  # the side with more layers is the block, the other the branch
+            names.reverse()
+        operands, unsigned = [], True
+        for name, is_branch in zip(names, (False, True)):
+            value = self.values[name]
+            summed = isinstance(self.steps[value.operands[0][0]], (Conv2d, Linear))
+            requantised_branch = is_branch and summed and self.scheme.branch == "requantise"
+            if value.ready is None and (value.clipped or len(value.operands) > 1 or requantised_branch):
+                self._requantise(self.by_name[name])
+                value = self.values[name]
+            operands += value.operands
+            unsigned &= value.unsigned
+        return _Value(tuple(operands), _join(call.path, "add"), call.block, unsigned=unsigned)
+
+    def _average(self, call: Call, x: _Value) -> _Value:
+        geometry = call.params["geometry"]
+        source = self._read(call)
+        x = self.values[call.inputs[0]]
+        path = call.path if call.module is not None else _join(call.path, "average")
+        made = x
+        if not geometry.trivial:
+            name = self._add_step(SumPool, path, call.block, [source], geometry=geometry)
+            made = _Value(((name, (Mean(geometry.taps),)),), f"{path}_q", call.block, unsigned=x.unsigned)
+        if not call.params.get("flat"):
+            return made
+        self.values[call.name] = made
+        return self._flatten_value(call, (self.by_name[call.inputs[0]].shape[0], 1, 1))
+
+    def _max(self, call: Call, x: _Value) -> _Value:
+        source = self._read(call)
+        if call.params["geometry"].trivial:
+            return self.values[call.inputs[0]]
+        path = call.path if call.module is not None else _join(call.path, "max")
+        name = self._add_step(MaxPool, path, call.block, [source], geometry=call.params["geometry"])
+        return replace(self.values[call.inputs[0]], operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block)
+
+    def _concat(self, call: Call, *xs: _Value) -> _Value:
+        if len(call.shape) != 3:
+            raise HwqatError(f"a concatenation of vectors in {call.path or 'the network'!r}; concatenate images, before flattening")
+        path = _unique(_join(call.path, "concat_q"), self.paths)
+        self.paths.add(path)
+        unsigned = all(x.floor == 0 or x.unsigned for x in xs)
+        bits = self.scheme.layer(path, last=self._feeds_last(call)).act_bits
+        shared = ACT_QUANTISERS[self.scheme.activations](bits, not unsigned)
+        names = []
+        for name, x in zip(call.inputs, xs):
+            x = self.values[name]
+            if x.ready is None and not x.clipped:  # its own quantiser would do nothing else: the shared one is its own
+                made = self._add_requantise(path, x, shared)
+                self.values[name] = replace(x, operands=((made, ()),), unsigned=unsigned, ready=made)
+            else:
+                made = self._add_requantise(path, x if x.ready is None else replace(x, operands=((x.ready, ()),)), _clipping(shared, x))
+            names.append(made)
+        name = self._add_step(Concat, _join(call.path, "concat"), call.block, names)
+        return _Value(((name, ()),), path, call.block, unsigned=unsigned, ready=name)
+
+    def _flatten(self, call: Call, x: _Value) -> _Value:
+        shape = self.by_name[call.inputs[0]].shape
+        if len(shape) == 1:
+            return x
+        self._read(call)
+        self.values[call.name] = self.values[call.inputs[0]]
+        return self._flatten_value(call, tuple(shape))
+
+    def _flatten_value(self, call: Call, shape: tuple[int, int, int]) -> _Value:
+        source = self._requantise(call)
+        path = call.path if call.module is not None and call.kind == "flatten" else _join(call.path, "flatten")
+        name = self._add_step(Flatten, path, call.block, [source], shape=shape)
+        several = shape if shape[1] * shape[2] > 1 else None
+        return replace(self.values[call.name], operands=((name, ()),), ready=name, flattened=several)
+
+    def _pass(self, call: Call, x: _Value) -> _Value:
+        return x
+
+    def _output(self, call: Call, *xs: _Value) -> None:
+        for number, (name, x) in enumerate(zip(call.inputs, xs)):
+            x = self.values[name]
+            if x.flattened is not None:
+                raise HwqatError("a flattened image is an output of the network; return the image itself")
+            exact = isinstance(self.steps[x.operands[0][0]], (Conv2d, Linear, SumPool))
+            if x.ready is None and not x.clipped and len(x.operands) == 1 and exact:
+                source = self._add_affine(Logits, _unique(x.path, self.paths), x)
+                self.values[name] = replace(x, operands=((source, ()),), ready=source)
+            else:
+                source = self._requantise(self.by_name[name])
+            self._add_step(Output, f"output_{number}", "", [source])
+
+
+def _clipping(shared: ActQuantiser, x: _Value) -> ActQuantiser:
+    """The shared quantiser of a concatenation for an input with a clip of its own."""
+    if x.floor == 0 and shared.signed or x.cap != INF:
+        raise HwqatError(
+            f"the concatenation that reads {x.path!r} mixes clipped and unclipped inputs; put one ReLU behind it instead"
+        )
+    return shared
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _unique(name: str, taken) -> str:
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
+
+
+def _identifier(path: str) -> str:
+    """A C identifier of a module path."""
+    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in path)
+    return text if text[:1].isalpha() else f"n{text}"

@@ -1,0 +1,117 @@
+"""From a plain float network to one that trains with the hardware's arithmetic."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hwqat.data.dataset import Grid
+from hwqat.errors import HwqatError
+from hwqat.nn.affine import Normalise
+from hwqat.nn.model import QatModel
+from hwqat.nn.steps import Requantise
+from hwqat.nn.steps.product import Product
+from hwqat.placement import place
+from hwqat.quant import ActQuantiser, Scheme
+from hwqat.quant.calibrate import CALIBRATIONS, Histogram
+from hwqat.tracing import Call, trace
+
+#: An 8-bit image as it is: q = pixel - 128.
+IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
+
+
+def prepare(
+    model: nn.Module,
+    scheme: Scheme,
+    example: Tensor | Iterable[Tensor],
+    grid: Grid = IMAGE_GRID,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> QatModel:
+    """The quantised network of ``model``, which is left as it is.
+
+    example: a batch of real images (N, C, H, W), or several: the ranges of activations start from what the float
+    network shows on them. grid: the integers of an image and what they mean (that of the data set). mean, std: if the
+    float network was trained on ``(image - mean) / std``, per channel; it becomes a requantise of the input.
+
+    Parameters keep their names, so a float checkpoint of ``model`` matches. HwqatError names every operation that is
+    not supported, all at once.
+    """
+    batches = [example] if isinstance(example, Tensor) else list(example)
+    if not batches or batches[0].ndim != 4:
+        raise HwqatError("prepare needs an example: a batch of real images (N, C, H, W), or several such batches")
+    model = copy.deepcopy(model)
+    device = next((p.device for p in model.parameters()), batches[0].device)
+    batches = [batch.to(device) for batch in batches]
+    if mean is not None or std is not None:
+        model = _Normalised(mean, std, model).to(device)
+    calls = trace(model, batches[0])
+    if mean is not None or std is not None:
+        calls = [_without_prefix(call) for call in calls]
+    quantised = QatModel(place(calls, scheme, grid), scheme).to(device)
+    calibrate(quantised, batches, scheme.calibration)
+    quantised.train(model.training)
+    return quantised
+
+
+@torch.no_grad()
+def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> None:
+    """Begin every quantiser from the float network's weights and from its activations on ``batches``."""
+    for step in model.steps:
+        if isinstance(step, Product):
+            step.layer.weight_quantiser.begin(step.layer.weight)
+    acts = {id(step.act): step.act for step in model.steps if isinstance(step, Requantise)}.values()
+    seen = {act: Histogram() for act in acts}
+    with _observed(model, seen):
+        for batch in batches:
+            model.run_float(batch)
+    for act, histogram in seen.items():
+        act.begin(min(CALIBRATIONS[method](histogram, act.hi), act.cap))
+
+
+@contextlib.contextmanager
+def _observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[None]:
+    """Within, nothing is quantised and every activation is shown to its histogram."""
+    training = model.training
+    weights = [step.layer.weight_quantiser for step in model.steps if isinstance(step, Product)]
+    model.eval()
+    for act, histogram in seen.items():
+        act.observer = histogram
+    for quantiser in weights:
+        quantiser.bypass = True
+    try:
+        yield
+    finally:
+        for act in seen:
+            act.observer = None
+        for quantiser in weights:
+            quantiser.bypass = False
+        model.train(training)
+
+
+class Normalize(Normalise):
+    """`Normalise` under the name that tracing knows."""
+
+
+class _Normalised(nn.Module):
+    def __init__(self, mean, std, net: nn.Module) -> None:
+        super().__init__()
+        if mean is None or std is None:
+            raise HwqatError("prepare needs mean and std together")
+        self.normalise = Normalize(mean, std)
+        self.net = net
+
+    def forward(self, x):
+        return self.net(self.normalise(x))
+
+
+def _without_prefix(call: Call) -> Call:
+    from dataclasses import replace
+
+    strip = lambda path: path.removeprefix("net").removeprefix(".")  # noqa: E731
+    return replace(call, path=strip(call.path), block=strip(call.block))

@@ -1,0 +1,160 @@
+"""The constants of requantise, M and B, from real gains and shifts: the one place where they are rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwqat.errors import HwqatError
+from hwqat.fixed import Fixed, common_frac, from_real, smallest_integer_bits, to_real
+from hwqat.ops.requant import SUM_BITS
+
+#: Narrowest format that making room in the sum may lead to; below this the constants would mean nothing.
+LEAST_WIDTH = 4
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Format of M and B. integer None: the smallest I that holds the largest constant, for M and B each."""
+
+    width: int = 32
+    integer: int | None = None
+
+    @classmethod
+    def parse(cls, text: str | int) -> Rescale:
+        """From "W" or "W,I"."""
+        parts = str(text).split(",")
+        try:
+            width, *integer = map(int, parts)
+        except ValueError:
+            width, integer = 0, []
+        if not 2 <= width <= 32 or len(integer) > 1:
+            raise HwqatError(f"rescale must be a width of 2..32 bits, W, or a format, W,I, not {text!r}")
+        return cls(width, *integer)
+
+    def __str__(self) -> str:
+        return str(self.width) if self.integer is None else f"{self.width},{self.integer}"
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """One input of a requantise: integers ``x`` and what they mean.
+
+    The requantise adds ``gain[c] * (scale[c] * (x - zero_point) - centre[c])`` to its sum of real values.
+
+    Attributes:
+        scale, gain, centre: float64, (C,). The centre is where M's rounding must not show: a batch norm's mean.
+        lows, highs: range of x in each channel, object arrays (C,) of Python ints.
+    """
+
+    scale: np.ndarray
+    gain: np.ndarray
+    centre: np.ndarray
+    lows: np.ndarray
+    highs: np.ndarray
+    zero_point: int = 0
+
+    @property
+    def constant(self) -> np.ndarray:
+        """Channels in which x never changes, bool (C,)."""
+        return (self.lows == self.highs).astype(bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """Raw integers and formats, as `hwqat.ops.Requant` takes them. saturated: how many did not fit their format.
+
+    lows, highs: range in each channel of the exact sum at ``frac`` fractional bits, rounding constant not included.
+    bound: no partial sum, in any order, is larger in magnitude.
+    """
+
+    factors: np.ndarray  # int64 (inputs, C), or (inputs, 1) when alike in all channels
+    factor_forms: tuple[Fixed, ...]
+    bias: np.ndarray  # int64 (C,)
+    bias_form: Fixed
+    saturated: int
+    lows: np.ndarray
+    highs: np.ndarray
+    bound: int
+
+    @property
+    def frac(self) -> int:
+        return common_frac([form.frac for form in self.factor_forms], self.bias_form.frac)
+
+
+def make_constants(
+    operands: Sequence[Operand],
+    shift: np.ndarray,
+    out_scale: float,
+    rescale: Rescale,
+    *,
+    forms: tuple[Fixed, ...] | None = None,
+    bias_form: Fixed | None = None,
+) -> Constants:
+    """M and B of ``real = sum over operands + shift[c]``, ``q = real / out_scale`` before clamping.
+
+    B is worked out from the rounded M. A channel whose operand is constant gets M = 0, its value goes into B.
+    A width that the 64-bit sum does not leave is made narrower, unless a fixed format is asked for: by ``rescale``,
+    or by ``forms`` and ``bias_form``.
+    """
+    wanted = [np.where(o.constant, 0.0, o.gain * o.scale / out_scale) for o in operands]
+    if forms is not None:
+        return _round(operands, shift, out_scale, wanted, forms, bias_form)
+    widths = [rescale.width] * len(operands)
+    while True:
+        forms = tuple(_form(replace(rescale, width=w), m) for w, m in zip(widths, wanted))
+        made = _round(operands, shift, out_scale, wanted, forms, rescale)
+        if max(-min(made.lows), max(made.highs)) < _room(made.frac) or rescale.integer is not None:
+            return made  # a fixed format that does not fit is found by the graph's rules, which name the node
+        finest = max(range(len(forms)), key=lambda i: forms[i].frac)
+        if widths[finest] <= LEAST_WIDTH:
+            return made
+        widths[finest] -= 1
+
+
+def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> Constants:
+    factors, saturated = [], 0
+    offset = shift / out_scale
+    for operand, m, form in zip(operands, wanted, forms):
+        raw, lost = from_real(m, form)
+        factors.append(raw)
+        saturated += lost
+        rounded = to_real(raw, form)
+        still = operand.constant
+        # a constant operand adds gain * (scale * (x - zero_point) - centre) once and for all
+        value = operand.scale * (operand.lows.astype(np.float64) - operand.zero_point) - operand.centre
+        moving = -rounded * (operand.centre / operand.scale + operand.zero_point)
+        offset = offset + np.where(still, operand.gain * value / out_scale, moving)
+    bias_form = bias if isinstance(bias, Fixed) else _bias_form(bias, offset, forms)
+    raw_bias, lost = from_real(offset, bias_form)
+    if all((f == f[0]).all() for f in factors):
+        factors = [f[:1] for f in factors]
+    frac = common_frac([form.frac for form in forms], bias_form.frac)
+    lows = highs = raw_bias.astype(object) * 2 ** (frac - bias_form.frac)
+    bounds = np.abs(lows)
+    for operand, raw, form in zip(operands, factors, forms):
+        m = raw.astype(object) * 2 ** (frac - form.frac)
+        ends = np.stack([m * operand.lows, m * operand.highs])
+        lows, highs, bounds = lows + ends.min(axis=0), highs + ends.max(axis=0), bounds + np.abs(ends).max(axis=0)
+    return Constants(np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)))
+
+
+def _form(rescale: Rescale, values: np.ndarray) -> Fixed:
+    integer = smallest_integer_bits(values, rescale.width) if rescale.integer is None else rescale.integer
+    return Fixed(rescale.width, integer)
+
+
+def _bias_form(rescale: Rescale, offset: np.ndarray, forms: Sequence[Fixed]) -> Fixed:
+    form = _form(rescale, offset)
+    if rescale.integer is not None:
+        return form
+    # a B finer than every M would widen the sum for nothing
+    return replace(form, integer=max(form.integer, rescale.width - max(f.frac for f in forms)))
+
+
+def _room(frac: int) -> int:
+    """Largest magnitude that leaves the sum, with its rounding constant, inside SUM_BITS."""
+    half = 1 << (frac - 1) if frac > 0 else 0
+    return ((1 << (SUM_BITS - 1)) >> max(0, -frac)) - half

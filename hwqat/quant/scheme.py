@@ -1,0 +1,158 @@
+"""What to quantise, and how: one frozen dataclass, also from TOML or from the plain values in run.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from hwqat.errors import HwqatError
+from hwqat.fixed import Rounding
+from hwqat.quant.activations import ACT_QUANTISERS
+from hwqat.quant.constants import Rescale
+from hwqat.quant.grid import FLOAT_BITS, MAX_BITS
+from hwqat.quant.weights import WEIGHT_QUANTISERS
+
+BRANCHES = ("requantise", "accumulator")
+BATCH_NORMS = ("unfolded",)
+CALIBRATIONS = ("min-max", "percentile", "mse")
+
+#: what an override for some layers may state
+LAYER_KEYS = ("weight_bits", "act_bits", "weights", "activations", "per_channel")
+
+
+@dataclass(frozen=True)
+class LayerScheme:
+    """What one layer gets. weights, activations: names of quantisers; per_channel: one weight step per channel."""
+
+    weight_bits: int
+    act_bits: int
+    weights: str
+    activations: str
+    per_channel: bool
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A quantisation scheme.
+
+    weight_bits, act_bits: of every layer but the first and the last; 1..16 (signed activations 2..16), or 32 for
+        "not quantised". An activation belongs to the layer that makes it.
+    first_weight_bits, first_act_bits: of layers that read the network's input, and of what they make.
+    last_weight_bits, last_act_bits: of layers that make the network's outputs, and of what they read.
+    bn_bits: of a batch norm that stands in front of a convolution.
+    weights, activations: names of the quantisers. per_channel: weights get one step for each output channel.
+    calibration: how the ranges of activations start: "min-max", "percentile" or "mse".
+    rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I".
+    rounding: how requantise rounds its sum (the names of ap_fixed).
+    branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
+        joins as an accumulator ("accumulator").
+    bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution.
+    layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}.
+    """
+
+    weight_bits: int = 8
+    act_bits: int = 8
+    first_weight_bits: int = 8
+    first_act_bits: int = 8
+    last_weight_bits: int = 8
+    last_act_bits: int = 8
+    bn_bits: int = 16
+    weights: str = "absmax"
+    activations: str = "modified-pact"
+    per_channel: bool = False
+    calibration: str = "mse"
+    rescale: str = "32"
+    rounding: str = "AP_RND"
+    branch: str = "requantise"
+    bn: str = "unfolded"
+    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rescale, int) and not isinstance(self.rescale, bool):
+            object.__setattr__(self, "rescale", str(self.rescale))
+        _check("the scheme", {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        Rescale.parse(self.rescale)
+        for glob, changes in self.layers.items():
+            where = f"the scheme's layers {glob!r}"
+            if not isinstance(changes, dict):
+                raise HwqatError(f"{where} must be a table of keys, not {changes!r}")
+            _known(where, changes, LAYER_KEYS)
+            _check(where, changes)
+
+    # Making one -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = "the scheme") -> Scheme:
+        """From plain values (of JSON or TOML); an unknown key is an error."""
+        _known(where, values, [f.name for f in dataclasses.fields(cls)])
+        return cls(**values)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Scheme:
+        """From a TOML file that states what differs from the default."""
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise HwqatError(f"quantisation scheme {path} does not exist") from error
+        except (OSError, ValueError) as error:
+            raise HwqatError(f"quantisation scheme {path} cannot be read as TOML: {error}") from error
+        return cls.from_dict(values, f"quantisation scheme {path}")
+
+    @classmethod
+    def uniform(cls, bits: int, **changes: Any) -> Scheme:
+        """``bits`` for every weight and activation, but at least 8 for the first and the last layer."""
+        return cls(weight_bits=bits, act_bits=bits, **changes)
+
+    def with_changes(self, **changes: Any) -> Scheme:
+        _known("the changes", changes, [f.name for f in dataclasses.fields(self)])
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` takes them back."""
+        return dataclasses.asdict(self)
+
+    # Asking it ------------------------------------------------------------------------------------------------------
+
+    def layer(self, path: str, *, first: bool = False, last: bool = False) -> LayerScheme:
+        """What the layer (or activation) at ``path`` gets. Overrides win over first and last."""
+        values = {key: getattr(self, key) for key in LAYER_KEYS}
+        if first:
+            values |= {"weight_bits": self.first_weight_bits, "act_bits": self.first_act_bits}
+        if last:
+            values |= {"weight_bits": self.last_weight_bits, "act_bits": self.last_act_bits}
+        return LayerScheme(**(values | self.override(path)))
+
+    def override(self, path: str) -> dict[str, Any]:
+        """What the globs that match ``path`` state."""
+        found: dict[str, Any] = {}
+        for glob, changes in self.layers.items():
+            if fnmatchcase(path, glob):
+                found |= changes
+        return found
+
+
+def _known(where: str, values: dict[str, Any], known) -> None:
+    for key in values:
+        if key not in known:
+            raise HwqatError(f"unknown key {key!r} in {where}; known are {', '.join(known)}")
+
+
+def _check(where: str, values: dict[str, Any]) -> None:
+    choices = {
+        "weights": WEIGHT_QUANTISERS, "activations": ACT_QUANTISERS, "calibration": CALIBRATIONS,
+        "rounding": [str(mode) for mode in Rounding], "branch": BRANCHES, "bn": BATCH_NORMS,
+    }  # fmt: skip
+    for key, value in values.items():
+        if key.endswith("_bits"):
+            if isinstance(value, bool) or value not in (*range(1, MAX_BITS + 1), FLOAT_BITS):
+                raise HwqatError(f"{where}: {key} must be 1..{MAX_BITS}, or {FLOAT_BITS} for float, not {value!r}")
+        elif key in choices:
+            if value not in choices[key]:
+                raise HwqatError(f"{where}: {key} must be one of {', '.join(choices[key])}, not {value!r}")
+        elif key == "per_channel" and not isinstance(value, bool):
+            raise HwqatError(f"{where}: {key} must be true or false, not {value!r}")
