@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import cosim, csim, doctor, evaluate, export, train
+from . import cosim, csim, doctor, evaluate, export, report, train
 
 COMMANDS = {
     "train": train,
@@ -9,4 +9,5 @@ COMMANDS = {
     "csim": csim,
     "cosim": cosim,
     "doctor": doctor,
+    "report": report,
 }

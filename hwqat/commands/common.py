@@ -40,13 +40,13 @@ def require_build(folder: str | Path) -> Graph:
     return load_graph(folder)
 
 
-def open_run(folder: str | Path, data_dir: str | None) -> Trained:
-    """The trained network in a RUN folder, with its data set."""
+def open_run(folder: str | Path, data_dir: str | None, **changes) -> Trained:
+    """The trained network in a RUN folder, with its data set; ``changes`` are to its scheme."""
     from ..restore import restore
     from ..runs import load_card
 
     dataset = datasets.load(load_card(folder).data, data_dir)
-    model, run = restore(folder, dataset)
+    model, run = restore(folder, dataset, **changes)
     return Trained(model, run, dataset)
 
 
@@ -63,6 +63,12 @@ def target_arguments(parser: ArgumentParser) -> None:
 
 def target_of(args: Namespace) -> Target:
     return Target(device=args.target, clock_mhz=args.clock, fps=args.fps, dsp=args.dsp)
+
+
+def typed(*words: str, **options) -> str:
+    """A command as one would type it again; options that were not given are left out."""
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
+    return " ".join(["hwqat", *words, *given])
 
 
 def table(rows: list[tuple[str, str]]) -> str:

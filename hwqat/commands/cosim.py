@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import HwqatError
-from .common import require_build
+from ..results import save_result
+from .common import require_build, typed
 
 HELP = "simulate the SystemVerilog with Verilator and cocotb and compare it with golden"
 
@@ -30,5 +31,12 @@ def run(args):
     )
     if result.first:
         print(result.first)
+    found = cosim_json(result)
+    save_result(args.build, "cosim", {"command": typed("cosim", "BUILD", frames=args.frames, stall=args.stall), **found})
+    return found, int(bool(result.mismatches))
+
+
+def cosim_json(result) -> dict:
+    """What ``--json`` prints and BUILD/report/cosim.json keeps."""
     return {"frames": result.frames, "mismatches": result.mismatches, "first": result.first,
-            "fill_cycles": result.fill_cycles, "steady_cycles": result.steady_cycles}, int(bool(result.mismatches))  # fmt: skip
+            "fill_cycles": result.fill_cycles, "steady_cycles": result.steady_cycles}  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .common import require_build
+from ..results import save_result
+from .common import require_build, typed
 
 HELP = "compile the HLS C++ with g++, run it and compare it with golden"
 
@@ -22,5 +23,12 @@ def run(args):
     print(f"C-simulation: {result.frames} frames, {result.mismatches} mismatches")
     if result.first:
         print(result.first)
+    found = csim_json(result)
+    save_result(args.build, "csim", {"command": typed("csim", "BUILD", frames=args.frames), **found})
+    return found, int(bool(result.mismatches))
+
+
+def csim_json(result) -> dict:
+    """What ``--json`` prints and BUILD/report/csim.json keeps."""
     return {"frames": result.frames, "mismatches": result.mismatches, "first": result.first,
-            "fill_cycles": None, "steady_cycles": max(result.trips.values(), default=None)}, int(bool(result.mismatches))  # fmt: skip
+            "fill_cycles": None, "steady_cycles": max(result.trips.values(), default=None)}  # fmt: skip

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import HwqatError
 from ..passes import make_plan
-from .common import data_arguments, open_run, table, target_arguments, target_of
+from ..results import save_result
+from .common import data_arguments, open_run, table, target_arguments, target_of, typed
 
 HELP = "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan"
 COSIM_FRAMES = 20
@@ -30,37 +31,50 @@ def run(args):
 
     began = time.monotonic()
     target = target_of(args)
-    trained = open_run(args.source, args.data_dir)
+    changes = {} if args.rescale is None else {"rescale": args.rescale}
+    trained = open_run(args.source, args.data_dir, **changes)
     if args.vectors is not None and not 1 <= args.vectors <= len(trained.dataset.test):
         raise HwqatError(f"--vectors must be 1..{len(trained.dataset.test)}, not {args.vectors}")
-    changes = {} if args.rescale is None else {"rescale": args.rescale}
-    graph = to_graph(trained.model, trained.run, trained.dataset, **changes)
+    graph = to_graph(trained.model, trained.run, trained.dataset)
     plan = make_plan(graph, target)
     frames = to_frames(trained.dataset.test)
     count = args.vectors or frames_to_write(len(frames), frames[0].size)
     build = export(plan, args.out, (frames[:count],), trained.dataset.test.labels[:count])
+    floating = _float_accuracy(args.source)
+    command = typed("export", str(args.source), out="BUILD", rescale=args.rescale, target=args.target, clock=f"{args.clock:g}",
+                    fps=args.fps, dsp=args.dsp)  # fmt: skip
+    save_result(build, "export", {"command": command, "float_accuracy": floating})
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     result = plan_json(plan)
     if not args.check:
         return result, 0
-    return _check(args, trained, graph, build, result)
+    return _check(trained, graph, build, result, floating)
 
 
-def _check(args, trained, graph, build: Path, result: dict):
-    """Run every engine on the build and print one table."""
+def _float_accuracy(source: str) -> float | None:
+    """Test accuracy of the float network that the run began with, if it is kept."""
     from ..runs import load_card
+
+    folder = Path(source) / "float"
+    return load_card(folder).accuracy.get("test") if folder.is_dir() else None
+
+
+def _check(trained, graph, build: Path, result: dict, floating: float | None):
+    """Run every engine on the build and print one table."""
     from ..sim.cosim import run_cosim
     from ..sim.csim import run_csim
     from ..train import accuracy
+    from .cosim import cosim_json
+    from .csim import csim_json
     from .evaluate import graph_accuracy
 
     test = trained.dataset.test
-    float_run = Path(args.source) / "float"
-    floating = load_card(float_run).accuracy.get("test") if float_run.is_dir() else None
     qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
     csim = run_csim(build, progress=True)
     cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
+    save_result(build, "csim", {"command": "hwqat csim BUILD", **csim_json(csim)})
+    save_result(build, "cosim", {"command": f"hwqat cosim BUILD --frames {COSIM_FRAMES}", **cosim_json(cosim)})
     wrong = csim.mismatches + cosim.mismatches
     rows = [
         ("network", f"{trained.run.net} on {trained.dataset.name}"),

@@ -1,0 +1,41 @@
+"""``hwqat report``: one self-contained HTML page about a BUILD."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from ..errors import HwqatError
+from .common import data_arguments, require_build
+
+HELP = "write one self-contained HTML page about a build"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("build", metavar="BUILD", help="folder of a build")
+    parser.add_argument("--run", metavar="RUN", dest="source", help="the run it was exported from: adds comparisons with float")
+    parser.add_argument("--sweep", metavar="DIR", help="folder of a sweep or search whose plots belong on the page")
+    data_arguments(parser)
+
+
+def run(args):
+    from ..report import gather, write_report
+
+    began = time.monotonic()
+    require_build(args.build)
+    sweep = None if args.sweep is None else _read_sweep(Path(args.sweep) / "sweep.json")
+    facts = gather(args.build)
+    path = write_report(facts, args.build, sweep)
+    seconds, size = time.monotonic() - began, path.stat().st_size
+    print(f"wrote {path} ({size / 1e6:.2f} MB) in {seconds:.1f} s")
+    return {"path": str(path), "bytes": size}, 0
+
+
+def _read_sweep(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise HwqatError(f"{path} does not exist; 'hwqat sweep RUN --out {path.parent}' writes it") from None
+    except (OSError, ValueError) as error:
+        raise HwqatError(f"{path} is damaged ({error}); run the sweep again") from None

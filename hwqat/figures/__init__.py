@@ -1,0 +1,1 @@
+"""Figures without a plotting library: SVG and PNG as strings, for the report and the sweeps."""

@@ -1,0 +1,56 @@
+"""Formats of M and B, and the error that rounding them costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .gather import Facts
+from .labels import percent
+
+
+def constant_rows(facts: Facts) -> list[dict]:
+    """A row for each requantise, as finished text.
+
+    ``bound`` is the most that rounding M and B to their formats can move the sum before Q, in steps of
+    the output, for the inputs that came: half a last place of each M times the largest |x|, plus half of B's.
+    """
+    rows = []
+    for node in facts.graph.of("requant"):
+        forms = [str(form) for form in node.factor_forms]
+        rows.append({
+            "name": node.name, "module": node.module, "rounding": str(node.rounding),
+            "factors": " + ".join(forms), "bias": str(node.bias_form),
+            "per": "channel" if node.factors.shape[1] > 1 else "tensor",
+            "largest": " + ".join(f"{_real(np.abs(m).max(), f):.3g}" for m, f in zip(node.factors, node.factor_forms)),
+            "smallest": " + ".join(_smallest(m, f) for m, f in zip(node.factors, node.factor_forms)),
+            "saturated": str(saturated(node)), "bound": f"{bound(facts, node):.2g}",
+            "changed": percent(facts.compared.changed[node.name], 3) if facts.compared and node.name in facts.compared.changed else "",
+        })  # fmt: skip
+    return rows
+
+
+def bound(facts: Facts, node) -> float:
+    """Largest move of the sum, in steps of the output."""
+    total = 2.0 ** -(node.bias_form.frac + 1)
+    for name, form in zip(node.inputs, node.factor_forms):
+        seen = facts.activations[name]
+        total += max(abs(seen.least), abs(seen.most)) * 2.0 ** -(form.frac + 1)
+    return total
+
+
+def saturated(node) -> int:
+    """Constants that stand at the ends of their format: as a rule, those that did not fit."""
+    named = [*zip(node.factors, node.factor_forms), (node.bias, node.bias_form)]
+    return sum(int(((raw == form.lo) | (raw == form.hi)).sum()) for raw, form in named if form.width > 1)
+
+
+def _real(raw, form) -> float:
+    return float(raw) * 2.0**-form.frac
+
+
+def _smallest(raw, form) -> str:
+    """The smallest |M| that is not 0, with the bits it has left."""
+    used = np.abs(raw[raw != 0])
+    if not used.size:
+        return "0"
+    return f"{_real(used.min(), form):.3g} ({int(used.min()).bit_length()} bit)"
