@@ -34,6 +34,8 @@ def carrier(bound: int, device: torch.device) -> torch.dtype:
 def conv2d(x: Tensor, weight: Tensor, bound: int, *, stride, padding, dilation, groups) -> Tensor:
     """F.conv2d on integers; bound is of the largest partial sum. Returns them in a floating type that holds them."""
     dtype = carrier(bound, x.device)
+    if x.shape[1] == 1:  # oneDNN misreads the strides of one channel in channels-last order: see hwqat.ops.exact
+        x, weight = (t.clone(memory_format=torch.contiguous_format) for t in (x, weight))
     with _plain(x.device):
         return F.conv2d(x.to(dtype), weight.to(x.device, dtype), None, stride, padding, dilation, groups)
 

@@ -26,11 +26,16 @@ def convolve(x: np.ndarray, weight: np.ndarray, geometry: Geometry, groups: int,
 
 def _convolve_float(x, weight, geometry, groups, fill, dtype) -> np.ndarray:
     image = torch.from_numpy(np.ascontiguousarray(x)).to(dtype).permute(0, 3, 1, 2)
+    if image.shape[1] == 1:
+        # Strides of a single channel may read as (N, C, H, W) or (N, H, W, C); oneDNN then leaves parts of an
+        # output of width 1 unwritten (torch 2.13). A copy has the strides of (N, C, H, W).
+        image = image.clone(memory_format=torch.contiguous_format)
     top, left, bottom, right = geometry.padding
     padding = (top, left)
     if fill != 0 or (top, left) != (bottom, right):
         image, padding = F.pad(image, (left, right, top, bottom), value=float(fill)), (0, 0)
     kernel = torch.from_numpy(np.ascontiguousarray(weight)).to(dtype).permute(0, 3, 1, 2)
+    kernel = kernel.clone(memory_format=torch.contiguous_format)
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         out = F.conv2d(image, kernel, None, geometry.stride, padding, geometry.dilation, groups)
     return out.permute(0, 2, 3, 1).to(torch.int64).numpy()
