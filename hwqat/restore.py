@@ -10,6 +10,7 @@ import torch
 from . import models
 from .data import Dataset, Split
 from .errors import HwqatError
+from .graph import Graph
 from .lower import lower
 from .prepare import prepare
 from .quant import Scheme
@@ -26,12 +27,12 @@ def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
     return model.eval(), run
 
 
-def restore(folder: str | Path, dataset: Dataset) -> tuple[torch.nn.Module, Run]:
-    """A quantised network with its trained weights, in eval()."""
+def restore(folder: str | Path, dataset: Dataset, **changes) -> tuple[torch.nn.Module, Run]:
+    """A quantised network with its trained weights, in eval(); ``changes`` are to its scheme (rescale, rounding)."""
     run, state = load_run(folder)
     if run.scheme is None:
         raise HwqatError(f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)")
-    model = quantised(models.build(run.net, **run.net_kwargs), Scheme.from_dict(run.scheme), dataset)
+    model = quantised(models.build(run.net, **run.net_kwargs), Scheme.from_dict(run.scheme).with_changes(**changes), dataset)
     load_weights(model, state, Path(folder) / MODEL)
     return model.eval(), run
 
@@ -39,13 +40,13 @@ def restore(folder: str | Path, dataset: Dataset) -> tuple[torch.nn.Module, Run]
 def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset) -> torch.nn.Module:
     """`prepare` on a data set's own grid, calibrated on its first training images."""
     example = dataset.to_real(dataset.train.images[:256])
-    return prepare(model, scheme, example, grid=dataset.grid)
+    return prepare(model, scheme, example, dataset.grid)
 
 
-def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset, **changes):
-    """Lower a restored network; ``changes`` are those of `lower` (rescale, rounding, ...)."""
+def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset) -> Graph:
+    """Lower a restored network."""
     meta = {"net": run.net, "data": run.data, "classes": list(dataset.classes), "accuracy": run.accuracy}
-    return lower(model, name=run.net, meta=meta, **changes)
+    return lower(model, name=run.net, meta=meta)
 
 
 def to_frames(split: Split) -> np.ndarray:

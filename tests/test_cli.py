@@ -1,0 +1,112 @@
+"""The command line: one sentence and exit code 2 for bad input, nothing left behind."""
+
+import json
+import shutil
+
+import pytest
+
+from hwqat.cli import main
+from hwqat.graph_io import load_graph
+
+
+def fails(capsys, *argv: str) -> str:
+    """Run a command that must fail with code 2; returns its one sentence."""
+    assert main([*map(str, argv)]) == 2
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hwqat: ")]
+    assert len(err) == 1
+    return err[0].removeprefix("hwqat: ")
+
+
+def test_unknown_network_is_one_sentence(capsys, tmp_path):
+    said = fails(capsys, "train", "vgg", "--data", "digits", "--out", tmp_path / "run")
+    assert said == "no network is called 'vgg'; there are digitnet, toynet, resnet20, mobilenetv2"
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_unknown_data_set_is_one_sentence(capsys, tmp_path):
+    said = fails(capsys, "train", "digitnet", "--data", "mnist", "--out", tmp_path / "run")
+    assert said == "no data set is called 'mnist'; there are digits, cifar10"
+
+
+def test_unknown_target_is_one_sentence(capsys, digit_run, tmp_path):
+    said = fails(capsys, "export", digit_run, "--target", "xcvu", "--out", tmp_path / "b")
+    assert said.startswith("unknown target 'xcvu'; choose one of xcup, xc7, ecp5-85k")
+
+
+def test_export_of_no_run_is_one_sentence(capsys, tmp_path):
+    said = fails(capsys, "export", tmp_path / "none", "--out", tmp_path / "b")
+    assert "is not a RUN folder" in said
+    assert not (tmp_path / "b").exists()
+
+
+def test_export_leaves_somebody_elses_folder_alone(capsys, digit_run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    said = fails(capsys, "export", digit_run, "--out", tmp_path / "mine")
+    assert "was not written by hwqat" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_exports_are_byte_identical(digit_run, tmp_path):
+    for name in "ab":
+        assert main(["export", str(digit_run), "--out", str(tmp_path / name), "--vectors", "3"]) == 0
+    files = [{p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "ab"]
+    assert files[0] == files[1]
+    assert len(files[0]) > 10
+
+
+def test_truncated_weights_are_one_sentence(capsys, digit_build, tmp_path):
+    build = shutil.copytree(digit_build, tmp_path / "b")
+    whole = (build / "weights.npz").read_bytes()
+    (build / "weights.npz").write_bytes(whole[: len(whole) // 2])
+    for command in ("csim", "cosim", "eval"):
+        assert "weights.npz is damaged" in fails(capsys, command, build)
+
+
+def test_unknown_graph_version_is_one_sentence(capsys, digit_build, tmp_path):
+    build = shutil.copytree(digit_build, tmp_path / "b")
+    data = json.loads((build / "graph.json").read_text())
+    (build / "graph.json").write_text(json.dumps(data | {"version": 99}))
+    assert "has version 99, this hwqat reads version 1" in fails(capsys, "csim", build)
+
+
+def test_missing_compiler_is_one_sentence(capsys, digit_build, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = fails(capsys, "csim", digit_build)
+    assert "g++" in said and "install" in said
+
+
+def test_layer_of_32_bits_is_refused_by_name(capsys, digit_run, tmp_path):
+    (tmp_path / "c.toml").write_text('[float]\nepochs = 0\n[train]\nepochs = 0\n[scheme.layers."blocks.2.*"]\nweight_bits = 32\n')
+    argv = ["train", "digitnet", "--data", "digits", "--config", tmp_path / "c.toml", "--out", tmp_path / "run"]
+    assert main([*map(str, argv)]) == 0
+    said = fails(capsys, "export", tmp_path / "run", "--out", tmp_path / "b")
+    assert "blocks.2" in said and "32" in said
+    assert not (tmp_path / "b").exists()
+
+
+def test_csim_names_the_first_difference(capsys, digit_build, tmp_path):
+    build = shutil.copytree(digit_build, tmp_path / "b")
+    golden = build / "vectors" / "m_axis.dat"
+    lines = golden.read_text().splitlines()
+    row = lines[1].split(" ")
+    digit = row[4][-1]
+    row[4] = row[4][:-1] + str((int(digit) + 1) % 10)
+    golden.write_text("\n".join([lines[0], " ".join(row), *lines[2:]]) + "\n")
+    assert main(["csim", str(build)]) == 1
+    said = capsys.readouterr().out
+    assert f"frame 1, index 4: expected {row[4]}, got {lines[1].split(' ')[4]}" in said
+
+
+def test_json_is_the_last_line(capsys, digit_build):
+    assert main(["eval", str(digit_build), "--limit", "20", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["engine"] == "golden" and result["images"] == 20
+    assert load_graph(digit_build).name == "digitnet"
+
+
+@pytest.mark.parametrize("argv", [["export"], ["nonsense"], []])
+def test_usage_errors_exit_2(argv):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
