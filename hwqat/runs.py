@@ -97,7 +97,8 @@ def load_weights(module: torch.nn.Module, state: dict[str, Tensor], source: str 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file whole or not at all. Tensors that share memory are stored one by one."""
-    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    order = torch.contiguous_format
+    plain = {name: tensor.detach().cpu().clone(memory_format=order) for name, tensor in tensors.items()}
     content = save(plain, metadata)  # as bytes: save_file leaves a file that only its owner may read
     write_whole(path, lambda target: target.write_bytes(content))
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hwqat import runs
-from hwqat.data import Dataset
+from hwqat.data import Dataset, Draw
 from hwqat.errors import HwqatError
 from hwqat.runs import Run
 from hwqat.train import checkpoint, statistics
@@ -127,6 +127,7 @@ class _Trainer:
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
         frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
         self.freeze_from = config.epochs - frozen
+        self.drawn: tuple[int, Draw] | None = None
         self.at = _Position()
         self.progress = progress
         self.last_save = time.monotonic()
@@ -247,11 +248,14 @@ class _Trainer:
         """The real-valued training images of `index`, augmented as `epoch` has it: (B, C, H, W)."""
         images = self.images[index]
         if self.config.augment:
-            if getattr(self, "_drawn", None) != epoch:
-                self._draw = self.dataset.augment.epoch(len(self.labels), epoch, self.config.seed)
-                self._drawn = epoch
-            images = self._draw.apply(images, index)
+            images = self.moves(epoch).apply(images, index)
         return self.dataset.to_real(images).contiguous(memory_format=self.memory_format)
+
+    def moves(self, epoch: int) -> Draw:
+        """The shifts and flips of `epoch`, drawn once for all its images."""
+        if self.drawn is None or self.drawn[0] != epoch:
+            self.drawn = (epoch, self.dataset.augment.epoch(len(self.labels), epoch, self.config.seed))
+        return self.drawn[1]
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
