@@ -1,0 +1,82 @@
+// Global pool: the sum, or the largest, of each channel over a whole image.
+//
+//   out[g][p] = sum, or max, over the Pixels pixels of  x[pixel][g][p]
+//
+// One word of Pe results for each of the Groups channel groups, read and written back in one cycle.
+// Latency: 1 cycle from the last pixel's beat of a group.
+// Throughput: one input beat a cycle: Pixels * Groups cycles a frame.
+// Cuts: valid and data; out_ready_i reaches in_ready_o through one gate.
+
+module hwqat_global_pool #(
+  parameter bit          Max      = 1'b0,
+  parameter int unsigned Pixels   = 1,
+  parameter int unsigned Groups   = 1,
+  parameter int unsigned Pe       = 1,
+  parameter int unsigned InBits   = 8,
+  parameter bit          InSigned = 1'b1,
+  parameter int unsigned OutBits  = 8
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+
+  input  logic [Pe*InBits-1:0]  in_data_i,
+  input  logic                  in_valid_i,
+  output logic                  in_ready_o,
+
+  output logic [Pe*OutBits-1:0] out_data_o,
+  output logic                  out_valid_o,
+  input  logic                  out_ready_i
+);
+
+  localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
+  localparam int unsigned PixelBits = (Pixels > 1) ? $clog2(Pixels) : 1;
+
+  logic [Pe*OutBits-1:0] results [Groups];
+  logic [Pe*OutBits-1:0] x, so_far, next, out_data_q;
+  logic [GroupBits-1:0]  group;
+  logic [PixelBits-1:0]  pixel;
+  logic                  group_last, pixel_last, step, out_valid_q;
+
+  assign in_ready_o  = ~out_valid_q | out_ready_i;
+  assign out_data_o  = out_data_q;
+  assign out_valid_o = out_valid_q;
+  assign step        = in_valid_i & in_ready_o;
+
+  hwqat_counter #(.Count(Groups)) u_group (
+    .clk_i, .rst_ni, .step_i(step), .count_o(group), .last_o(group_last)
+  );
+  hwqat_counter #(.Count(Pixels)) u_pixel (
+    .clk_i, .rst_ni, .step_i(step & group_last), .count_o(pixel), .last_o(pixel_last)
+  );
+
+  hwqat_extend #(.Lanes(Pe), .InBits(InBits), .Signed(InSigned), .OutBits(OutBits)) u_extend (
+    .data_i(in_data_i), .data_o(x)
+  );
+
+  assign so_far = results[group];
+
+  for (genvar p = 0; p < Pe; p++) begin : g_pe
+    logic [OutBits-1:0] reduced;
+    hwqat_reduce #(.Bits(OutBits), .Signed(InSigned), .Max(Max)) u_reduce (
+      .a_i(so_far[p*OutBits +: OutBits]), .b_i(x[p*OutBits +: OutBits]), .result_o(reduced)
+    );
+    assign next[p*OutBits +: OutBits] = (pixel == '0) ? x[p*OutBits +: OutBits] : reduced;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (step) results[group] <= next;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (step) out_data_q <= next;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      out_valid_q <= 1'b0;
+    end else if (in_ready_o) begin
+      out_valid_q <= in_valid_i & pixel_last;
+    end
+  end
+
+endmodule

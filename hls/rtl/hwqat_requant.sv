@@ -1,0 +1,162 @@
+// Requantise: Pe lanes, one or two inputs, one beat a cycle.
+//
+//   sum = bias + (x0 * m0 << Shift0) + (x1 * m1 << Shift1)
+//   out = clamp(round(sum * 2**-Frac), Lo, Hi)
+//
+// The ROMs hold one word of Pe constants for each of the Groups channel groups, or (PerTensor) one
+// constant for all. in_data_i packs input 0 in the low bits; so do the handshakes. An input that is
+// not there (Inputs = 1) has X1Bits = 0.
+// Latency: 5 cycles: constants, products, sum, rounding, clamp. Throughput: one beat a cycle.
+// Cuts: valid and data; out_ready_i reaches in_ready_o through one gate, and with two inputs each
+// in_ready_o waits for the other input's valid (never for its own).
+
+module hwqat_requant #(
+  parameter int unsigned Inputs  = 1,
+  parameter int unsigned Groups  = 1,
+  parameter int unsigned Pe      = 1,
+
+  parameter int unsigned X0Bits     = 8,
+  parameter bit          X0Signed   = 1'b1,
+  parameter int unsigned M0Bits     = 16,
+  parameter bit          M0Signed   = 1'b1,
+  parameter bit          M0PerTensor = 1'b0,
+  parameter              M0File     = "",
+  parameter int unsigned Shift0     = 0,
+
+  parameter int unsigned X1Bits     = 0,
+  parameter bit          X1Signed   = 1'b1,
+  parameter int unsigned M1Bits     = 16,
+  parameter bit          M1Signed   = 1'b1,
+  parameter bit          M1PerTensor = 1'b0,
+  parameter              M1File     = "",
+  parameter int unsigned Shift1     = 0,
+
+  parameter int unsigned BiasBits   = 16,
+  parameter bit          BiasPerTensor = 1'b0,
+  parameter              BiasFile   = "",
+
+  parameter int unsigned SumBits  = 32,
+  parameter int          Frac     = 8,
+  parameter logic [127:0] Rounding = "AP_RND",
+  parameter logic signed [63:0] Lo = -64'sd128,
+  parameter logic signed [63:0] Hi = 64'sd127,
+  parameter int unsigned OutBits  = 8
+) (
+  input  logic                          clk_i,
+  input  logic                          rst_ni,
+
+  input  logic [Pe*(X0Bits+X1Bits)-1:0] in_data_i,
+  input  logic [Inputs-1:0]             in_valid_i,
+  output logic [Inputs-1:0]             in_ready_o,
+
+  output logic [Pe*OutBits-1:0]         out_data_o,
+  output logic                          out_valid_o,
+  input  logic                          out_ready_i
+);
+
+  if (Inputs != 1 && Inputs != 2) begin : g_check
+    $error("hwqat_requant: Inputs must be 1 or 2");
+  end
+
+  // One control for all lanes; every beat gives a result.
+  logic en, take, ready, unused_tree_valid, unused_tree_first;
+
+  hwqat_pipe #(.Latency(4), .Folds(1)) u_pipe (
+    .clk_i, .rst_ni,
+    .valid_i(&in_valid_i), .ready_o(ready),
+    .en_o(en), .tree_valid_o(unused_tree_valid), .tree_first_o(unused_tree_first),
+    .valid_o(out_valid_o), .ready_i(out_ready_i)
+  );
+
+  assign take = (&in_valid_i) & ready;
+  if (Inputs == 2) begin : g_join
+    assign in_ready_o = {ready & in_valid_i[0], ready & in_valid_i[1]};
+  end else begin : g_single
+    assign in_ready_o = ready;
+  end
+
+  // Constants of the channel group.
+  localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
+
+  logic [GroupBits-1:0]             group;
+  logic                             unused_group_last;
+  logic [Pe*(X0Bits+X1Bits)-1:0]    x_q;
+  logic [Pe*M0Bits-1:0]             m0;
+  logic [Pe*BiasBits-1:0]           bias;
+
+  hwqat_counter #(.Count(Groups)) u_group (
+    .clk_i, .rst_ni, .step_i(take), .count_o(group), .last_o(unused_group_last)
+  );
+  hwqat_constants #(
+    .Lanes(Pe), .Bits(M0Bits), .Groups(Groups), .PerTensor(M0PerTensor), .File(M0File)
+  ) u_m0 (
+    .clk_i, .en_i(en), .group_i(group), .data_o(m0)
+  );
+  hwqat_constants #(
+    .Lanes(Pe), .Bits(BiasBits), .Groups(Groups), .PerTensor(BiasPerTensor), .File(BiasFile)
+  ) u_bias (
+    .clk_i, .en_i(en), .group_i(group), .data_o(bias)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (en) x_q <= in_data_i;
+  end
+
+  // Products, aligned to the sum.
+  logic [Pe*SumBits-1:0] terms0, terms1;
+
+  hwqat_scale #(
+    .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
+    .Shift(Shift0), .OutBits(SumBits)
+  ) u_scale0 (
+    .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
+  );
+
+  if (Inputs == 2) begin : g_second
+    logic [Pe*M1Bits-1:0] m1;
+
+    hwqat_constants #(
+      .Lanes(Pe), .Bits(M1Bits), .Groups(Groups), .PerTensor(M1PerTensor), .File(M1File)
+    ) u_m1 (
+      .clk_i, .en_i(en), .group_i(group), .data_o(m1)
+    );
+    hwqat_scale #(
+      .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
+      .Shift(Shift1), .OutBits(SumBits)
+    ) u_scale1 (
+      .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)
+    );
+  end else begin : g_none
+    assign terms1 = '0;
+  end
+
+  // Sum, rounding, clamp.
+  localparam int unsigned RoundShift = (Frac > 0) ? Frac : 0;
+  localparam int unsigned RoundBits  = (SumBits > RoundShift) ? SumBits - RoundShift + 1 : 2;
+
+  for (genvar p = 0; p < Pe; p++) begin : g_pe
+    logic signed [BiasBits-1:0]  bias_q;
+    logic signed [SumBits-1:0]   sum_q;
+    logic signed [RoundBits-1:0] rounded, rounded_q;
+    logic signed [63:0]          wide;
+    logic [OutBits-1:0]          out_q;
+
+    hwqat_round #(.Bits(SumBits), .Frac(Frac), .Mode(Rounding)) u_round (
+      .sum_i(sum_q), .q_o(rounded)
+    );
+
+    assign wide = 64'(rounded_q);
+
+    always_ff @(posedge clk_i) begin
+      if (en) begin
+        bias_q    <= bias[p*BiasBits +: BiasBits];
+        sum_q     <= SumBits'(bias_q) + terms0[p*SumBits +: SumBits] + terms1[p*SumBits +: SumBits];
+        rounded_q <= rounded;
+        out_q     <= (wide < Lo) ? Lo[OutBits-1:0] : (wide > Hi) ? Hi[OutBits-1:0] : wide[OutBits-1:0];
+      end
+    end
+
+    assign out_data_o[p*OutBits +: OutBits] = out_q;
+  end
+
+endmodule

@@ -1,0 +1,1 @@
+"""Back ends: a plan written out as sources."""

@@ -1,0 +1,204 @@
+"""SystemVerilog from a plan: one module instance a stage, one FIFO a stream, one file a block.
+
+Python works out every number, name and comment; the templates (`templates/rtl`) only lay them out.
+The hand-written blocks that the generated files instantiate are `library_files`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..passes import Plan
+from ..passes.blocks import Block
+from ..passes.network import Stream
+from ..stages import Rom, Stage
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_TEMPLATES = _PACKAGE / "templates" / "rtl"
+_LIBRARY = _PACKAGE / "hls" / "rtl"
+#: Lint waivers, one reason each; beside the blocks that they are about.
+WAIVERS = "hwqat.vlt"
+#: Facts about the top's ports, for benches.
+PORTS = "ports.json"
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """Name -> text of the generated files: sources first used last, then ROMs (one word a line)."""
+    return _Writer(plan).files()
+
+
+def library_files() -> dict[str, str]:
+    """Name -> text of the hand-written blocks and the lint waivers."""
+    return {path.name: path.read_text() for path in sorted(_LIBRARY.iterdir()) if path.suffix in (".sv", ".vlt")}
+
+
+def top_name(plan: Plan) -> str:
+    """Module with TLAST, the same for both back ends; its core is `core_name`."""
+    return f"{core_name(plan)}_top"
+
+
+def renamed(plan: Plan, name: str) -> Plan:
+    """The same plan for a graph of another name, so that several can live in one simulation."""
+    return replace(plan, graph=replace(plan.graph, name=name))
+
+
+def bench_top(name: str, tops: list[dict]) -> str:
+    """A module around several tops (given as their `PORTS`): one clock, ports with the core's name in front."""
+    return _environment().get_template("bench_top.sv.j2").render(module=name, tops=tops)
+
+
+def core_name(plan: Plan) -> str:
+    """The graph's name as an identifier."""
+    name = re.sub(r"\W", "_", plan.graph.name)
+    return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
+
+
+@dataclass(frozen=True)
+class _Signals:
+    """Names of the three signals at one end of a stream, and the width of its beat."""
+
+    data: str
+    valid: str
+    ready: str
+    width: int
+
+
+def _written(stream: Stream) -> _Signals:
+    """The end at its source, in front of its FIFO."""
+    return _Signals(f"{stream.name}_src_data", f"{stream.name}_src_valid", f"{stream.name}_src_ready", stream.elements.width)
+
+
+def _read(stream: Stream) -> _Signals:
+    """The end at its sink, behind its FIFO."""
+    return _Signals(f"{stream.name}_dst_data", f"{stream.name}_dst_valid", f"{stream.name}_dst_ready", stream.elements.width)
+
+
+def _input(stream: Stream) -> _Signals:
+    return _Signals(f"{stream.name}_data_i", f"{stream.name}_valid_i", f"{stream.name}_ready_o", stream.elements.width)
+
+
+def _output(stream: Stream) -> _Signals:
+    return _Signals(f"{stream.name}_data_o", f"{stream.name}_valid_o", f"{stream.name}_ready_i", stream.elements.width)
+
+
+class _Writer:
+    """Renders one plan."""
+
+    def __init__(self, plan: Plan):
+        self.plan, self.network = plan, plan.network
+        self.streams = {stream.name: stream for stream in plan.network.streams}
+        self.core = core_name(plan)
+        self.env = _environment()
+
+    def files(self) -> dict[str, str]:
+        files = {f"{self.module(block)}.sv": self.block(block) for block in self.plan.blocks}
+        files[f"{self.core}.sv"] = self.render_core()
+        files[f"{self.core}_top.sv"] = self._render("top.sv.j2")
+        files[PORTS] = self.ports()
+        for stage in self.network.stages:
+            files |= {self.rom_file(stage, rom): _hex(rom) for rom in stage.roms}
+        return files
+
+    def _render(self, template: str, **facts) -> str:
+        facts |= {"graph": self.plan.graph, "core": self.core, "plan": self.plan, "network": self.network}
+        return self.env.get_template(template).render(**facts)
+
+    def module(self, block: Block) -> str:
+        # "top" is taken by the wrapper.
+        return f"{self.core}_{block.name}{'_block' if block.name == 'top' else ''}"
+
+    def rom_file(self, stage: Stage, rom: Rom) -> str:
+        return f"{self.core}_{stage.name}_{rom.name}.hex"
+
+    def block(self, block: Block) -> str:
+        ports_in = [(s, _input(s)) for s in block.inputs]
+        ports_out = [(s, _output(s)) for s in block.outputs]
+        reads = {s.name: _read(s) for s in block.streams} | {s.name: p for s, p in ports_in}
+        writes = {s.name: _written(s) for s in block.streams} | {s.name: p for s, p in ports_out}
+        instances = [self.stage(stage, reads, writes) for stage in block.stages]
+        return self._render("block.sv.j2", block=block, module=self.module(block), ports_in=ports_in,
+                            ports_out=ports_out, streams=self.fifos(block.streams), instances=instances)  # fmt: skip
+
+    def render_core(self) -> str:
+        inside = {s.name for block in self.plan.blocks for s in block.streams}
+        streams = [s for s in self.network.streams if s.name not in inside]
+        blocks = []
+        for block in self.plan.blocks:
+            pins = [(_input(s), _read(s)) for s in block.inputs] + [(_output(s), _written(s)) for s in block.outputs]
+            blocks.append((block, self.module(block), pins))
+        return self._render(
+            "core.sv.j2", streams=self.fifos(streams), blocks=blocks,
+            inputs=[(port, _written(self.streams[port.stream])) for port in self.network.inputs],
+            outputs=[(port, _read(self.streams[port.stream])) for port in self.network.outputs],
+        )  # fmt: skip
+
+    def ports(self) -> str:
+        facts = {"top": top_name(self.plan), "core": self.core, "cycles": self.plan.cycles}
+        for side, ports in (("inputs", self.network.inputs), ("outputs", self.network.outputs)):
+            facts[side] = [
+                {"name": p.name, "node": p.node, "lanes": p.elements.lanes, "bits": p.elements.bits,
+                 "signed": p.elements.signed, "slot": p.slot, "tdata": p.tdata, "beats": p.beats}
+                for p in ports
+            ]  # fmt: skip
+        return json.dumps(facts, indent=1) + "\n"
+
+    def fifos(self, streams) -> list[tuple[Stream, _Signals, _Signals, str]]:
+        return [(s, _written(s), _read(s), self.tensor_line(s)) for s in streams]
+
+    def stage(self, stage: Stage, reads, writes) -> str:
+        """The instance of one stage, with the comment above it."""
+        facts = {
+            "stage": stage,
+            "note": self.note(stage),
+            "ins": [reads[name] for name in stage.inputs],
+            "outs": [writes[name] for name in stage.outputs],
+            "files": {rom.name: self.rom_file(stage, rom) for rom in stage.roms},
+            "one_word": {rom.name: rom.values.size == 1 for rom in stage.roms},
+            "rom_bits": {rom.name: rom.bits for rom in stage.roms},
+            "rom_signed": {rom.name: rom.signed for rom in stage.roms},
+        }
+        if stage.kind == "concat":
+            beats = ", ".join(f"32'd{n}" for n in reversed(stage.beats))
+            facts["beats"] = f"{{{beats}}}"
+            facts["count_bits"] = max(1, (max(stage.beats) - 1).bit_length())
+        return self._render(f"stage/{stage.kind}.j2", **facts)
+
+    def tensor_line(self, stream: Stream) -> str:
+        e = stream.elements
+        return f"{stream.tensor}: {stream.beats} beats a frame of {e.lanes} x {e.bits} bits, {'signed' if e.signed else 'unsigned'}"
+
+    def note(self, stage: Stage) -> list[str]:
+        """Comment lines: the user's layer, its shapes, what is done in parallel, cycles a frame."""
+        node = self.plan.graph.by_name[stage.node]
+        ins = ", ".join(_shape(t) for t in self.plan.graph.ins(node)) or "port"
+        what = f"{stage.node} ({node.op}): {ins} -> {_shape(node.out)}"
+        rate = f"{stage.cycles} cycles a frame"
+        if stage.multipliers:
+            rate = f"{stage.multipliers} products a cycle, {rate}"
+        return [what, rate]
+
+
+def _environment() -> Environment:
+    env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
+                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    env.filters |= {"bit": lambda value: f"1'b{int(value)}", "wide": _wide}
+    return env
+
+
+def _shape(tensor) -> str:
+    return f"{' x '.join(map(str, tensor.shape))} {'int' if tensor.signed else 'uint'}{tensor.bits}"
+
+
+def _wide(value: int) -> str:
+    """A 64-bit signed literal."""
+    return f"{'-' if value < 0 else ''}64'sd{abs(value)}"
+
+
+def _hex(rom: Rom) -> str:
+    digits = -(-rom.width * rom.bits // 4)
+    return "".join(f"{word:0{digits}x}\n" for word in rom.words())

@@ -1,0 +1,1 @@
+"""cocotb bench for AXI4-Stream accelerators; it runs inside the simulator."""

