@@ -155,7 +155,8 @@ class _Trainer:
         for step, index in self.batches(at.epoch, at.step):
             loss, correct = self.train_step(step, index)
             at.step, at.seen = step + 1, at.seen + len(index)
-            at.loss, at.correct, at.seconds = at.loss + loss * len(index), at.correct + correct, time.monotonic() - begin
+            at.loss, at.correct = at.loss + loss * len(index), at.correct + correct
+            at.seconds = time.monotonic() - begin
             bar.update()
             if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
                 self.save()
@@ -210,9 +211,8 @@ class _Trainer:
         with torch.no_grad(), self.autocast():
             told = self.teacher(images)
         heat = config.distill_temperature
-        soft = F.kl_div(
-            F.log_softmax(logits / heat, 1), F.log_softmax(told.float() / heat, 1), reduction="batchmean", log_target=True
-        )
+        ours, theirs = (F.log_softmax(x.float() / heat, 1) for x in (logits, told))
+        soft = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
         return (1 - config.distill) * hard + config.distill * heat * heat * soft  # heat^2: equal gradients
 
     def finish(self) -> Result:
