@@ -40,11 +40,11 @@ csim: .venv/ready ## C-simulate OUT against golden
 cosim: .venv/ready ## co-simulate the RTL of OUT against golden
 	$(HWQAT) cosim $(OUT) $(ARGS)
 
-sweep: train ## accuracy of RUN over the widths of its constants
-	$(HWQAT) sweep $(RUN) --rescale 4:32 --out $(OUT)-sweep
+sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sweep
+	$(HWQAT) sweep $(RUN) --rescale 4:32 --int-bits auto,16 --rounding AP_TRN,AP_RND --out $(OUT)-sweep $(ARGS)
 
 report: .venv/ready ## one HTML page about OUT
-	$(HWQAT) report $(OUT) $(ARGS)
+	$(HWQAT) report $(OUT) $(if $(wildcard $(RUN)/run.json),--run $(RUN)) $(if $(wildcard $(OUT)-sweep/sweep.json),--sweep $(OUT)-sweep) $(ARGS)
 
 test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import cosim, csim, doctor, evaluate, export, report, train
+from . import cosim, csim, doctor, evaluate, export, report, sweep, train
 
 COMMANDS = {
     "train": train,
@@ -10,4 +10,5 @@ COMMANDS = {
     "cosim": cosim,
     "doctor": doctor,
     "report": report,
+    "sweep": sweep,
 }

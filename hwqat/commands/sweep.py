@@ -1,0 +1,44 @@
+"""``hwqat sweep``: accuracy and cost of a RUN over formats of M and B, roundings, bits."""
+
+from __future__ import annotations
+
+from ..errors import HwqatError
+from .common import data_arguments, target_arguments, target_of
+
+HELP = "accuracy and hardware cost of a run over formats and bits, every point in exact integers"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("source", metavar="RUN", help="folder of a run")
+    parser.add_argument("--rescale", metavar="W", help="widths of M and B, such as 8:32 or 8,12,16 (default: the run's)")
+    parser.add_argument("--int-bits", metavar="I", help="integer bits of M and B, such as auto,16,10,8,6 (default: the run's)")
+    parser.add_argument("--rounding", metavar="Q", help="how requantise rounds, such as AP_TRN,AP_RND,AP_RND_CONV (default: the run's)")
+    parser.add_argument("--weights", metavar="BITS", help="bits of weights, such as 2:8, but for the first and last layer")
+    parser.add_argument("--acts", metavar="BITS", help="bits of activations, such as 3:8, but for the first and last layer")
+    parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the number of cores)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results; an interrupted sweep goes on there")
+    target_arguments(parser)
+    data_arguments(parser)
+
+
+def run(args):
+    from ..quant import Scheme
+    from ..runs import load_card
+    from ..sweep import grid, run_sweep
+    from ..sweep.output import HEAD, line, write_result
+
+    for option, value in (("--limit", args.limit), ("--jobs", args.jobs)):
+        if value is not None and value < 1:
+            raise HwqatError(f"{option} must be at least 1, not {value}")
+    card = load_card(args.source)
+    if card.scheme is None:
+        raise HwqatError(f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
+    points = grid(Scheme.from_dict(card.scheme), rescale=args.rescale, int_bits=args.int_bits, rounding=args.rounding,
+                  weights=args.weights, acts=args.acts)  # fmt: skip
+    print(HEAD)
+    result = run_sweep(args.source, points, args.out, limit=args.limit, jobs=args.jobs, target=target_of(args),
+                       data_dir=args.data_dir, show=lambda row: print(line(row), flush=True))  # fmt: skip
+    paths = write_result(result, args.out)
+    print(f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}")
+    return result, 0

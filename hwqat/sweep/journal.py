@@ -1,0 +1,77 @@
+"""The journal of a sweep: finished work, one JSON line each, so that an interrupted sweep goes on where it was.
+
+    {"journal": 1, "run": digest, "step": images per piece}
+    {"point": key, "from": 0, "to": 100, "correct": 91}
+    {"point": key, "target": "...", "cost": {...}}
+    {"point": key, "error": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ..errors import HwqatError
+
+VERSION = 1
+NAME = "points.jsonl"
+
+
+class Journal:
+    """What is finished. counts: (point, from, to) -> images classified right; costs: (point, target) -> numbers;
+    errors: point -> why it cannot be lowered."""
+
+    def __init__(self, folder: str | Path, run: str, step: int) -> None:
+        """Open the journal of ``folder``, or begin one. ``run`` names the trained network; another one's is refused."""
+        self.path = Path(folder) / NAME
+        self.counts: dict[tuple[str, int, int], int] = {}
+        self.costs: dict[tuple[str, str], dict] = {}
+        self.errors: dict[str, str] = {}
+        head = {"journal": VERSION, "run": run, "step": step}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        except OSError as error:
+            raise HwqatError(f"cannot use {folder} for the sweep: {error.strerror}; choose another --out") from None
+        whole, torn = (lines[:-1], lines[-1]) if lines else ([], b"")
+        self._read(whole, head)
+        self.file = open(self.path, "r+b" if lines else "w+b")
+        self.file.seek(0, os.SEEK_END)
+        if torn:  # the sweep was killed while it wrote: that line never counted
+            self.file.truncate(self.file.tell() - len(torn))
+            self.file.seek(0, os.SEEK_END)
+        if not whole:
+            self._write(head)
+
+    def _read(self, lines: list[bytes], head: dict) -> None:
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+                if number == 1 and entry != head:
+                    raise HwqatError(f"{self.path} belongs to another network, data set or version; choose another --out")
+                if number > 1:
+                    self._take(entry)
+            except (ValueError, KeyError, TypeError):
+                raise HwqatError(f"{self.path}, line {number}: damaged; remove the file to begin again") from None
+
+    def _take(self, entry: dict) -> None:
+        point = entry["point"]
+        if "correct" in entry:
+            self.counts[point, entry["from"], entry["to"]] = entry["correct"]
+        elif "cost" in entry:
+            self.costs[point, entry["target"]] = entry["cost"]
+        else:
+            self.errors[point] = entry["error"]
+
+    def add(self, **entry) -> None:
+        """Remember an entry, on disk before anything else happens."""
+        self._take(entry)
+        self._write(entry)
+
+    def _write(self, entry: dict) -> None:
+        self.file.write(json.dumps(entry).encode() + b"\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()

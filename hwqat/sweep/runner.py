@@ -1,0 +1,132 @@
+"""Who does what, when: groups of points that have much in common, on pieces of the test set, in several processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..passes import Target
+from ..runs import MODEL, load_card
+from . import worker
+from .cost import COSTS
+from .journal import Journal
+from .points import Point
+from .worker import Answer, Task, Worker
+
+#: Points evaluated side by side, integers of a frame's tensors held for each, images of a piece at most.
+GROUP, INTEGERS, MOST_IMAGES = 32, 24_000_000, 250
+
+
+def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int | None = None, jobs: int | None = None,
+              target: Target = Target(), data_dir: str | None = None, progress: bool = True,
+              show: Callable[[dict], None] = lambda row: None) -> dict:  # fmt: skip
+    """Evaluate points of a RUN; finished work is kept in ``out``, where an interrupted sweep goes on.
+
+    Args:
+        limit: test images at most; jobs: processes (default: the cores). show: called with each finished point's row.
+
+    Returns:
+        {net, data, target, images, points: [row, ...]} with the rows in the order of ``points``.
+    """
+    jobs = jobs or os.cpu_count() or 1
+    here = Worker(source, data_dir, target, graphs=1)
+    images = len(here.labels[:limit])
+    step = min(MOST_IMAGES, max(1, INTEGERS // frame_integers(here, points)))
+    journal = Journal(out, fingerprint(source), step)
+    pieces = [(start, min(start + step, images)) for start in range(0, images, step)]
+    plain_target = repr(target)
+
+    def row(point: Point) -> dict:
+        counts = [journal.counts.get((point.key, *piece)) for piece in pieces]
+        done = not point_left(point)
+        cost = journal.costs.get((point.key, plain_target), {})
+        accuracy = 100.0 * (sum(counts) / images) if done and None not in counts else None
+        return {**point.plain(), "accuracy": accuracy, **{key: cost.get(key) for key in (*COSTS, "weight_bits", "saturated")},
+                "error": journal.errors.get(point.key)}  # fmt: skip
+
+    def point_left(point: Point) -> bool:
+        if point.key in journal.errors:
+            return False
+        return (point.key, plain_target) not in journal.costs or any((point.key, *piece) not in journal.counts for piece in pieces)
+
+    try:
+        waiting = [point for point in points if point_left(point)]
+        for point in points:
+            if point not in waiting:
+                show(row(point))
+        tasks = list(_tasks(waiting, pieces, journal, plain_target))
+        work = sum(len(task.points) * (task.stop - task.start) for task in tasks)
+        with ExitStack() as stack:
+            answers = stack.enter_context(_answers(tasks, jobs, here, (source, data_dir, target)))
+            lively = sys.stderr.isatty()
+            bar = stack.enter_context(tqdm(total=work, unit="img", disable=not progress, smoothing=0.05, mininterval=0.1 if lively else 60))
+            for answer in answers:
+                _note(journal, answer, plain_target)
+                bar.update(len(answer.task.points) * (answer.task.stop - answer.task.start))
+                finished = [point for point in answer.task.points if point in waiting and not point_left(point)]
+                for point in finished:
+                    waiting.remove(point)
+                    with tqdm.external_write_mode() if lively else nullcontext():
+                        show(row(point))
+        card = load_card(source)
+        return {"net": card.net, "data": card.data, "target": target.device, "images": images, "points": [row(p) for p in points]}
+    finally:
+        journal.close()
+
+
+def frame_integers(worker: Worker, points: list[Point]) -> int:
+    """Integers of all tensors of one frame."""
+    return sum(node.out.size for node in worker.graph(points[0])[0].nodes)
+
+
+def fingerprint(source: str | Path) -> str:
+    """Names a trained network: its weights, scheme and data set."""
+    card = load_card(source)
+    words = json.dumps([card.net, card.net_kwargs, card.data, card.scheme], sort_keys=True)
+    return hashlib.blake2b((Path(source) / MODEL).read_bytes() + words.encode(), digest_size=16).hexdigest()
+
+
+def _tasks(waiting: list[Point], pieces, journal: Journal, target: str) -> Iterator[Task]:
+    """Neighbours in a group share most: the same bits and mode, widths from wide to narrow."""
+    order = sorted(waiting, key=lambda p: (p.weights, p.acts, p.layer or "", str(p.int_bits), p.rounding, -p.rescale))
+    for i in range(0, len(order), GROUP):
+        group = order[i : i + GROUP]
+        for number, (start, stop) in enumerate(pieces):
+            costs = tuple(p for p in group if number == 0 and (p.key, target) not in journal.costs)
+            points = tuple(p for p in group if (p.key, start, stop) not in journal.counts or p in costs)
+            if points:
+                yield Task(points, start, stop, costs)
+
+
+@contextmanager
+def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> Iterator[Iterator[Answer]]:
+    """Answers as they come, from this process or from several."""
+    if jobs == 1 or len(tasks) < 2:
+        yield map(here.answer, tasks)
+        return
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
+    try:
+        yield (future.result() for future in as_completed([pool.submit(worker.work, task) for task in tasks]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _note(journal: Journal, answer: Answer, target: str) -> None:
+    task = answer.task
+    for point, why in answer.errors.items():
+        if point.key not in journal.errors:
+            journal.add(point=point.key, error=why)
+    for point, cost in answer.costs.items():
+        journal.add(point=point.key, target=target, cost=cost)
+    for point, correct in answer.correct.items():
+        if (point.key, task.start, task.stop) not in journal.counts:
+            journal.add(**{"point": point.key, "from": task.start, "to": task.stop, "correct": correct})
