@@ -79,7 +79,7 @@ class Conv2d(Product):
 
     def node(self, name, xs, specs):
         weight, step = self.layer.integers()
-        return ops.Conv2d.make(name, xs[0], weight.transpose(0, 2, 3, 1), weight_bits=self.layer.weight_quantiser.bits,
+        return ops.Conv2d.make(name, xs[0], weight.transpose(0, 2, 3, 1), weight_bits=self.layer.weight_quantiser.stored_bits,
                                geometry=self.geometry, groups=self.layer.groups, weight_scale=float(step.max()),
                                module=self.block)  # fmt: skip
 
@@ -100,5 +100,5 @@ class Linear(Product):
         weight, step = self.layer.integers()
         if self.flattened is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
             weight = weight.reshape(len(weight), *self.flattened).transpose(0, 2, 3, 1).reshape(len(weight), -1)
-        return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.bits,
+        return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.stored_bits,
                                weight_scale=float(step.max()), module=self.block)  # fmt: skip

@@ -12,7 +12,7 @@ class ActQuantiser(nn.Module):
     """Integers ``q`` in ``lo..hi`` with one real ``scale`` for the tensor: real = scale * q.
 
     It also stands for the non-linearity in front of it: unsigned after a ReLU, clamped at 6 after a ReLU6.
-    A subclass defines `scale`, `forward` and `begin`.
+    A subclass defines `exact_scale`, `begin` and `quantise`.
 
     Attributes:
         bits: 1..16 (signed 2..16), or 32: not quantised, the non-linearity only.
@@ -31,13 +31,8 @@ class ActQuantiser(nn.Module):
     def quantised(self) -> bool:
         return self.bits != FLOAT_BITS
 
-    def scale(self) -> Tensor:
-        """The real value of one step, shape (), differentiable in the learned parameters."""
-        raise NotImplementedError
-
-    @torch.no_grad()
     def exact_scale(self) -> float:
-        """The scale in float64, worked out on the CPU: the one that integers are made with."""
+        """The real value of one step in float64, worked out on the CPU: the one that integers are made with."""
         raise NotImplementedError
 
     def begin(self, top: float) -> None:

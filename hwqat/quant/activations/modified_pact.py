@@ -1,61 +1,12 @@
 """Modified PACT: a learned clipping point, symmetric, or one-sided after a ReLU."""
 
-from __future__ import annotations
-
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
-
-from hwqat.quant.activations.base import ActQuantiser, scale_parameter
-
-#: A range may shrink, but not to nothing: below this the integers would blow up.
-SMALLEST_ALPHA = 1e-6
+from hwqat.quant.activations.base import scale_parameter
+from hwqat.quant.activations.clip import Clipping
 
 
-class ModifiedPact(ActQuantiser):
-    """``scale * round(clip(x, -alpha, alpha) / scale)``, ``scale = alpha / hi``; the lower clip is 0 when unsigned.
-
-    Gradient of x: 1 inside the range, 0 outside. Gradient of alpha: +1 above the range, -1 below it (0 at the
-    zero of an unsigned range).
-    """
+class ModifiedPact(Clipping):
+    """`Clipping` with a learned alpha, signed wherever values below zero live."""
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.alpha = scale_parameter()
-
-    def scale(self):
-        return self.alpha.clamp_min(SMALLEST_ALPHA) / self.hi
-
-    def exact_scale(self):
-        return max(float(self.alpha), SMALLEST_ALPHA) / self.hi
-
-    def begin(self, top):
-        with torch.no_grad():
-            self.alpha.fill_(max(top, SMALLEST_ALPHA))
-
-    def quantise(self, x):
-        return _Clip.apply(x, self.alpha.clamp_min(SMALLEST_ALPHA), self.lo, self.hi)
-
-
-class _Clip(torch.autograd.Function):
-    """The forward pass above in one kernel; the backward pass in two."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, alpha: Tensor, lo: int, hi: int) -> Tensor:
-        ctx.save_for_backward(x, alpha)
-        ctx.signed = lo < 0
-        step = alpha / hi
-        return (x / step).round_().clamp_(lo, hi).mul_(step)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor):
-        x, alpha = ctx.saved_tensors
-        above = x >= alpha
-        below = x <= (-alpha if ctx.signed else 0)
-        grad_alpha = None
-        if ctx.needs_input_grad[1]:
-            grad_alpha = (grad * above).sum()
-            if ctx.signed:
-                grad_alpha = grad_alpha - (grad * below).sum()
-        return grad.masked_fill(above | below, 0), grad_alpha, None, None

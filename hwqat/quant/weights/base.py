@@ -39,6 +39,11 @@ class WeightQuantiser(nn.Module):
         """Choose learned parameters from the float weights; called once, by `hwqat.prepare`."""
 
     @property
+    def stored_bits(self) -> int:
+        """Bits that hold the integers in hardware."""
+        return self.bits
+
+    @property
     def quantised(self) -> bool:
         return self.bits != FLOAT_BITS
 

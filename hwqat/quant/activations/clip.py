@@ -1,0 +1,58 @@
+"""Clipping at a range and rounding inside it: what PACT, DoReFa and moving averages share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from hwqat.quant.activations.base import ActQuantiser
+
+#: A range may shrink, but not to nothing: below this the integers would blow up.
+SMALLEST_ALPHA = 1e-6
+
+
+class Clipping(ActQuantiser):
+    """``scale * round(clip(x, -alpha, alpha) / scale)``, ``scale = alpha / hi``; the lower clip is 0 when unsigned.
+
+    Gradient of x: 1 inside the range, 0 outside. Gradient of alpha, where it is learned: +1 above the range, -1 below
+    it (0 at the zero of an unsigned range), as if nothing were rounded.
+
+    A subclass makes ``alpha``, a parameter or a buffer of shape ().
+    """
+
+    alpha: Tensor
+
+    def exact_scale(self):
+        return max(float(self.alpha.detach()), SMALLEST_ALPHA) / self.hi
+
+    @torch.no_grad()
+    def begin(self, top):
+        self.alpha.fill_(max(top, SMALLEST_ALPHA))
+
+    def quantise(self, x):
+        return ClipRound.apply(x, self.alpha.clamp_min(SMALLEST_ALPHA), self.lo, self.hi)
+
+
+class ClipRound(torch.autograd.Function):
+    """The formula above on tensors."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, alpha: Tensor, lo: int, hi: int) -> Tensor:
+        ctx.save_for_backward(x, alpha)
+        ctx.signed = lo < 0
+        step = alpha / hi
+        return (x / step).round_().clamp_(lo, hi).mul_(step)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        x, alpha = ctx.saved_tensors
+        above = x >= alpha
+        below = x <= (-alpha if ctx.signed else 0)
+        grad_alpha = None
+        if ctx.needs_input_grad[1]:
+            grad_alpha = (grad * above).sum()
+            if ctx.signed:
+                grad_alpha = grad_alpha - (grad * below).sum()
+        return grad.masked_fill(above | below, 0), grad_alpha, None, None
