@@ -1,0 +1,70 @@
+// One source, three compilers: Vitis HLS, PandA-bambu, and g++ for C-simulation.
+//
+//   Vitis HLS   __SYNTHESIS__ is defined; every macro below becomes its pragma.
+//   bambu       __BAMBU__ is defined; pragmas that it takes for errors vanish.
+//   g++         neither is defined (HWQAT_SIM is 1); the macros vanish, loops count their trips.
+//
+// Pragmas that all three accept or ignore (dataflow, stream, array_partition) are written as they are.
+#ifndef HWQAT_DIALECT_H
+#define HWQAT_DIALECT_H
+
+#ifndef AP_INT_MAX_W
+#define AP_INT_MAX_W 4096 // the widest beat; ap_int.h stops at 1024 unless told
+#endif
+#include <ap_int.h>
+#include <hls_stream.h>
+
+#if defined(__SYNTHESIS__) || defined(__BAMBU__)
+#define HWQAT_SIM 0
+#else
+#define HWQAT_SIM 1
+#pragma GCC diagnostic ignored "-Wunused-label"         // loops are labelled for the reports of HLS tools
+#pragma GCC diagnostic ignored "-Wuninitialized"        // ap_private's default constructor masks bits that
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // it has not set
+#endif
+
+// A library template becomes part of the layer function that calls it.
+#define HWQAT_INLINE inline __attribute__((always_inline))
+
+#define HWQAT_PRAGMA(...) _Pragma(#__VA_ARGS__)
+
+#if defined(__BAMBU__)
+// Top-level ports carry `tokens` values a call; bambu starts the top by a handshake of its own.
+#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS interface mode=axis port=port depth=tokens)
+#define HWQAT_FREE_RUNNING
+#define HWQAT_PIPELINE
+#define HWQAT_UNROLL
+#define HWQAT_RESHAPE(array, dimension)
+#define HWQAT_BIND_ROM(array, memory)
+#define HWQAT_READ_AFTER_WRITE(array, trips)
+
+#elif HWQAT_SIM
+#define HWQAT_AXIS(port, tokens)
+#define HWQAT_FREE_RUNNING
+#define HWQAT_PIPELINE
+#define HWQAT_UNROLL
+#define HWQAT_RESHAPE(array, dimension)
+#define HWQAT_BIND_ROM(array, memory)
+#define HWQAT_READ_AFTER_WRITE(array, trips)
+
+#else // Vitis HLS; -DHWQAT_VITIS_2020 for releases that know only positional options
+#if defined(HWQAT_VITIS_2020)
+#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS INTERFACE axis port=port)
+#define HWQAT_FREE_RUNNING HWQAT_PRAGMA(HLS INTERFACE ap_ctrl_none port=return)
+#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array complete dim=dimension)
+#define HWQAT_READ_AFTER_WRITE(array, trips) HWQAT_PRAGMA(HLS DEPENDENCE variable=array inter RAW distance=trips true)
+#else
+#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS INTERFACE mode=axis port=port)
+#define HWQAT_FREE_RUNNING HWQAT_PRAGMA(HLS INTERFACE mode=ap_ctrl_none port=return)
+#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array type=complete dim=dimension)
+#define HWQAT_READ_AFTER_WRITE(array, trips) \
+    HWQAT_PRAGMA(HLS DEPENDENCE variable=array type=inter direction=RAW distance=trips dependent=true)
+#endif
+// One trip a cycle. A pipeline that flushes (flp) cannot hold back its last results when input pauses.
+#define HWQAT_PIPELINE HWQAT_PRAGMA(HLS PIPELINE II=1 style=flp)
+#define HWQAT_UNROLL HWQAT_PRAGMA(HLS UNROLL)
+// memory: bram or lutram
+#define HWQAT_BIND_ROM(array, memory) HWQAT_PRAGMA(HLS BIND_STORAGE variable=array type=rom_1p impl=memory)
+#endif
+
+#endif // HWQAT_DIALECT_H

@@ -1,0 +1,28 @@
+// Fork: every beat to each of two or more outputs.
+//
+// S: lanes, bits, cycles (beats of a frame).
+#ifndef HWQAT_FORK_H
+#define HWQAT_FORK_H
+
+#include "trips.h"
+#include "types.h"
+
+namespace hwqat {
+
+template <class S, class... Outputs> HWQAT_INLINE void fork(hls::stream<ap_uint<S::lanes * S::bits>> &in, Outputs &...out)
+{
+    static_assert(sizeof...(Outputs) >= 2, "a fork has two outputs or more");
+
+Beat:
+    for (int i = 0; i < S::cycles; ++i) {
+        HWQAT_PIPELINE
+        HWQAT_TRIP();
+        const ap_uint<S::lanes * S::bits> beat = in.read();
+        const int written[] = {(out.write(beat), 0)...};
+        (void)written;
+    }
+}
+
+} // namespace hwqat
+
+#endif // HWQAT_FORK_H

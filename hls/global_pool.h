@@ -1,0 +1,56 @@
+// Global pool: a whole image reduced channel by channel, without a window.
+//
+//   out[group][p] = reduce over pixel of  in[pixel, group][p]
+//
+// One result for each channel is kept; results leave in the trips of the last pixel.
+//
+// S: reduce (sum_of or max_of), pixels, groups, pe, in_bits, in_signed, out_bits, out_signed, cycles.
+#ifndef HWQAT_GLOBAL_POOL_H
+#define HWQAT_GLOBAL_POOL_H
+
+#include "lanes.h"
+#include "reduce.h"
+#include "trips.h"
+
+namespace hwqat {
+
+template <class S>
+HWQAT_INLINE void global_pool(hls::stream<ap_uint<S::pe * S::in_bits>> &in,
+                              hls::stream<ap_uint<S::pe * S::out_bits>> &out)
+{
+    using x_t = element_t<S::in_bits, S::in_signed>;
+    using y_t = element_t<S::out_bits, S::out_signed>;
+    using kept_t = ap_uint<S::pe * S::out_bits>;
+    static_assert(S::cycles == S::pixels * S::groups, "the plan's cycles must be pixels * groups");
+
+    kept_t kept[S::groups] = {};
+
+Pixel:
+    for (int pixel = 0; pixel < S::pixels; ++pixel) {
+    Group:
+        for (int group = 0; group < S::groups; ++group) {
+            HWQAT_PIPELINE
+            HWQAT_TRIP();
+            x_t x[S::pe];
+            y_t result[S::pe];
+#pragma HLS ARRAY_PARTITION variable=x complete
+#pragma HLS ARRAY_PARTITION variable=result complete
+            unpack(in.read(), x);
+            unpack(kept[group], result);
+        Channel:
+            for (int p = 0; p < S::pe; ++p) {
+                HWQAT_UNROLL
+                result[p] = pixel == 0 ? y_t(x[p]) : S::reduce::of(result[p], y_t(x[p]));
+            }
+            const kept_t beat = pack(result);
+            kept[group] = beat;
+            if (pixel == S::pixels - 1) {
+                out.write(beat);
+            }
+        }
+    }
+}
+
+} // namespace hwqat
+
+#endif // HWQAT_GLOBAL_POOL_H

@@ -1,0 +1,75 @@
+// Matrix-vector unit: PE accumulators, each adding SIMD products a trip.
+//
+//   out[pixel, group, repeat][p] = sum over fold, s of  in[pixel, group, fold][s] * weight[address][p][s]
+//   address = (group * repeats + repeat) * folds + fold
+//
+// The `folds` beats of a pixel and group are read once and used `repeats` times: the unit keeps them.
+// The accumulator's width comes from interval analysis of the actual weights; sums wrap in it, which is
+// exact as long as the result fits.
+//
+// S: pixels, groups, repeats, folds, pe, simd, in_bits, in_signed, weight_bits, acc_bits, cycles.
+#ifndef HWQAT_MVU_H
+#define HWQAT_MVU_H
+
+#include "lanes.h"
+#include "product.h"
+#include "trips.h"
+
+namespace hwqat {
+
+template <class S>
+HWQAT_INLINE void mvu(hls::stream<ap_uint<S::simd * S::in_bits>> &in, hls::stream<ap_uint<S::pe * S::acc_bits>> &out,
+                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe][S::simd])
+{
+    using beat_t = ap_uint<S::simd * S::in_bits>;
+    using x_t = element_t<S::in_bits, S::in_signed>;
+    using w_t = weight_t<S::weight_bits>;
+    using acc_t = ap_int<S::acc_bits>;
+    constexpr int DEPTH = S::groups * S::repeats * S::folds;
+    static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * repeats * folds");
+
+    beat_t held[S::folds];
+    acc_t acc[S::pe] = {};
+#pragma HLS ARRAY_PARTITION variable=acc complete
+    index_t<DEPTH> address = 0;
+
+Pixel:
+    for (int pixel = 0; pixel < S::pixels; ++pixel) {
+    Group:
+        for (int group = 0; group < S::groups; ++group) {
+        Repeat:
+            for (int repeat = 0; repeat < S::repeats; ++repeat) {
+            Fold:
+                for (int fold = 0; fold < S::folds; ++fold) {
+                    HWQAT_PIPELINE
+                    HWQAT_TRIP();
+                    if (repeat == 0) {
+                        held[fold] = in.read();
+                    }
+                    x_t x[S::simd];
+#pragma HLS ARRAY_PARTITION variable=x complete
+                    unpack(held[fold], x);
+                Pe:
+                    for (int p = 0; p < S::pe; ++p) {
+                        HWQAT_UNROLL
+                        acc_t sum = 0;
+                    Simd:
+                        for (int s = 0; s < S::simd; ++s) {
+                            HWQAT_UNROLL
+                            sum += product(x[s], w_t(weight[address][p][s]));
+                        }
+                        acc[p] = fold == 0 ? sum : acc_t(acc[p] + sum);
+                    }
+                    if (fold == S::folds - 1) {
+                        out.write(pack(acc));
+                    }
+                    address = address == DEPTH - 1 ? 0 : int(address) + 1;
+                }
+            }
+        }
+    }
+}
+
+} // namespace hwqat
+
+#endif // HWQAT_MVU_H

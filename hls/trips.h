@@ -1,0 +1,50 @@
+// Trips of pipelined loops, counted in C-simulation and compared with the plan's cycles.
+//
+// A layer function opens with HWQAT_STAGE("name"); the pipelined loop that it runs says HWQAT_TRIP(). C++
+// that ignores its folding is found out by its count. In hardware both are nothing.
+#ifndef HWQAT_TRIPS_H
+#define HWQAT_TRIPS_H
+
+#include "dialect.h"
+
+#if HWQAT_SIM
+namespace hwqat {
+
+/// The trips of one stage; all counters hang on one list, in the order of first use.
+struct trip_counter {
+    const char *name;
+    unsigned long long trips = 0;
+    trip_counter *next = nullptr;
+
+    explicit trip_counter(const char *stage) : name(stage)
+    {
+        static trip_counter **end = &first();
+        *end = this;
+        end = &next;
+    }
+
+    static trip_counter *&first()
+    {
+        static trip_counter *head = nullptr;
+        return head;
+    }
+
+    /// The counter of the stage that runs now: C-simulation runs one stage after the other.
+    static trip_counter *&running()
+    {
+        static trip_counter *stage = nullptr;
+        return stage;
+    }
+};
+
+} // namespace hwqat
+#define HWQAT_STAGE(name) \
+    static hwqat::trip_counter stage_trips(name); \
+    hwqat::trip_counter::running() = &stage_trips
+#define HWQAT_TRIP() ++hwqat::trip_counter::running()->trips
+#else
+#define HWQAT_STAGE(name)
+#define HWQAT_TRIP()
+#endif
+
+#endif // HWQAT_TRIPS_H

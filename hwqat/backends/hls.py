@@ -1,0 +1,225 @@
+"""Vitis-HLS C++ from a plan: one process a stage, one pair of files a block, a top, a test bench, tool scripts.
+
+Python works out every number, name and comment; the templates (`templates/hls`) only lay them out. The
+header library that the generated files call (`hls/*.h`) goes along with them.
+
+    NAME.h NAME.cpp   top: AXI4-Streams in and out      blocks/    a file pair for each block of the network
+    NAME_tb.cpp       test bench, reads ../vectors      constants/ a header for each stage with ROMs
+    run_hls.tcl, hls_config.cfg                         hwqat/     the header library
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..errors import HwqatError
+from ..passes import DEVICES, Plan
+from ..passes.blocks import Block
+from ..passes.network import Port, Stream
+from ..stages import Elements, Stage
+from .hls_roms import dimensions, rom_type, table
+from .hls_stages import MODES, Row, StageText, binding, describe, shape_text
+from .rtl import core_name
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_TEMPLATES = _PACKAGE / "templates" / "hls"
+_LIBRARY = _PACKAGE / "hls"
+#: Widest word that ap_uint takes.
+MAX_WORD = 4096
+#: What a block's function cannot be called: C++ keywords, and names the C library has taken.
+_TAKEN = frozenset(
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr const_cast "
+    "continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend goto "
+    "if inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+    "register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch template this "
+    "thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor "
+    "xor_eq hls hwqat std ap_int ap_uint hwqat_bench".split()
+)
+
+
+def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
+    """Relative path -> text of the files of BUILD/hls.
+
+    Args:
+        command: what made them, for the comment on top of each file.
+    """
+    return _Writer(plan, command).files()
+
+
+def library_files() -> dict[str, str]:
+    """Name -> text of the header library."""
+    return {path.name: path.read_text() for path in sorted(_LIBRARY.glob("*.h"))}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stage or a block as the templates see it: what it is, and its text."""
+
+    name: str
+    file: str
+    block: Block
+
+
+class _Writer:
+    """Renders one plan."""
+
+    def __init__(self, plan: Plan, command: str):
+        self.plan, self.network = plan, plan.network
+        self.streams = {stream.name: stream for stream in plan.network.streams}
+        self.top = core_name(plan)
+        self.env = _environment()
+        self.env.globals |= {"plan": plan, "graph": plan.graph, "network": plan.network, "top": self.top, "command": command}
+        self.texts = {stage.name: describe(stage, plan.graph) for stage in plan.network.stages}
+        self.parts = self._name_blocks()
+        self._check_widths()
+
+    def files(self) -> dict[str, str]:
+        files = {}
+        for part in self.parts:
+            files[f"blocks/{part.file}.h"] = self._render("block.h.j2", **self._block(part))
+            files[f"blocks/{part.file}.cpp"] = self._render("block.cpp.j2", **self._block(part))
+        for stage in self.network.stages:
+            if stage.roms:
+                files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
+        ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "parts": self.parts}
+        files[f"{self.top}.h"] = self._render("top.h.j2", **ports)
+        files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
+        files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
+        files["run_hls.tcl"] = self._render("run_hls.tcl.j2", **self._tool())
+        files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool())
+        return files | {f"hwqat/{name}": text for name, text in library_files().items()}
+
+    def _render(self, template: str, **facts) -> str:
+        return self.env.get_template(template).render(**facts)
+
+    def _name_blocks(self) -> tuple[_Part, ...]:
+        """Blocks keep their names where C++ allows: not a keyword, and unlike every stage, stream and port."""
+        taken = _TAKEN | {self.top} | set(self.streams) | {s.name for s in self.network.stages}
+        taken |= {port.name for port in self.network.inputs + self.network.outputs}
+        parts = []
+        for block in self.plan.blocks:
+            name = block.name
+            while name in taken:
+                name += "_block"
+            taken |= {name}
+            parts.append(_Part(name, block.name, block))
+        return tuple(parts)
+
+    def _check_widths(self) -> None:
+        for stream in self.network.streams:
+            if stream.elements.width > MAX_WORD:
+                raise HwqatError(
+                    f"stream {stream.name!r} from {stream.source!r} to {stream.sink!r} carries {stream.elements.lanes} x "
+                    f"{stream.elements.bits} = {stream.elements.width} bits a beat, more than the {MAX_WORD} that ap_uint "
+                    f"takes; ask for a lower --fps or --dsp, which folds its stages more"
+                )
+        for port in self.network.inputs + self.network.outputs:
+            if port.tdata > MAX_WORD:
+                raise HwqatError(
+                    f"port {port.name!r} needs {port.tdata} bits of TDATA for {port.elements.lanes} elements a beat, more "
+                    f"than {MAX_WORD}; ask for a lower --fps or --dsp, which folds node {port.node!r} more"
+                )
+
+    def _block(self, part: _Part) -> dict:
+        stages = [self._stage(stage) for stage in part.block.stages]
+        headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in part.block.stages)})
+        return {"part": part, "block": part.block, "stages": stages, "headers": headers,
+                "cycles": max(stage.cycles for stage in part.block.stages)}  # fmt: skip
+
+    def _stage(self, stage: Stage) -> dict:
+        """Everything that a stage's template may ask for."""
+        text = self.texts[stage.name]
+        name = max((len(row.name) for row in text.rows), default=0)
+        return {
+            "stage": stage,
+            "text": text,
+            "shape": f"{stage.name}_shape",
+            "rows": [_aligned(row, name, text) for row in text.rows],
+            "ins": [self.streams[name] for name in stage.inputs],
+            "outs": [self.streams[name] for name in stage.outputs],
+            "roms": [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms],
+            "function": self._function(stage),
+        }
+
+    def _function(self, stage: Stage) -> str:
+        """The plain function of a stage, by its kind's template."""
+        ends = [("in", "in{}", stage.inputs), ("out", "out{}", stage.outputs)]
+        ports = []
+        for one, many, names in ends:
+            for i, name in enumerate(names):
+                ports.append({"name": one if len(names) == 1 else many.format(i), "stream": self.streams[name]})
+        facts = {"stage": stage, "text": self.texts[stage.name], "shape": f"{stage.name}_shape", "ports": ports,
+                 "roms": [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms]}  # fmt: skip
+        if stage.kind == "concat":
+            facts["pieces"] = _pieces(stage)
+        return self._render(f"stage/{stage.kind}.j2", **facts).rstrip("\n")
+
+    def _constants(self, stage: Stage) -> dict:
+        node = self.plan.graph.by_name[stage.node]
+        tables = [
+            {"name": f"{stage.name}_{rom.name}", "type": rom_type(rom), "dimensions": dimensions(rom), "table": table(rom),
+             "notes": _rom_notes(stage, node, rom)}
+            for rom in stage.roms
+        ]  # fmt: skip
+        return {"stage": stage, "text": self.texts[stage.name], "node": node, "tables": tables}
+
+    def _between_blocks(self) -> list[Stream]:
+        inside = {stream.name for block in self.plan.blocks for stream in block.streams}
+        return [stream for stream in self.network.streams if stream.name not in inside]
+
+    def _tool(self) -> dict:
+        device = DEVICES[self.plan.target.device]
+        part = device.part if device.part.startswith("xc") else DEVICES["xc7"].part
+        sources = [f"{self.top}.cpp", *(f"blocks/{part.file}.cpp" for part in self.parts)]
+        return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
+
+
+def _aligned(row: Row, name: int, text: StageText) -> str:
+    note = f" // {row.note}" if row.note else ""
+    return f"static constexpr {row.type} {row.name.ljust(name)} = {row.value};{note}"
+
+
+def _pieces(stage) -> list[dict]:
+    """For each input of a concatenation: the first beat that is not its own, and the element types."""
+    end, pieces = 0, []
+    for beats, elements in zip(stage.beats, stage.ins, strict=True):
+        end += beats
+        pieces.append({"end": end, "lanes": elements.lanes, "element": element_type(elements)})
+    return pieces
+
+
+def _rom_notes(stage: Stage, node, rom) -> list[str]:
+    """Comment lines of a ROM: what its words mean."""
+    if rom.name == "weight":
+        bits = "one bit: 0 is +1, 1 is -1" if rom.bits == 1 else f"ap_int<{rom.bits}>"
+        order = "tap][channel" if stage.kind == "dwu" else "pe][simd"
+        return [f"weights, {bits}; [address][{order}], {rom.depth * rom.width * rom.bits} bits in all"]
+    if rom.name == "bias":
+        half = ", with AP_RND's half added" if MODES[stage.rounding] == "shift" and "RND" in stage.rounding and stage.frac > 0 else ""
+        return [f"B, made as {node.bias_form.ctype}; raw integers of the sum: value = raw * 2^{-stage.frac}{half}"]
+    form = node.factor_forms[int(rom.name.removeprefix("factor_"))]
+    return [f"M of input {rom.name.removeprefix('factor_')}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"]
+
+
+def element_type(elements: Elements) -> str:
+    return f"ap_{'' if elements.signed else 'u'}int<{elements.bits}>"
+
+
+def _stream_type(stream: Stream | Port) -> str:
+    return f"hls::stream<ap_uint<{stream.elements.width}>>"
+
+
+def _carries(stream: Stream) -> str:
+    """``9 x ap_int<8>``."""
+    return f"{stream.elements.lanes} x {element_type(stream.elements)}"
+
+
+def _environment() -> Environment:
+    env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
+                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    env.filters |= {"stream_type": _stream_type, "carries": _carries, "element_type": element_type, "shape_text": shape_text,
+                    "cbool": lambda value: "true" if value else "false"}  # fmt: skip
+    return env

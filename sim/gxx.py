@@ -1,0 +1,130 @@
+"""g++ for C-simulation: finding it and its headers, compiling in parallel, keeping what did not change."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import HwqatError
+from ..tools import AP_TYPES
+
+#: C++14 as Vitis HLS takes it. Pragmas of HLS are unknown to g++.
+FLAGS = ("-std=c++14", "-Wall", "-Wextra", "-Wno-unknown-pragmas")
+SPEED = {"normal": ("-O2",), "quick": ("-O0",)}
+_INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+def compiler() -> str:
+    """Path of the C++ compiler: CXX, else g++."""
+    name = os.environ.get("CXX") or "g++"
+    path = shutil.which(name)
+    if path is None:
+        raise HwqatError(f"C-simulation needs {name}, which is not on PATH; install it, on Debian by 'apt-get install g++'")
+    return path
+
+
+def headers() -> Path:
+    """Folder of ap_int.h and hls_stream.h: Vitis's own, else the open ones in the hls4ml wheel."""
+    vendor = os.environ.get("XILINX_HLS")
+    if vendor and (Path(vendor) / "include" / "ap_int.h").is_file():
+        return Path(vendor) / "include"
+    spec = importlib.util.find_spec("hls4ml")  # does not import it
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        if (Path(place) / AP_TYPES / "ap_int.h").is_file():
+            return Path(place) / AP_TYPES
+    raise HwqatError(
+        "C-simulation needs the ap_types headers: install hls4ml ('pip install hls4ml') or set XILINX_HLS to a Vitis HLS installation"
+    )
+
+
+def cache_folder() -> Path:
+    """Where programs and objects are kept: HWQAT_CACHE, else the user's cache folder."""
+    base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
+    return Path(base) / "csim"
+
+
+def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "normal", flags: tuple[str, ...] = ()) -> Path:
+    """Compile and link; what was compiled before from the same bytes is taken from the cache.
+
+    Args:
+        sources: .cpp files; they may include each other's headers by relative paths.
+        includes: folders for -I; speed: ``normal`` or ``quick`` (to compile); flags: more of them.
+
+    Returns:
+        The program.
+    """
+    command = [compiler(), *FLAGS, *SPEED[speed], *flags, "-isystem", str(headers()), *(f"-I{folder}" for folder in includes)]
+    texts: dict[Path, str] = {}
+    keys = [_key(command, source, includes, texts) for source in sources]
+    folder = cache_folder()
+    program = folder / _digest("program", *keys)
+    if program.exists():
+        return program
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(source, folder / f"{key}.o") for source, key in zip(sources, keys)]
+    missing = sorted((j for j in jobs if not j[1].exists()), key=lambda j: -_size(j[0], includes, texts))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(lambda job: _run([*command, "-c", str(job[0])], job[1], job[0]), missing))
+    _run([compiler(), *flags, *(str(target) for _, target in jobs)], program, Path(program.name))
+    return program
+
+
+def _run(command: list[str], target: Path, what: Path) -> None:
+    """Run the compiler; ``target`` appears whole or not at all."""
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as work:
+        fresh = Path(work) / target.name
+        done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()[-1:]
+            raise HwqatError(f"{Path(command[0]).name} cannot compile {what}: {errors[0] if errors else 'no reason given'}")
+        os.replace(fresh, target)
+
+
+def _key(command: list[str], source: Path, includes, texts) -> str:
+    """Digest of all that an object file depends on."""
+    seen = _closure(source, includes, texts)
+    return _digest(_version(command[0]), *command[1:], source.name, *(texts[path] for path in seen))
+
+
+def _closure(source: Path, includes, texts: dict[Path, str]) -> list[Path]:
+    """A source and the local files it includes, directly or not; their texts go into ``texts``."""
+    waiting, seen = [source], []
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        if path not in texts:
+            try:
+                texts[path] = path.read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
+        seen.append(path)
+        for name in _INCLUDE.findall(texts[path]):
+            places = [Path(os.path.normpath(folder / name)) for folder in (path.parent, *includes)]
+            waiting += [place for place in places if place.is_file()][:1]
+    return seen
+
+
+def _size(source: Path, includes, texts) -> int:
+    """Characters that the compiler sees: large files first keep the cores busy to the end."""
+    return sum(len(texts[path]) for path in _closure(source, includes, texts))
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}:".encode() + part.encode())
+    return digest.hexdigest()[:32]
+
+
+@lru_cache(maxsize=None)
+def _version(path: str) -> str:
+    return subprocess.run([path, "--version"], capture_output=True, text=True).stdout
