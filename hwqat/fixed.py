@@ -34,7 +34,7 @@ class Overflow(StrEnum):
 
     WRAP = "AP_WRAP"  # keep the low bits
     SAT = "AP_SAT"  # nearest end of the range
-    SAT_SYM = "AP_SAT_SYM"  # as SAT, but a signed range is symmetric
+    SAT_SYM = "AP_SAT_SYM"  # as SAT, but a signed range of two or more bits is symmetric
     SAT_ZERO = "AP_SAT_ZERO"  # zero
 
 
@@ -133,7 +133,8 @@ def fit(raw, form: Fixed, mode: Overflow):
             return low
         sign = np.int64(1 << (form.width - 1))
         return (low ^ sign) - sign
-    lo = -form.hi if mode is Overflow.SAT_SYM and form.signed else form.lo
+    # One signed bit holds -1 and 0; AP_SAT_SYM leaves it so.
+    lo = -form.hi if mode is Overflow.SAT_SYM and form.signed and form.width > 1 else form.lo
     if mode is Overflow.SAT_ZERO:
         return np.where((raw < lo) | (raw > form.hi), np.int64(0), raw)
     return np.clip(raw, lo, form.hi)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -44,11 +45,12 @@ def load_graph(folder: str | Path) -> Graph:
     if version != VERSION:
         raise HwqatError(f"{folder / GRAPH} has version {version!r}, this hwqat reads version {VERSION}; export it again")
     try:
-        with np.load(folder / WEIGHTS, allow_pickle=False) as archive:
+        # Opened here: np.load leaves a file that is no archive open.
+        with open(folder / WEIGHTS, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise HwqatError(f"{folder} has no {WEIGHTS}; export it again") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise HwqatError(f"{folder / WEIGHTS} is damaged ({error}); export it again") from None
     try:
         nodes = tuple(_node(entry, arrays) for entry in data["nodes"])
