@@ -2,7 +2,9 @@
 //
 // One call simulates a network given as flat arrays (sim/cycles.py makes them). Every cycle each process
 // does at most one trip. A FIFO shows what it held when the cycle began: a beat written now can be read
-// in the next cycle, room made now can be filled in the next cycle.
+// in the next cycle (the one after, if it has more than two places and so a memory with an output register),
+// room made now can be filled in the next cycle. A FIFO of depth 0 is one register inside a stage: it can be
+// filled in the cycle in which it is read.
 //
 // Processes
 //   SOURCE  writes a beat whenever there is room, one frame after the other
@@ -14,7 +16,7 @@
 //           output beat k once the writer has taken need[k] beats
 //
 // A process with latency L is a pipeline: what a trip writes leaves L cycles later, in order, and a full
-// FIFO at its end stops the whole pipeline.
+// FIFO at its end stops the whole pipeline. With latency 0 a trip waits for room for what it writes.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -26,17 +28,16 @@ enum Kind : int32_t { SOURCE, SINK, UNIT, FORK, WINDOW };
 
 struct Fifo {
   int32_t depth = 0, held = 0, most = 0;
-  int64_t popped_at = -1;
-  int32_t source = -1, sink = -1;
-  bool can_pop() const { return held > 0; }
-  bool can_push(int64_t now) const { return held + (popped_at == now) < depth; }
+  int64_t popped_at = -1, pushed_at = -2;
+  bool can_pop(int64_t now) const { return held > (depth > 2 && pushed_at == now - 1); }
+  bool can_push(int64_t now) const { return depth ? held + (popped_at == now) < depth : held == 0; }
   void pop(int64_t now) { --held; popped_at = now; }
-  void push() { most = std::max(most, ++held); }
+  void push(int64_t now) { most = std::max(most, ++held); pushed_at = now; }
 };
 
 struct Process {
   Kind kind;
-  int32_t latency, store;           // store: trips between a window's write and its first use
+  int32_t latency, store;           // store: cycles from a window's write to its first use
   int32_t n_in, n_out;
   const int32_t *in, *out;
   const uint32_t *mask;             // UNIT: bit i reads input i, bit 16 + i writes output i
@@ -85,27 +86,42 @@ struct Simulator {
   bool drain(Process &p) {
     if (!p.in_flight() || p.due[p.head & p.mask_()] > p.clock) return true;
     const uint32_t outputs = p.what[p.head & p.mask_()];
+    if (!room(p, outputs)) return false;
+    push(p, outputs);
+    ++p.head;
+    return true;
+  }
+
+  bool room(const Process &p, uint32_t outputs) const {
     for (int i = 0; i < p.n_out; ++i)
       if (outputs >> i & 1 && !fifos[p.out[i]].can_push(now)) return false;
-    for (int i = 0; i < p.n_out; ++i)
-      if (outputs >> i & 1) fifos[p.out[i]].push();
-    ++p.head;
-    moved = true;
     return true;
+  }
+
+  void push(Process &p, uint32_t outputs) {
+    for (int i = 0; i < p.n_out; ++i)
+      if (outputs >> i & 1) fifos[p.out[i]].push(now);
+    moved = true;
+  }
+
+  // What a trip writes: at once, or at the end of the pipeline.
+  void write(Process &p, uint32_t outputs) {
+    if (p.latency == 0) push(p, outputs);
+    else p.put(outputs);
   }
 
   void unit(Process &p) {
     if (!drain(p)) { ++p.blocked; return; }
     const uint32_t bits = p.mask[p.trip], reads = bits & 0xffff;
+    if (p.latency == 0 && !room(p, bits >> 16)) { ++p.blocked; return; }
     bool ready = true;
-    for (int i = 0; i < p.n_in; ++i) ready &= !(reads >> i & 1) || fifos[p.in[i]].can_pop();
+    for (int i = 0; i < p.n_in; ++i) ready &= !(reads >> i & 1) || fifos[p.in[i]].can_pop(now);
     if (ready) {
       for (int i = 0; i < p.n_in; ++i)
         if (reads >> i & 1) fifos[p.in[i]].pop(now);
-      if (bits >> 16) p.put(bits >> 16);
+      if (bits >> 16) write(p, bits >> 16);
       if (++p.trip == p.period) p.trip = 0;
       ++p.busy;
-      // A trip that neither reads nor writes still is progress, but only an input can start a period.
       moved = true;
     } else {
       ++p.starved;
@@ -116,11 +132,11 @@ struct Simulator {
 
   void fork(Process &p) {
     Fifo &input = fifos[p.in[0]];
-    if (!input.can_pop()) { ++p.starved; return; }
+    if (!input.can_pop(now)) { ++p.starved; return; }
     const uint32_t all = (1u << p.n_out) - 1;
     for (int i = 0; i < p.n_out; ++i)
       if (!(p.sent >> i & 1) && fifos[p.out[i]].can_push(now)) {
-        fifos[p.out[i]].push();
+        fifos[p.out[i]].push(now);
         p.sent |= 1u << i;
         moved = true;
       }
@@ -138,9 +154,9 @@ struct Simulator {
     const int64_t read_before = p.frame_out * p.beats_out + p.at_out;
     const int64_t ring = int64_t(p.seen.size());
     const int64_t visible = p.seen[now % ring];
-    if (drain(p)) {
+    if (drain(p) && (p.latency || room(p, 1))) {
       if (visible >= p.frame_out * p.beats_in + p.need[p.at_out]) {
-        p.put(1);
+        write(p, 1);
         if (++p.at_out == p.beats_out) p.at_out = 0, ++p.frame_out;
         ++p.busy;
         moved = true;
@@ -153,7 +169,7 @@ struct Simulator {
       ++p.blocked;
     }
     Fifo &input = fifos[p.in[0]];
-    if (input.can_pop() && read_before >= p.frame_in * p.beats_out + p.room[p.at_in]) {
+    if (input.can_pop(now) && read_before >= p.frame_in * p.beats_out + p.room[p.at_in]) {
       input.pop(now);
       if (++p.at_in == p.beats_in) p.at_in = 0, ++p.frame_in;
       moved = true;
@@ -168,7 +184,7 @@ struct Simulator {
     if (pace && now < (p.written / p.beats_out) * int64_t(pace)) { moved = true; return; }
     if (stall(stall_in)) { moved = true; return; }
     if (!fifos[p.out[0]].can_push(now)) { ++p.blocked; return; }
-    fifos[p.out[0]].push();
+    fifos[p.out[0]].push(now);
     ++p.written;
     ++p.busy;
     moved = true;
@@ -210,7 +226,7 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
     n_sinks += p.kind == SINK;
   }
   int64_t left = n_sinks;  // sinks that still wait for beats
-  int result = 0;
+  int result = 0, idle = 0;
   for (; left; ++s.now) {
     if (s.now == limit) { result = 2; break; }
     s.moved = false;
@@ -225,7 +241,7 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
           int64_t *row = finish + sink++ * frames;
           if (p.taken == frames * p.beats_in) break;
           if (s.stall(s.stall_out)) { s.moved = true; break; }
-          if (!s.fifos[p.in[0]].can_pop()) { ++p.starved; break; }
+          if (!s.fifos[p.in[0]].can_pop(s.now)) { ++p.starved; break; }
           s.fifos[p.in[0]].pop(s.now);
           s.moved = true, ++p.busy;
           if (++p.taken % p.beats_in == 0) row[p.taken / p.beats_in - 1] = s.now + 1;
@@ -233,7 +249,8 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
         }
       }
     }
-    if (!s.moved) { result = 1; break; }
+    idle = s.moved ? 0 : idle + 1;
+    if (idle > 2) { result = 1; break; }  // a beat may take two cycles to show
   }
   *cycles = s.now;
   for (int i = 0; i < n_processes; ++i) {

@@ -1,11 +1,17 @@
 """Event-level model of a plan: fill and steady cycles, deadlock, the limiting stage, FIFO occupancy.
 
-Every stage is a process with bounded FIFOs and blocking reads and writes, as the SystemVerilog has it; the
-cycles are run by a small C++ program (``cycles.cpp``), compiled once and kept by content. Blocking dataflow
-is determinate: whether a network locks up depends on its depths, never on who stalls when. One run
-without stalls therefore decides it for every behaviour of the outside.
+Every stage is a process with bounded FIFOs and blocking reads and writes; the cycles are run by a small C++
+program (``cycles.cpp``), compiled once and kept by content. Two styles of the same stages:
 
-All latencies are in LATENCY; everything else follows from the stages' contracts.
+- ``rtl``, cycle by cycle what hls/rtl does: eager forks, windows that read and write independently, a
+  replay buffer in front of a matrix-vector unit that uses its input several times;
+- ``hls``, what the C++ says: every stage is one loop, so a window follows its fixed schedule, a fork writes
+  all copies in one trip, a matrix-vector unit reads in its first repeat. Latencies are the compiler's
+  to choose; HLS_LATENCY is more than it should need.
+
+Blocking dataflow is determinate: whether a network locks up depends on its depths, never on who stalls
+when. And every loop ends with its frame: if one frame alone runs to its end, the network is as it was at
+the start, so that all frames do, whatever the outside does. One frame without stalls decides.
 """
 
 from __future__ import annotations
@@ -13,7 +19,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -23,23 +28,26 @@ from pathlib import Path
 
 import numpy as np
 
-from hwqat.errors import HwqatError
+from ..errors import HwqatError
+from .gxx import cache_folder, compiler
 
 SOURCE = Path(__file__).with_name("cycles.cpp")
 
-#: Cycles from the trip that makes a beat to that beat in the output FIFO, for each kind of stage.
+#: Cycles from the trip that makes a beat to that beat at the output, for each kind of stage: those of the
+#: pipelines in hls/rtl. 0: the beat passes through.
 LATENCY = {
-    "mvu": lambda s: 4 + (s.simd - 1).bit_length(),
-    "dwu": lambda s: 4 + (s.taps - 1).bit_length(),
+    "mvu": lambda s: 3 + (s.simd - 1).bit_length(),  # behind the replay buffer, where it has one
+    "dwu": lambda s: 3 + (s.taps - 1).bit_length(),
     "pool": lambda s: 2 + (s.taps - 1).bit_length(),
-    "global_pool": lambda s: 2,
+    "global_pool": lambda s: 1,
     "requant": lambda s: 5,
     "window": lambda s: 2,
     "width": lambda s: 1,
-    "concat": lambda s: 1,
+    "concat": lambda s: 0,
     "fork": lambda s: 0,
 }
-#: Cycles from the write of a beat into a line buffer to its first use.
+HLS_LATENCY = 24
+#: Cycles from the write of a beat into a line buffer or replay buffer to its first use.
 STORE = 1
 
 #: A depth that never fills.
@@ -73,29 +81,31 @@ class Timing:
     most: dict[str, int]
 
 
-def simulate(network, frames: int = 3, **options) -> Timing:
+def simulate(network, frames: int = 3, style: str = "rtl", **options) -> Timing:
     """Run a network (`hwqat.passes.network.Network`) once; see `Model.run` for the options."""
-    return Model(network).run(frames, **options)
+    return Model(network, style).run(frames, **options)
 
 
 class Model:
     """A network made ready for many runs, with other depths or stalls each time."""
 
-    def __init__(self, network):
-        self.network = network
+    def __init__(self, network, style: str = "rtl"):
+        self.network, self.style = network, style
         self.streams = [stream.name for stream in network.streams]
         self.depths = np.array([stream.depth for stream in network.streams], dtype=np.int32)
         self._place = {name: i for i, name in enumerate(self.streams)}
         self._masks, self._orders, self._links, self._rows = [], [], [], []
         self._ends = {"masks": 0, "orders": 0}
+        self._registers = 0  # inside stages; they follow the streams
         self._kept: dict = {}
         self.names = []
         for port in network.outputs:  # consumers first
             self._add(port.name, _SINK, inputs=(port.stream,), beats=(port.beats, 0))
         for stage in reversed(network.stages):
-            self._add_stage(stage)
+            self._add_hls(stage) if style == "hls" else self._add_rtl(stage)
         for port in network.inputs:
             self._add(port.name, _SOURCE, outputs=(port.stream,), beats=(0, port.beats))
+        self.depths = np.concatenate([self.depths, np.zeros(self._registers, np.int32)])
         self._table = np.array(self._rows, dtype=np.int64)
         self._links = np.array(self._links or [0], dtype=np.int32)
         self._masks = np.concatenate([*self._masks, np.zeros(1, np.uint32)])
@@ -120,7 +130,7 @@ class Model:
         most, left = (np.zeros(len(held), dtype=np.int32) for _ in range(2))
         cycles = np.zeros(1, dtype=np.int64)
         chance = [int(p * 65536) for p in (stall_in, stall_out)]
-        state = _library().hwqat_cycles(
+        state = _library()(
             n, self._table, self._links, self._masks, self._orders, len(held), held, frames,
             -1 if limit is None else limit, pace, *chance, seed, finish, busy, starved, blocked, most, left, cycles,
         )  # fmt: skip
@@ -139,6 +149,13 @@ class Model:
             most=dict(zip(self.streams, most.tolist())),
         )
 
+    def signature(self, depths: Mapping[str, int]) -> bytes:
+        """Equal for models that behave equally, whatever their names; ``depths`` as in `run`."""
+        held = self.depths.copy()
+        for name, depth in depths.items():
+            held[self._place[name]] = depth
+        return b"|".join(a.tobytes() for a in (self._table, self._links, self._masks, self._orders, held))
+
     def _describe(self, depths, held) -> str:
         """Who waits for room while its sibling's reader waits for a beat."""
         streams = self.network.streams
@@ -154,7 +171,23 @@ class Model:
                         f"its {s.depth if s.depth < UNBOUNDED else 'many'} places are full")  # fmt: skip
         return f"no stage can go on; full: {', '.join(sorted(full)) or 'none'}; empty: {', '.join(sorted(empty)) or 'none'}"
 
-    def _add_stage(self, stage) -> None:
+    def _add_hls(self, stage) -> None:
+        if stage.kind == "window":
+            read, write = stage.schedule
+            masks = np.zeros(stage.cycles, dtype=np.uint32)
+            masks[read] |= 1
+            masks[write] |= 1 << 16
+        elif stage.kind == "fork":
+            masks = np.array([1 | ((1 << len(stage.outputs)) - 1) << 16], dtype=np.uint32)
+        elif stage.kind == "mvu":
+            masks = np.zeros((stage.repeats, stage.folds), dtype=np.uint32)
+            masks[0] |= 1
+            masks[:, -1] |= 1 << 16
+        else:
+            masks = _trips(stage)
+        self._add_unit(stage, stage.inputs, HLS_LATENCY, masks.reshape(-1))
+
+    def _add_rtl(self, stage) -> None:
         latency = LATENCY[stage.kind](stage)
         if stage.kind == "fork":
             self._add(stage.name, _FORK, stage.inputs, stage.outputs)
@@ -163,10 +196,23 @@ class Model:
             need, room = (self._keep("orders", (key, side), lambda side=side: _orders(stage)[side]) for side in (0, 1))
             self._add(stage.name, _WINDOW, stage.inputs, stage.outputs, latency, need=need[0], room=room[0],
                       beats=(stage.in_beats, stage.out_beats))  # fmt: skip
+        elif stage.kind == "mvu" and stage.repeats > 1:
+            replayed = self._register()
+            self._add_unit(stage, (replayed,), latency, _trips(stage))
+            key = ("replay", stage.folds, stage.repeats)
+            need, room = (self._keep("orders", (key, side), lambda side=side: _replay(stage)[side]) for side in (0, 1))
+            self._add(f"{stage.name} (replay)", _WINDOW, stage.inputs, (replayed,), need=need[0], room=room[0],
+                      beats=(stage.folds, stage.folds * stage.repeats))  # fmt: skip
         else:
-            masks = _trips(stage)
-            place, period = self._keep("masks", masks.tobytes(), lambda: masks)
-            self._add(stage.name, _UNIT, stage.inputs, stage.outputs, latency, mask=place, period=period)
+            self._add_unit(stage, stage.inputs, latency, _trips(stage))
+
+    def _add_unit(self, stage, inputs, latency, masks) -> None:
+        place, period = self._keep("masks", masks.tobytes(), lambda: masks)
+        self._add(stage.name, _UNIT, inputs, stage.outputs, latency, mask=place, period=period)
+
+    def _register(self) -> int:
+        self._registers += 1
+        return len(self.streams) + self._registers - 1
 
     def _keep(self, what: str, key, make) -> tuple[int, int]:
         """(place, length) of an array in the one of its kind; equal ones are kept once."""
@@ -179,7 +225,7 @@ class Model:
 
     def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, mask=0, period=0, need=0, room=0, beats=(0, 0)):
         first = len(self._links)
-        self._links += [self._place[stream] for stream in (*inputs, *outputs)]
+        self._links += [self._place.get(stream, stream) for stream in (*inputs, *outputs)]
         self._rows.append((kind, latency, STORE, len(inputs), len(outputs), first, first + len(inputs),
                            mask, period, need, room, *beats))  # fmt: skip
         self.names.append(name)
@@ -188,11 +234,7 @@ class Model:
 def _trips(stage) -> np.ndarray:
     """One period of a stage's loop: bit i of a trip reads input i, bit 16 writes (uint32)."""
     read, write = 1, 1 << 16
-    if stage.kind == "mvu":
-        trips = np.zeros((stage.repeats, stage.folds), dtype=np.uint32)
-        trips[0] |= read
-        trips[:, -1] |= write
-    elif stage.kind in ("dwu", "pool"):
+    if stage.kind in ("mvu", "dwu", "pool"):
         trips = np.full(stage.folds, read, dtype=np.uint32)
         trips[-1] |= write
     elif stage.kind == "global_pool":
@@ -237,22 +279,25 @@ def _orders(stage) -> tuple[np.ndarray, np.ndarray]:
     return need.astype(np.int32), room.astype(np.int32)
 
 
+def _replay(stage) -> tuple[np.ndarray, np.ndarray]:
+    """(need, room) of the two halves of a replay buffer: ``folds`` beats in, each ``repeats`` times out."""
+    need = np.tile(np.arange(1, stage.folds + 1, dtype=np.int32), stage.repeats)
+    return need, np.full(stage.folds, -stage.folds * stage.repeats, dtype=np.int32)  # the group before last is done
+
+
 @lru_cache(maxsize=1)
 def _library():
     """The compiled model; built on first use and kept in the user's cache under its content's hash."""
     text = SOURCE.read_bytes()
     flags = ("-std=c++14", "-O2", "-shared", "-fPIC")
     digest = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:16]
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
+    root = cache_folder().with_name("cycles")
     library = root / f"cycles-{digest}.so"
     if not library.exists():
-        compiler = shutil.which("g++")
-        if compiler is None:
-            raise HwqatError("the plan is checked by a small C++ program, and g++ is not on PATH; install g++")
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root) as folder:
             made = Path(folder) / library.name
-            done = subprocess.run([compiler, *flags, "-o", str(made), str(SOURCE)], capture_output=True, text=True)
+            done = subprocess.run([_compiler(), *flags, "-o", str(made), str(SOURCE)], capture_output=True, text=True)
             if done.returncode:
                 raise HwqatError(f"g++ could not compile {SOURCE}: {done.stderr.strip()}")
             os.replace(made, library)
@@ -264,7 +309,11 @@ def _library():
                          i64, i64, i32, u32, u32, u64, *[array(np.int64)] * 4, *[array(np.int32)] * 2,
                          array(np.int64)]  # fmt: skip
 
-    class Library:
-        hwqat_cycles = staticmethod(function)
+    return function
 
-    return Library
+
+def _compiler() -> str:
+    try:
+        return compiler()
+    except HwqatError as error:
+        raise HwqatError(f"the plan's depths are found by a small C++ program; {error}") from None

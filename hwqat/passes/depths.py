@@ -1,24 +1,135 @@
-"""FIFO depths: what keeps a network with forks and joins from locking up.
+"""FIFO depths: the least that keep the rate and cannot lock up, found with the cycle model.
 
-A branch of a fork may lag behind its sibling by less than one frame, since no stage needs anything of
-the next frame to finish this one. A copy that leaves a fork whose branches meet again therefore holds
-one frame, which is enough whatever the stages' timing is.
+1. Streams in front of loops that read in bursts get what such a burst needs (only C++ has them).
+2. At each join the branches meet that left a fork. The shorter one must wait for the longer one, in a
+   FIFO. The region between fork and join runs alone in the model, with inputs always there and outputs
+   always free; the least depths with which it reaches the plan's rate are found by bisection. What a region
+   cannot do alone it cannot do in the network, so these are lower bounds.
+3. The whole network runs in the model. If it misses the rate, the branches' FIFOs grow until it does not,
+   and (for RTL, whose model is exact) shrink one by one to the least.
+
+Both styles of the model are asked (`hwqat.sim.cycles`), since one plan drives both back ends. ``min_depth``
+is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to what a memory holds.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from ..sim.cycles import UNBOUNDED, Model
+from ..stages import Stage
+from .network import Network, Stream
+from .regions import Region, find_regions, with_depths
 
-from .network import Network
+FRAMES = 3
+#: Bits of a FIFO that only smooths a burst; a larger one costs more than the few cycles it would save.
+BURST_BITS = 18432
 
 
 def size_streams(network: Network) -> Network:
-    """Depths that cannot lock up."""
-    forks = {stage.name for stage in network.stages if stage.kind == "fork"}
-    streams = tuple(
-        replace(s, depth=max(2, s.beats), min_depth=max(2, s.beats), why=f"one frame, so that {s.source} never waits for one branch alone")
-        if s.source in forks
-        else s
-        for s in network.streams
-    )
-    return replace(network, streams=streams)
+    """The network with the depth of every stream."""
+    cycles = max(stage.cycles for stage in network.stages)
+    bursts = {s.name: need for s in network.streams for need in [_burst(network.stage(s.sink), s, cycles)
+              if s.sink not in {port.name for port in network.outputs} else 0] if need > 2}  # fmt: skip
+    regions = find_regions(network)
+    least = {"rtl": {}, "hls": dict(bursts)}
+    for style, depths in least.items():
+        waits: list[str] = []
+        kept: dict[bytes, list[int]] = {}
+        for region in regions:
+            found = _solve(region, style, cycles, depths, kept)
+            depths.update(found)
+            waits += found
+        _settle(Model(network, style), cycles, depths, waits)
+    joins = {s.name: region for region in regions for branch in region.branches for s in branch}
+    depths = {}
+    for stream in network.streams:
+        rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
+        if max(rtl, hls) == 2:
+            continue
+        why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network.stage(stream.sink))
+        depths[stream.name] = min(round_up(max(rtl, hls)), max(stream.beats, rtl, hls)), rtl, why
+    return with_depths(network, depths)
+
+
+def round_up(depth: int) -> int:
+    """What a memory for ``depth`` beats holds: a power of two up to 64, then multiples of 64."""
+    return 1 << (depth - 1).bit_length() if depth <= 64 else -(-depth // 64) * 64
+
+
+def _burst(stage: Stage, stream: Stream, cycles: int) -> int:
+    """Beats that arrive while the loop of a C++ stage does not read, if waiting for them costs the rate."""
+    need = 0
+    if stage.kind == "mvu" and stage.repeats > 1 and stage.cycles * 16 > cycles * 15:
+        need = stage.folds
+    elif stage.kind == "window":
+        read, write = stage.schedule
+        need = int((read < write[0]).sum())
+    return need if need * stream.elements.width <= BURST_BITS else 0
+
+
+def _solve(region: Region, style: str, cycles: int, fixed: dict[str, int], kept: dict[bytes, list[int]]) -> dict[str, int]:
+    """The least depths of the streams in which the region's branches wait; ``kept``: those of equal regions."""
+    waits = [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
+    names = [stream.name for stream in waits]
+    model = Model(region.network, style)
+    known = {name: depth for name, depth in fixed.items() if name in model.streams}
+    signature = model.signature(known | {name: -1 - i for i, name in enumerate(names)})
+    if signature not in kept:
+        kept[signature] = _search(model, waits, cycles, known, 1 if style == "rtl" else 16)
+    return dict(zip(names, kept[signature]))
+
+
+def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int], part: int) -> list[int]:
+    free = model.run(FRAMES, depths=known | {s.name: UNBOUNDED for s in waits})
+    target = max(cycles, free.steady)
+    limit = free.fill + (FRAMES + 1) * target  # longer only if it misses the target
+    least = {s.name: max(known.get(s.name, 2), free.most[s.name] + 1) for s in waits}
+    for stream in sorted(waits, key=lambda s: least[s.name] * s.elements.width):
+
+        def enough(depth, name=stream.name):
+            timing = model.run(FRAMES, depths=known | least | {name: depth}, limit=limit)
+            return not timing.deadlock and timing.steady <= target
+
+        least[stream.name] = _least(known.get(stream.name, 2), least[stream.name], enough, part)
+    return [least[s.name] for s in waits]
+
+
+def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str]) -> None:
+    """Grow the branches' depths until the whole network keeps its rate; then each as little as it can."""
+    if not waits:
+        return
+    target = max(cycles, model.run(FRAMES, depths=depths | {name: UNBOUNDED for name in waits}).steady)
+
+    def enough(trial):
+        timing = model.run(FRAMES, depths=trial)
+        return not timing.deadlock and timing.steady <= target
+
+    grown = dict(depths)
+    while not enough(grown):
+        grown |= {name: grown[name] + grown[name] // 2 + 1 for name in waits}
+    for name in waits:
+        if grown[name] > depths[name] and model.style == "rtl":
+            grown[name] = _least(depths[name], grown[name], lambda depth, name=name: enough(grown | {name: depth}))
+    depths.update(grown)
+
+
+def _least(low: int, high: int, enough, part: int = 1) -> int:
+    """The least number in ``low..high`` that is enough (``high`` is), or, with ``part`` > 1, one near above it."""
+    if enough(low):
+        return low
+    while high - low > max(1, high // part if part > 1 else 1):
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _why(region: Region, rtl: int, hls: int) -> str:
+    return f"waits for the other branch of {region.join.name}: {rtl} beats in RTL and {hls} in C++ keep the rate"
+
+
+def _why_burst(stage: Stage) -> str:
+    if stage.kind == "window":
+        return f"the next frame's first rows wait while the loop of {stage.name} writes its last ones"
+    return f"the next pixel's beats wait while {stage.name} repeats this one's"

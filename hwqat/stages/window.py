@@ -82,6 +82,14 @@ class Window(Stage):
         return self.out_height * self.out_width * self.beats_per_pixel * self.serial_taps
 
     @property
+    def schedule(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the fixed schedule: the trip that reads each input beat, and the trip that writes each output beat."""
+        beats, steps = self.beats_per_pixel, self.serial_taps
+        room = _room_after(self.geometry, self.height, self.width, self.rows)
+        read = _read_trips(room, self.lead, self.pace, beats, steps)[:, None] + np.arange(beats)
+        return read.reshape(-1), self.lead + self.pace * np.arange(self.out_beats)
+
+    @property
     def elements_in(self) -> Elements:
         return Elements(self.lanes, self.bits, self.signed)
 
@@ -124,13 +132,8 @@ def _try_rows(geometry, height, width, outer, inner, parallel, rows):
     in_beats, out_beats = height * width * beats, oh * ow * beats * steps
     pace = max(1, in_beats // out_beats)
 
-    # Oldest pixel needed from each output pixel on, as a row-major index.
+    room_after = _room_after(geometry, height, width, rows)
     first_row = np.arange(oh) * geometry.stride[0] - top
-    first_col = np.clip(np.arange(ow) * geometry.stride[1] - left, 0, None)
-    oldest = np.where(first_row[:, None] < 0, 0, first_row[:, None] * width + first_col[None, :]).reshape(-1)
-    # Output pixel whose emission makes room for each input pixel (-1: there is room from the start).
-    room_after = np.searchsorted(oldest, np.arange(height * width) - rows * width, side="right")
-    room_after[np.arange(height * width) < rows * width] = -1
 
     # Input pixel that each tap of each output pixel needs, -1 outside the image: (OH, OW, KH, KW).
     row = first_row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
@@ -152,6 +155,18 @@ def _try_rows(geometry, height, width, outer, inner, parallel, rows):
             return int(lead), int(pace), int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats))
         lead = int(need)
     return None
+
+
+def _room_after(geometry, height, width, rows) -> np.ndarray:
+    """Output pixel whose emission makes room for each input pixel (-1: there is room from the start)."""
+    oh, ow = geometry.out_size(height, width)
+    # Oldest pixel needed from each output pixel on, as a row-major index.
+    first_row = np.arange(oh) * geometry.stride[0] - geometry.padding[0]
+    first_col = np.clip(np.arange(ow) * geometry.stride[1] - geometry.padding[1], 0, None)
+    oldest = np.where(first_row[:, None] < 0, 0, first_row[:, None] * width + first_col[None, :]).reshape(-1)
+    room_after = np.searchsorted(oldest, np.arange(height * width) - rows * width, side="right")
+    room_after[np.arange(height * width) < rows * width] = -1
+    return room_after
 
 
 def _read_trips(room_after, lead, pace, beats, steps):
