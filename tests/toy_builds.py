@@ -76,9 +76,9 @@ def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
     """A BUILD folder as export would write it, less hls/ and rtl/."""
     rng = np.random.default_rng(seed)
     plan = make_plan(graph, Target(dsp=dsp))
-    shape = (frames, *graph.of("input")[0].out.shape)
-    smooth = np.cumsum(np.cumsum(rng.normal(0, 9, shape), axis=1), axis=2)
-    images = np.clip(np.rint(smooth), -128, 127).astype(np.int64)
+    x = graph.of("input")[0].out
+    smooth = np.cumsum(np.cumsum(rng.normal(0, x.hi / 14, (frames, *x.shape)), axis=1), axis=2)
+    images = np.clip(np.rint(smooth), x.lo, x.hi).astype(np.int64)
     golden = graph.run(images)
     classes = golden.reshape(frames, -1).argmax(axis=1)
     classes[::5] = (classes[::5] + 1) % 10
@@ -86,3 +86,25 @@ def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
     files |= vector_files({plan.network.inputs[0].name: images}, {plan.network.outputs[0].name: golden}, classes if labels else None)
     files["report/plan.json"] = json.dumps(plan_json(plan))
     return write_folder(out, files, mark=GRAPH)
+
+
+def write_run(out, width=0.5, **scheme):
+    """A RUN folder of a DigitNet that was never trained (its batch norms have seen some digits): quick, and good
+    enough wherever integers are compared with integers."""
+    import torch
+
+    from hwqat import data, models
+    from hwqat.quant import Scheme
+    from hwqat.restore import quantised
+    from hwqat.runs import Run, save_run
+
+    torch.manual_seed(0)
+    digits, net = data.load("digits"), models.build("digitnet", width=width)
+    with torch.no_grad():
+        net.train()(digits.to_real(digits.train.images[:256]))
+    scheme = Scheme(**scheme)
+    model = quantised(net.eval(), scheme, digits)
+    run = Run(net="digitnet", data="digits", config={}, seed=0, epochs_done=0, net_kwargs={"width": width},
+              scheme=scheme.to_dict(), accuracy={"test": 10.0})  # fmt: skip
+    save_run(out, run, model.state_dict())
+    return out

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ..errors import HwqatError
-from .common import data_arguments, require_build
+from .common import data_arguments, open_run, require_build
 
 HELP = "write one self-contained HTML page about a build"
 
@@ -26,6 +26,12 @@ def run(args):
     require_build(args.build)
     sweep = None if args.sweep is None else _read_sweep(Path(args.sweep) / "sweep.json")
     facts = gather(args.build)
+    if args.source is not None:
+        from dataclasses import replace
+
+        from ..report.compare import compare
+
+        facts = replace(facts, compared=compare(facts, open_run(args.source, args.data_dir)))
     path = write_report(facts, args.build, sweep)
     seconds, size = time.monotonic() - began, path.stat().st_size
     print(f"wrote {path} ({size / 1e6:.2f} MB) in {seconds:.1f} s")

@@ -120,10 +120,13 @@ def _frame(heading: str, x: Axis, y: Axis, marks: list[str], names: list[str], a
     for tick in y.ticks():
         _, at = _spot(x, y, x.lo, tick)
         grid += [el("path", d=f"M{LEFT} {at:.1f}H{right}", class_="axis"), text(LEFT - 6, at + 4, f"{tick:,g}", text_anchor="end", class_="soft")]
+    # a nested drawing hides what lies outside the axes; its coordinates stay those of the whole
+    inside = el("svg", *marks, x=LEFT - 5, y=TOP - 5, width=right - LEFT + 10, height=floor - TOP + 10,
+                viewBox=f"{LEFT - 5} {TOP - 5} {right - LEFT + 10} {floor - TOP + 10}")  # fmt: skip
     words = [text(12, 20, heading, class_="title"), text((LEFT + right) / 2, HEIGHT - 8, x.name, text_anchor="middle"),
              text(14, (TOP + floor) / 2, y.name, text_anchor="middle", transform=f"rotate(-90 14 {(TOP + floor) / 2:.0f})")]  # fmt: skip
     legend, rows = _legend(names)
-    return drawing(WIDTH, HEIGHT + rows * 18, *grid, *marks, *words, *legend, label=heading, alone=alone, class_="plot")
+    return drawing(WIDTH, HEIGHT + 6 + rows * 18, *grid, inside, *words, *legend, label=heading, alone=alone, class_="plot")
 
 
 def _legend(names: list[str]) -> tuple[list[str], int]:
@@ -133,7 +136,7 @@ def _legend(names: list[str]) -> tuple[list[str], int]:
         width = 26 + 7 * len(name)
         if left + width > WIDTH and left > LEFT:
             left, row = LEFT, row + 1
-        y = HEIGHT + 6 + row * 18
+        y = HEIGHT + 12 + row * 18
         marks += [el("rect", x=left, y=y - 8, width=12, height=8, rx=2, fill=SERIES[number % len(SERIES)]),
                   text(left + 17, y, name)]  # fmt: skip
         left += width

@@ -30,7 +30,7 @@ class Facts:
         labels: (N,) or None; classes: their names.
         activations: histogram of every tensor over ``frames`` frames; weights: of every layer's weights.
         names: what each node is called on the page.
-        compared: per-node comparisons with float and with wide constants, or None without a RUN.
+        compared: `hwqat.report.compare.Comparison`, or None without a RUN.
     """
 
     graph: Graph

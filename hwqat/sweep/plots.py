@@ -7,6 +7,8 @@ from collections.abc import Callable
 from ..figures.plot import Axis, Series, bar_plot, line_plot, scatter_plot
 from .pareto import front
 
+#: Points of accuracy below the best that the closer look shows.
+NEAR = 3.0
 COSTS = {"dsp": "DSP blocks", "weight_bits": "bits of weights", "memory_bits": "bits of memory", "cycles": "cycles a frame"}
 
 
@@ -20,6 +22,7 @@ def plots(result: dict, alone: bool = True) -> dict[str, str]:
         "accuracy-over-acts": _lines(whole, "acts", "bits of activations", "Accuracy over the bits of activations", alone),
         "sensitivity": _sensitivity(points, alone),
     }
+    found["accuracy-over-rescale-near"] = _lines(whole, "rescale", "bits of M and B, W", "The same, near the best", alone, NEAR)
     for cost, words in COSTS.items():
         found[f"accuracy-over-{cost.replace('_', '-')}"] = _costs(whole, cost, words, alone)
     return {name: svg for name, svg in found.items() if svg}
@@ -37,15 +40,20 @@ def _naming(points: list[dict], but: str) -> Callable[[dict], str]:
     return lambda point: ", ".join(say[key](point[key]) for key in keys) or "accuracy"
 
 
-def _lines(points: list[dict], key: str, words: str, heading: str, alone: bool) -> str | None:
+def _lines(points: list[dict], key: str, words: str, heading: str, alone: bool, near: float | None = None) -> str | None:
+    """Lines over one key; ``near``: only what is that near to the best, and only if something is not."""
     if not _different(points, key):
+        return None
+    best = max(point["accuracy"] for point in points)
+    if near is not None and min(point["accuracy"] for point in points) > best - near:
         return None
     name, lines = _naming(points, key), {}
     for point in sorted(points, key=lambda point: point[key]):
         lines.setdefault(name(point), []).append((point[key], point["accuracy"]))
     xs, ys = [p[key] for p in points], [p["accuracy"] for p in points]
     series = [Series(name, tuple(spots)) for name, spots in lines.items()]
-    return line_plot(heading, Axis.around(words, xs), Axis.around("accuracy, %", ys, least=1.0), series, alone=alone)
+    y = Axis.around("accuracy, %", ys if near is None else [best - near, best], least=1.0)
+    return line_plot(heading, Axis.around(words, xs), y, series, alone=alone)
 
 
 def _costs(points: list[dict], cost: str, words: str, alone: bool) -> str | None:
@@ -55,8 +63,10 @@ def _costs(points: list[dict], cost: str, words: str, alone: bool) -> str | None
     spots = [(point[cost], point["accuracy"]) for point in known]
     notes = tuple(f"{_naming(known, '')(point)}: {point['accuracy']:.2f} %, {point[cost]:,}" for point in known)
     x = Axis.around(words, [c for c, _ in spots])
-    y = Axis.around("accuracy, %", [a for _, a in spots], least=1.0)
-    return scatter_plot(f"Accuracy over {words}, and the Pareto front", x, y, [Series("points", tuple(spots), notes)], front(spots), alone=alone)
+    best = front(spots)
+    lowest = best[-1][1] - max(NEAR, best[-1][1] - best[0][1]) if best[-1][1] - best[0][1] < 20 else best[-1][1] - 20
+    y = Axis.around("accuracy, %", [a for _, a in spots if a >= lowest], least=1.0)  # who cares how far below the front
+    return scatter_plot(f"Accuracy over {words}, and the Pareto front", x, y, [Series("points", tuple(spots), notes)], best, alone=alone)
 
 
 def _sensitivity(points: list[dict], alone: bool) -> str | None:
