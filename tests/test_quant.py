@@ -19,6 +19,8 @@ from hwqat.quant.calibrate import CALIBRATIONS, Histogram
 from hwqat.quant.constants import Operand, make_constants
 from hwqat.quant.grid import integer_range
 
+torch.set_num_threads(1)  # tensors are tiny: a second thread would only wait
+
 
 @pytest.fixture
 def weight():

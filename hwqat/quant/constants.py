@@ -67,7 +67,8 @@ class Constants:
     """Raw integers and formats, as `hwqat.ops.Requant` takes them. saturated: how many did not fit their format.
 
     lows, highs: range in each channel of the exact sum at ``frac`` fractional bits, rounding constant not included.
-    bound: no partial sum, in any order, is larger in magnitude.
+    bound: no partial sum, in any order, is larger in magnitude. reach: nor is the sum, if every channel of an input
+    had the range of its widest, which is what the graph knows of it.
     """
 
     factors: np.ndarray  # int64 (inputs, C), or (inputs, 1) when alike in all channels
@@ -78,6 +79,7 @@ class Constants:
     lows: np.ndarray
     highs: np.ndarray
     bound: int
+    reach: int
 
     @property
     def frac(self) -> int:
@@ -106,7 +108,7 @@ def make_constants(
     while True:
         forms = tuple(_form(replace(rescale, width=w), m) for w, m in zip(widths, wanted))
         made = _round(operands, shift, out_scale, wanted, forms, rescale)
-        if max(-min(made.lows), max(made.highs)) < _room(made.frac) or rescale.integer is not None:
+        if made.reach < _room(made.frac) or rescale.integer is not None:
             return made  # a fixed format that does not fit is found by the graph's rules, which name the node
         finest = max(range(len(forms)), key=lambda i: forms[i].frac)
         if widths[finest] <= LEAST_WIDTH:
@@ -133,12 +135,15 @@ def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> 
         factors = [f[:1] for f in factors]
     frac = common_frac([form.frac for form in forms], bias_form.frac)
     lows = highs = raw_bias.astype(object) * 2 ** (frac - bias_form.frac)
-    bounds = np.abs(lows)
+    bounds, wide_low, wide_high = np.abs(lows), lows, lows
     for operand, raw, form in zip(operands, factors, forms):
         m = raw.astype(object) * 2 ** (frac - form.frac)
         ends = np.stack([m * operand.lows, m * operand.highs])
         lows, highs, bounds = lows + ends.min(axis=0), highs + ends.max(axis=0), bounds + np.abs(ends).max(axis=0)
-    return Constants(np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)))
+        ends = np.stack([m * min(operand.lows), m * max(operand.highs)])
+        wide_low, wide_high = wide_low + ends.min(axis=0), wide_high + ends.max(axis=0)
+    reach = max(-min(wide_low), max(wide_high))
+    return Constants(np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)), int(reach))
 
 
 def _form(rescale: Rescale, values: np.ndarray) -> Fixed:

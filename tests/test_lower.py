@@ -1,0 +1,251 @@
+"""`hwqat.lower`, and the heart of the project: eval() gives the integers of the lowered graph, all of them."""
+
+import warnings
+from itertools import zip_longest
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hwqat import models
+from hwqat.data import Grid
+from hwqat.errors import HwqatError
+from hwqat.fixed import Rounding
+from hwqat.lower import lower
+from hwqat.nn import exact
+from hwqat.prepare import IMAGE_GRID, prepare
+from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
+
+torch.set_num_threads(1)  # tensors are tiny: a second thread would only wait
+
+DIGITS = Grid(bits=5, signed=True, lo=-8, hi=8, scale=1 / 8)
+
+
+def images(shape, count=6, grid=IMAGE_GRID, seed=0):
+    return torch.randint(grid.lo, grid.hi + 1, (count, *shape), generator=torch.Generator().manual_seed(seed))
+
+
+def lively(model, shape, grid=IMAGE_GRID):
+    """Batch norms with statistics, scales and shifts of their own, so that nothing is trivially 0 or 1."""
+    random = torch.Generator().manual_seed(5)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
+            nn.init.uniform_(module.weight, -0.5, 1.5, generator=random)
+            nn.init.normal_(module.bias, 0, 0.3, generator=random)
+    model.train()
+    with torch.no_grad():
+        for seed in range(5):
+            model(images(shape, 16, grid, seed) * grid.scale)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def digitnet():
+    torch.manual_seed(0)
+    return lively(models.build("digitnet"), (1, 8, 8), DIGITS)
+
+
+def differences(model, q, name="net"):
+    """Integers that differ between eval() and the lowered graph, over all outputs; and the graph."""
+    graph = lower(model.eval(), name)
+    wanted = graph.run(q.permute(0, 2, 3, 1).numpy())
+    got = model.integers(q)
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    assert len(got) == len(wanted)
+    return sum(int((g.numpy() != w).sum()) for g, w in zip(got, wanted)), graph
+
+
+def prepared(model, scheme, shape=(3, 16, 16), grid=IMAGE_GRID, **kwargs):
+    return prepare(model, scheme, images(shape, 16, grid) * grid.scale, grid, **kwargs)
+
+
+@pytest.mark.parametrize("rescale", ["32", "16", "12", "7", "20,9"])
+@pytest.mark.parametrize("bits", [8, 4, 2, 16])
+def test_eval_is_golden(digitnet, bits, rescale):
+    scheme = Scheme(weight_bits=bits, act_bits=bits, rescale=rescale)
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS)
+    count, graph = differences(model, images((1, 8, 8), 40, DIGITS, 9))
+    assert count == 0
+    assert graph.meta["scheme"] == scheme.to_dict()
+
+
+@pytest.mark.parametrize("weights, activations", [*zip_longest(WEIGHT_QUANTISERS, ACT_QUANTISERS, fillvalue="lsq")])
+def test_eval_is_golden_for_every_quantiser_after_a_step_of_training(digitnet, weights, activations):
+    scheme = Scheme(weight_bits=3, act_bits=5, weights=weights, activations=activations, rescale="16")
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS).train()
+    optimiser = torch.optim.SGD(model.parameters(), 0.01)
+    for seed in range(2):
+        optimiser.zero_grad()
+        F.cross_entropy(model(images((1, 8, 8), 32, DIGITS, seed) / 8), torch.arange(32) % 10).backward()
+        optimiser.step()
+    assert differences(model, images((1, 8, 8), 40, DIGITS, 9))[0] == 0
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+def test_eval_is_golden_for_every_rounding(digitnet, rounding):
+    scheme = Scheme.uniform(5, rounding=str(rounding), branch="accumulator", per_channel=True, rescale="9")
+    assert differences(prepared(digitnet, scheme, (1, 8, 8), DIGITS), images((1, 8, 8), 30, DIGITS, 9))[0] == 0
+
+
+def test_eval_is_golden_for_mixed_bits(digitnet):
+    layers = {
+        "stem.*": {"weight_bits": 1}, "blocks.0.*": {"act_bits": 13, "weight_bits": 16}, "blocks.1.*": {"weight_bits": 1},
+        "blocks.2.relu1": {"act_bits": 1}, "blocks.4.*": {"act_bits": 3, "weight_bits": 5, "per_channel": True},
+    }  # fmt: skip
+    model = prepared(digitnet, Scheme(weight_bits=7, act_bits=6, layers=layers), (1, 8, 8), DIGITS)
+    count, graph = differences(model, images((1, 8, 8), 30, DIGITS, 9))
+    assert count == 0
+    assert graph.by_name["stem_conv"].weight_bits == 1
+    assert graph.tensor("blocks_2_relu1").bits == 1
+
+
+@pytest.mark.parametrize("name", ["resnet20", "toynet", "mobilenetv2"])
+def test_eval_is_golden_on_the_networks(name):
+    torch.manual_seed(0)
+    net = lively(models.build(name, width=0.25), (3, 32, 32))
+    model = prepare(net, Scheme.uniform(4, rescale="16"), images((3, 32, 32)) / 128)
+    assert differences(model, images((3, 32, 32), 3, seed=2))[0] == 0
+
+
+def test_a_broken_evaluation_is_found(digitnet, monkeypatch):
+    """The comparison above must be able to fail: another rounding, or one weight changed on one side."""
+    model = prepared(digitnet, Scheme.uniform(4), (1, 8, 8), DIGITS)
+    q = images((1, 8, 8), 40, DIGITS, 9)
+    right = exact.requantise
+    monkeypatch.setattr(exact, "requantise", lambda xs, made, rounding, lo, hi: right(xs, made, Rounding.TRN, lo, hi))
+    assert differences(model, q)[0] > 0
+    monkeypatch.undo()
+    graph = lower(model.eval(), "net")
+    with torch.no_grad():
+        model.get_parameter("blocks.2.conv1.weight")[3, 2, 1, 1] += 0.2
+    assert (model.integers(q)[0].numpy() != graph.run(q.permute(0, 2, 3, 1).numpy())).any()
+
+
+def test_eval_is_exact_under_autocast_and_gives_real_values(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    q = images((1, 8, 8), 20, DIGITS, 9)
+    with torch.autocast("cpu", torch.bfloat16):
+        real, again = model(q / 8), model.integers(q)[0]
+    scale = lower(model).tensor("output_0").scale
+    assert torch.equal(real, (again[:, 0, 0].double() * scale).float())
+    assert torch.equal(model(q / 8), real)
+
+
+def test_set_rescale(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    model.set_rescale(16)
+    node = lower(model).by_name["stem_act"]
+    assert node.factor_forms[0].width == node.bias_form.width == 16
+    model.set_rescale("10,6", "AP_TRN")
+    node = lower(model).by_name["stem_act"]
+    assert str(node.factor_forms[0]) == "ap_fixed<10,6>" and node.rounding is Rounding.TRN
+    with pytest.raises(HwqatError, match="rescale must be a width"):
+        model.set_rescale("x")
+
+
+def test_saturated_constants_are_reported(digitnet):
+    model = prepared(digitnet, Scheme(rescale="16,1"), (1, 8, 8), DIGITS).eval()
+    saturated = lower(model).meta["saturated"]
+    assert saturated["blocks_1_downsample_bn_q"] > 0
+
+
+class Mixed(nn.Module):
+    """Flattened image, concatenation, windows, unequal kernels, one value used thrice, several outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3, padding=1)
+        self.b = nn.Conv2d(3, 4, (3, 5), padding="same")
+        self.norm = nn.BatchNorm2d(12, affine=False)
+        self.c = nn.Conv2d(12, 12, 3, padding=2, groups=4, dilation=2)
+        self.fc = nn.Linear(12 * 4 * 3, 10)
+
+    def forward(self, x):
+        x = torch.cat([F.relu(self.a(x)), F.relu(self.b(x))], 1)
+        x = self.norm(F.max_pool2d(x, 3, 2, 1))
+        y = self.c(x)
+        x = x + y + y
+        pooled = F.avg_pool2d(x, 3, 2, 1)
+        return self.fc(pooled.flatten(1)), pooled, F.hardtanh(y)
+
+
+@pytest.mark.parametrize("extra", [{}, {"mean": [0.1, -0.2, 0.3], "std": [0.4, 0.5, 0.6]}])
+def test_eval_is_golden_on_other_networks(extra):
+    torch.manual_seed(1)
+    model = prepared(lively(Mixed(), (3, 16, 12)), Scheme.uniform(6), (3, 16, 12), **extra)
+    count, graph = differences(model, images((3, 16, 12), 10, seed=4))
+    assert count == 0
+    assert len(graph.of("output")) == 3
+    assert ("normalise_q" in graph.by_name) == bool(extra)
+
+
+def test_signed_and_unsigned_inputs():
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 3 * 3, 5, bias=False))
+    grid = Grid(bits=3, signed=False, lo=0, hi=5, scale=0.2)
+    model = prepared(net, Scheme(), (1, 8, 8), grid)
+    count, graph = differences(model, images((1, 8, 8), 10, grid, 4))
+    assert count == 0 and graph.tensor("input_0").bits == 3
+
+
+def test_logits_of_wide_layers_fit_32_bits():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 4))
+    scheme = Scheme(last_weight_bits=16, last_act_bits=16)
+    grid = Grid(bits=16, signed=True, lo=-(2**15), hi=2**15 - 1, scale=2.0**-15)
+    model = prepared(net, scheme, (3, 64, 64), grid)
+    count, graph = differences(model, images((3, 64, 64), 4, grid))
+    assert count == 0
+    assert graph.tensor("1").bits > 32 if "1" in graph.by_name else True
+    assert graph.tensor("output_0").bits <= 32
+
+
+def test_float_layers_evaluate_and_refuse_to_lower(digitnet):
+    layers = {"blocks.2.*": {"act_bits": 32}, "blocks.1.expand": {"weight_bits": 32}}
+    model = prepared(digitnet, Scheme(16, 16, 16, 16, 16, 16, layers=layers), (1, 8, 8), DIGITS).eval()
+    x = images((1, 8, 8), 20, DIGITS, 9) / 8
+    with pytest.warns(UserWarning, match="evaluated in float, not in integers: layer 'blocks.1.expand': its weights have 32 bits; layer"):
+        got = model(x)
+    wanted = digitnet(x)
+    assert (got - wanted).abs().max() < 0.01 * wanted.abs().max()
+    message = "cannot be lowered: layer 'blocks.1.expand': its weights have 32 bits; layer 'blocks.2.relu1': its activations"
+    with pytest.raises(HwqatError, match=message):
+        lower(model)
+    with pytest.raises(HwqatError, match="cannot be evaluated in integers"):
+        model.integers(images((1, 8, 8), 2, DIGITS))
+
+
+def test_dead_channels_have_no_multiplier(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    with torch.no_grad():
+        model.get_parameter("blocks.2.conv1.weight")[5] = 0
+        model.get_submodule("blocks.2.bn1").running_var[5] = 0
+    count, graph = differences(model, images((1, 8, 8), 20, DIGITS, 9))
+    assert count == 0
+    assert graph.by_name["blocks_2_relu1"].factors[0, 5] == 0
+
+
+def test_lower_wants_a_prepared_network(digitnet):
+    with pytest.raises(HwqatError, match="only a network that hwqat.prepare made can be lowered, not a DigitNet"):
+        lower(digitnet)
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).train()
+    with pytest.raises(HwqatError, match="call eval"):
+        model.integers(images((1, 8, 8), 2, DIGITS))
+
+
+def test_an_image_off_the_grid_takes_the_nearest_integer(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    q = images((1, 8, 8), 4, DIGITS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(model(q / 8 + 0.06), model(q / 8))
+        assert torch.equal(model(torch.full((1, 1, 8, 8), 7.0)), model(torch.ones(1, 1, 8, 8)))
+
+
+def test_lowering_twice_gives_the_same_bytes(digitnet):
+    from hwqat.graph_io import graph_files
+
+    model = prepared(digitnet, Scheme.uniform(4), (1, 8, 8), DIGITS).eval()
+    assert graph_files(lower(model)) == graph_files(lower(model))
+    assert np.array_equal(lower(model).by_name["stem_act"].factors, lower(model).by_name["stem_act"].factors)
