@@ -7,7 +7,6 @@ the others under one clock, which makes thousands of random graphs affordable.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ class CosimResult:
         frames: frames compared in each mode; modes: the stall modes that ran.
         mismatches: integers that differ or never came, and broken rules of the protocol, in all modes.
         first: the first of them, in words, or None.
-        fill_cycles: from the first accepted input beat to the last output beat of frame 0, without stalls.
+        fill_cycles: from the first accepted input beat to the last output beat of frame 0, both included, without stalls.
         steady_cycles: between the last beats of the last two frames, without stalls; None for one frame.
         seed: of frames' stalls; waves: the FST file, if asked for.
     """
@@ -72,7 +71,7 @@ def run_cosim(build: str | Path, frames: int | None = None, stall: float = 0.3, 
     say = print if progress else lambda *_: None
     say(f"building the simulator of {facts['top']} ...")
     sources = sorted(p for p in folder.iterdir() if p.suffix in (".sv", ".v", ".vlt"))
-    simulator = verilator.build(sources, facts["top"], cache_folder(), speed=speed, waves=waves)
+    simulator = verilator.build(sources, facts["top"], verilator.cache_folder(), speed=speed, waves=waves)
     say(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
     fst = (build / "report" / "waves.fst").absolute() if waves else None
     if fst:
@@ -114,12 +113,6 @@ def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None 
         paths = [folder / name for name in sources if name.endswith((".sv", ".vlt"))]
         simulator = verilator.build(paths, "bench_top", work / "build", speed=speed)
         return _simulate(designs, simulator, "bench_top", folder, work, stall, modes, seed, None)
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: HWQAT_CACHE, else the user's cache folder."""
-    base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
-    return Path(base) / "verilator"
 
 
 def pack(frames: np.ndarray, port: dict) -> bytes:
@@ -197,7 +190,7 @@ def _result(design: dict, by_mode: dict[str, dict], seed: int, waves) -> CosimRe
     clean = by_mode.get("none")
     fill = steady = None
     if clean and clean["frames"] and clean["start"] is not None:
-        fill = clean["frames"][0] - clean["start"]
+        fill = clean["frames"][0] - clean["start"] + 1
         steady = clean["frames"][-1] - clean["frames"][-2] if len(clean["frames"]) > 1 else None
     return CosimResult(design["frames"], mismatches, next(iter(firsts.values()), None), fill, steady, tuple(by_mode), seed, waves, firsts)
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from ..errors import HwqatError
@@ -45,7 +46,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
     link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
     _run([tool, *flags, "-Mdir", str(out), "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
          out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
-    kept = cache / f"runtime-{digest_of(tool, str(driver), speed, waves)}"
+    kept = cache_folder() / f"runtime-{digest_of(tool, str(driver), speed, waves)}"
     for name in RUNTIME:
         if (kept / f"{name}.o").exists():
             shutil.copy(kept / f"{name}.o", out)  # newer than its sources: make leaves it alone
@@ -53,10 +54,26 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
             "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include"]  # fmt: skip
     _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
     if not kept.exists():
-        kept.mkdir()
-        for name in RUNTIME:
-            shutil.copy(out / f"{name}.o", kept)
+        _keep([out / f"{name}.o" for name in RUNTIME], kept)
     return out / top
+
+
+def _keep(objects: list[Path], kept: Path) -> None:
+    """Copy to a folder that appears whole, or lose the race to somebody who made the same."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=kept.parent))
+    for path in objects:
+        shutil.copy(path, fresh)
+    try:
+        fresh.rename(kept)
+    except OSError:
+        shutil.rmtree(fresh)
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: HWQAT_CACHE, else the user's cache folder."""
+    base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
+    return Path(base) / "verilator"
 
 
 def digest_of(*parts) -> str:

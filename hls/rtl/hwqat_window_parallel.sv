@@ -116,8 +116,8 @@ module hwqat_window_parallel #(
   // ---- Next beat: loops over pixels and their beats.
   logic    make, place_valid_q, read_beat_last;
   place_t  row, col;
-  number_t need, limit;
-  number_t unused_first, unused_col_beats;
+  number_t first, limit;
+  number_t unused_col_beats;
   logic    row_end, frame_end, pixel_step;
   logic [BeatBits-1:0] read_beat;
 
@@ -132,7 +132,7 @@ module hwqat_window_parallel #(
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(pixel_step),
-    .row_o(row), .col_o(col), .first_o(unused_first), .col_beats_o(unused_col_beats), .need_o(need), .limit_o(limit),
+    .row_o(row), .col_o(col), .first_o(first), .col_beats_o(unused_col_beats), .limit_o(limit),
     .row_end_o(row_end), .frame_end_o(frame_end)
   );
 
@@ -154,25 +154,39 @@ module hwqat_window_parallel #(
   end
 
   // ---- Place of the next beat, worked out one cycle ahead.
-  number_t             after_q;  // number of the last beat it needs, plus one
-  logic [KernelH-1:0]  row_inside_q;
-  logic [KernelW-1:0]  col_inside_q;
+  logic [KernelH-1:0] row_inside, row_inside_q;
+  logic [KernelW-1:0] col_inside, col_inside_q;
+  number_t            last_row, last_col;  // beats from the first tap to the last one inside the image
+  number_t            after_q;             // number of that one's beat, plus one
+  logic               any_inside_q;
   logic [Columns*AddrBits-1:0] bank_addr, bank_addr_q;
-
-  always_ff @(posedge clk_i) begin
-    if (make) begin
-      after_q     <= need + number_t'(read_beat) + number_t'(1);
-      row_bank_q  <= first_row_q;
-      col_bank_q  <= first_col_q;
-      bank_addr_q <= bank_addr;
-    end
-  end
 
   for (genvar i = 0; i < KernelH; i++) begin : g_row_inside
     place_t tap_row;
-    assign tap_row = row + place_t'(i * DilationH);
-    always_ff @(posedge clk_i) begin
-      if (make) row_inside_q[i] <= (tap_row >= 0) & (tap_row < place_t'(Height));
+    assign tap_row       = row + place_t'(i * DilationH);
+    assign row_inside[i] = (tap_row >= 0) & (tap_row < place_t'(Height));
+  end
+
+  always_comb begin
+    last_row = '0;
+    last_col = '0;
+    for (int i = 0; i < KernelH; i++) begin
+      if (row_inside[i]) last_row = number_t'(i * DilationH * RowBeats);
+    end
+    for (int j = 0; j < KernelW; j++) begin
+      if (col_inside[j]) last_col = number_t'(j * DilationW * PixelBeats);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (make) begin
+      after_q      <= first + last_row + last_col + number_t'(read_beat) + number_t'(1);
+      any_inside_q <= (|row_inside) & (|col_inside);
+      row_inside_q <= row_inside;
+      col_inside_q <= col_inside;
+      row_bank_q   <= first_row_q;
+      col_bank_q   <= first_col_q;
+      bank_addr_q  <= bank_addr;
     end
   end
 
@@ -203,9 +217,7 @@ module hwqat_window_parallel #(
       end
     end
 
-    always_ff @(posedge clk_i) begin
-      if (make) col_inside_q[j] <= (tap_col >= 0) & (tap_col < place_t'(Width));
-    end
+    assign col_inside[j] = (tap_col >= 0) & (tap_col < place_t'(Width));
 
     for (genvar b = 0; b < Columns; b++) begin : g_bank
       assign addr_of_tap[(j*Columns+b)*AddrBits +: AddrBits] =
@@ -222,11 +234,12 @@ module hwqat_window_parallel #(
 
   // ---- Reader: waits for the window, then memories and output register move together.
   number_t ahead;
-  logic    go, en, read_valid_q, out_valid_q;
+  logic    there, go, en, read_valid_q, out_valid_q;
 
   assign ahead = written_q - after_q;
+  assign there = ~any_inside_q | ~ahead[NumberBits-1];
   assign en    = ~out_valid_q | out_ready_i;
-  assign go    = place_valid_q & ~ahead[NumberBits-1] & en;
+  assign go    = place_valid_q & there & en;
   assign make  = ~place_valid_q | go;
 
   // The limit moves as soon as the last beat of the former window has been read.

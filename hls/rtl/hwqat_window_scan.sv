@@ -6,7 +6,6 @@
 //   row_o, col_o  position of the window's first tap (signed: it may lie in the padding)
 //   first_o       number of the first tap's first beat (also while it lies in the padding)
 //   col_beats_o   beats from the start of the row to the first tap's first beat, likewise
-//   need_o        number of the first beat of the window's last pixel, moved into the image
 //   limit_o       number of the first beat for which there is no room while this window is read:
 //                 Rows rows of the image after the oldest pixel needed
 //   row_end_o, frame_end_o  this is the last window of its row, of its frame
@@ -37,7 +36,6 @@ module hwqat_window_scan #(
   output logic signed [PlaceBits-1:0]  col_o,
   output logic        [NumberBits-1:0] first_o,
   output logic        [NumberBits-1:0] col_beats_o,
-  output logic        [NumberBits-1:0] need_o,
   output logic        [NumberBits-1:0] limit_o,
   output logic                         row_end_o,
   output logic                         frame_end_o
@@ -58,10 +56,6 @@ module hwqat_window_scan #(
   localparam int FrameStep  = Height * RowBeats;
   localparam int FirstCol   = -PadLeft * PixelBeats;
   localparam int FirstRow   = -PadTop * RowBeats;
-  localparam int NeedCol    = (SpanW - 1 - PadLeft < Width - 1) ? SpanW - 1 - PadLeft : Width - 1;
-  localparam int NeedRow    = (SpanH - 1 - PadTop < Height - 1) ? SpanH - 1 - PadTop : Height - 1;
-  localparam int LastRow    = (Height - 1) * RowBeats;
-  localparam int LastCol    = (Width - 1) * PixelBeats;
 
   typedef logic [NumberBits-1:0]       number_t;
   typedef logic signed [PlaceBits-1:0] place_t;
@@ -70,26 +64,18 @@ module hwqat_window_scan #(
   number_t frame_q;     // number of the frame's first beat
   number_t row_beats_q; // of the window's first row, relative to the frame
   number_t col_beats_q; // of the window's first column, relative to the row
-  number_t need_row_q, need_col_q;
   number_t first_q;
-
-  logic    row_more, col_more;  // the window's last row, column moves on inside the image
 
   assign row_end_o   = col_q == place_t'((OutWidth - 1) * StrideW - PadLeft);
   assign frame_end_o = row_end_o & (row_q == place_t'((OutHeight - 1) * StrideH - PadTop));
-  assign row_more    = row_q < place_t'(Height - SpanH - StrideH + 1);
-  assign col_more    = col_q < place_t'(Width - SpanW - StrideW + 1);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       col_q       <= place_t'(-PadLeft);
       col_beats_q <= number_t'(FirstCol);
-      need_col_q  <= number_t'(NeedCol * PixelBeats);
     end else if (step_i) begin
       col_q       <= row_end_o ? place_t'(-PadLeft)           : col_q + place_t'(StrideW);
       col_beats_q <= row_end_o ? number_t'(FirstCol)          : col_beats_q + number_t'(ColStep);
-      need_col_q  <= row_end_o ? number_t'(NeedCol * PixelBeats) :
-                     col_more  ? need_col_q + number_t'(ColStep) : number_t'(LastCol);
     end
   end
 
@@ -97,13 +83,10 @@ module hwqat_window_scan #(
     if (!rst_ni) begin
       row_q       <= place_t'(-PadTop);
       row_beats_q <= number_t'(FirstRow);
-      need_row_q  <= number_t'(NeedRow * RowBeats);
       frame_q     <= '0;
     end else if (step_i & row_end_o) begin
       row_q       <= frame_end_o ? place_t'(-PadTop)           : row_q + place_t'(StrideH);
       row_beats_q <= frame_end_o ? number_t'(FirstRow)         : row_beats_q + number_t'(RowStep);
-      need_row_q  <= frame_end_o ? number_t'(NeedRow * RowBeats) :
-                     row_more    ? need_row_q + number_t'(RowStep) : number_t'(LastRow);
       if (frame_end_o) frame_q <= frame_q + number_t'(FrameStep);
     end
   end
@@ -130,7 +113,6 @@ module hwqat_window_scan #(
   assign col_o   = col_q;
   assign first_o = first_q;
   assign col_beats_o = col_beats_q;
-  assign need_o  = frame_q + need_row_q + need_col_q;
   assign limit_o = frame_q + oldest + number_t'(Rows * RowBeats);
 
 endmodule

@@ -82,7 +82,6 @@ module hwqat_window_serial #(
   logic    make, place_valid_q;
   place_t  row, col;
   number_t first, limit, col_beats;
-  number_t unused_need;
   logic    row_end, frame_end;
   logic    pixel_end;
 
@@ -92,7 +91,7 @@ module hwqat_window_serial #(
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(make & pixel_end),
-    .row_o(row), .col_o(col), .first_o(first), .col_beats_o(col_beats), .need_o(unused_need), .limit_o(limit),
+    .row_o(row), .col_o(col), .first_o(first), .col_beats_o(col_beats), .limit_o(limit),
     .row_end_o(row_end), .frame_end_o(frame_end)
   );
 
