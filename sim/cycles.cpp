@@ -76,6 +76,7 @@ struct Simulator {
   uint64_t random = 88172645463325252ull;
   uint32_t stall_in = 0, stall_out = 0;  // of 2^16
   int32_t pace = 0;                      // cycles a frame below which no source starts the next one
+  int32_t start = 0;                     // cycle in which the sources begin
   int64_t frames = 0;
   int64_t now = 0;
   bool moved = false;
@@ -181,7 +182,8 @@ struct Simulator {
 
   void source(Process &p) {
     if (p.written == frames * p.beats_out) return;
-    if (pace && now < (p.written / p.beats_out) * int64_t(pace)) { moved = true; return; }
+    if (now < start) { moved = true; return; }
+    if (pace && now - start < (p.written / p.beats_out) * int64_t(pace)) { moved = true; return; }
     if (stall(stall_in)) { moved = true; return; }
     if (!fifos[p.out[0]].can_push(now)) { ++p.blocked; return; }
     fifos[p.out[0]].push(now);
@@ -197,14 +199,14 @@ extern "C" {
 
 // Layout of one process in `table`: kind, latency, store, n_in, n_out, first input, first output (places in
 // `links`), mask place, period, need place, room place, beats in, beats out. Returns 0, or 1 on deadlock, or
-// 2 when `limit` cycles have passed. finish: (sinks, frames) cycle of each frame's last beat, first: cycle
-// of each source's first beat is 0. busy, starved, blocked: cycles of each process. most: beats of each FIFO.
+// 2 when `limit` cycles have passed. finish: (sinks, frames) cycle after each frame's last beat, counted from
+// `start`. busy, starved, blocked: cycles of each process. most: beats of each FIFO.
 int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links, const uint32_t *masks,
                  const int32_t *orders, int32_t n_fifos, const int32_t *depths, int64_t frames, int64_t limit,
-                 int32_t pace, uint32_t stall_in, uint32_t stall_out, uint64_t seed, int64_t *finish, int64_t *busy,
+                 int32_t pace, int32_t start, uint32_t stall_in, uint32_t stall_out, uint64_t seed, int64_t *finish, int64_t *busy,
                  int64_t *starved, int64_t *blocked, int32_t *most, int32_t *held, int64_t *cycles) {
   Simulator s;
-  s.frames = frames, s.pace = pace, s.stall_in = stall_in, s.stall_out = stall_out;
+  s.frames = frames, s.pace = pace, s.start = start, s.stall_in = stall_in, s.stall_out = stall_out;
   s.random ^= seed * 0x9e3779b97f4a7c15ull;
   s.fifos.resize(n_fifos);
   for (int i = 0; i < n_fifos; ++i) s.fifos[i].depth = depths[i];
@@ -244,7 +246,7 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
           if (!s.fifos[p.in[0]].can_pop(s.now)) { ++p.starved; break; }
           s.fifos[p.in[0]].pop(s.now);
           s.moved = true, ++p.busy;
-          if (++p.taken % p.beats_in == 0) row[p.taken / p.beats_in - 1] = s.now + 1;
+          if (++p.taken % p.beats_in == 0) row[p.taken / p.beats_in - 1] = s.now + 1 - start;
           left -= p.taken == frames * p.beats_in;
         }
       }

@@ -50,8 +50,14 @@ HLS_LATENCY = 24
 #: Cycles from the write of a beat into a line buffer or replay buffer to its first use.
 STORE = 1
 
+#: Cycles between reset and the first beat, in which a window already writes the padding above the image.
+START = 1
+
 #: A depth that never fills.
 UNBOUNDED = 1 << 30
+
+#: Needed by a beat of padding: less than what any frame before has sent.
+_NOTHING = -(1 << 30)
 
 _SOURCE, _SINK, _UNIT, _FORK, _WINDOW = range(5)
 
@@ -132,7 +138,7 @@ class Model:
         chance = [int(p * 65536) for p in (stall_in, stall_out)]
         state = _library()(
             n, self._table, self._links, self._masks, self._orders, len(held), held, frames,
-            -1 if limit is None else limit, pace, *chance, seed, finish, busy, starved, blocked, most, left, cycles,
+            -1 if limit is None else limit, pace, START, *chance, seed, finish, busy, starved, blocked, most, left, cycles,
         )  # fmt: skip
         trips = dict(zip(self.names, busy.tolist()))
         stages = [stage.name for stage in self.network.stages]
@@ -265,10 +271,11 @@ def _orders(stage) -> tuple[np.ndarray, np.ndarray]:
     pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
     inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
     pixel = np.where(inside, pixel, -1).reshape(windows, 1, g.taps, 1)
-    if stage.taps > 1:
+    if stage.taps > 1:  # the window's last pixel, moved into the image
+        last = np.minimum(row + g.span[0] - 1, height - 1)[:, None] * width + np.minimum(col + g.span[1] - 1, width - 1)
         pixel = pixel.max(axis=2, keepdims=True)
     beat = np.arange(beats).reshape(stage.outer, 1, stage.inner)
-    need = np.where(pixel >= 0, pixel * beats + beat + 1, 0).reshape(-1)
+    need = np.where(pixel >= 0, pixel * beats + beat + 1, _NOTHING).reshape(-1)
 
     # The oldest pixel still needed from each window on, over this frame and those before it.
     oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)
@@ -306,7 +313,7 @@ def _library():
     i32, i64, u32, u64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint64
     function.restype = ctypes.c_int
     function.argtypes = [i32, array(np.int64), array(np.int32), array(np.uint32), array(np.int32), i32, array(np.int32),
-                         i64, i64, i32, u32, u32, u64, *[array(np.int64)] * 4, *[array(np.int32)] * 2,
+                         i64, i64, i32, i32, u32, u32, u64, *[array(np.int64)] * 4, *[array(np.int32)] * 2,
                          array(np.int64)]  # fmt: skip
 
     return function
