@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 
 from .commands import COMMANDS
 from .errors import HwqatError
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
         sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    warnings.formatwarning = lambda message, *_args, **_kw: f"hwqat: warning: {message}\n"
     try:
         result, code = args.run(args)
     except HwqatError as error:
