@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import HwqatError
 from ..passes import Target
 from ..runs import MODEL, load_card
 from . import worker
@@ -84,8 +85,11 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
 
 
 def frame_integers(worker: Worker, points: list[Point]) -> int:
-    """Integers of all tensors of one frame."""
-    return sum(node.out.size for node in worker.graph(points[0])[0].nodes)
+    """Integers of all tensors of one frame, by the first point that can be lowered (1 if none can)."""
+    for point in points:
+        with suppress(HwqatError):
+            return sum(node.out.size for node in worker.graph(point)[0].nodes)
+    return 1
 
 
 def fingerprint(source: str | Path) -> str:

@@ -1,0 +1,270 @@
+"""The sweep: points are what a fresh evaluation gives, and no work is done twice."""
+
+import csv
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy_builds
+
+from hwqat import data
+from hwqat.cli import main
+from hwqat.commands.common import open_run
+from hwqat.commands.evaluate import graph_accuracy
+from hwqat.errors import HwqatError
+from hwqat.graph import Graph
+from hwqat.passes import Target, make_plan
+from hwqat.passes.report import plan_json
+from hwqat.quant import Scheme
+from hwqat.restore import to_graph
+from hwqat.sweep import Point, grid, run_sweep, worker
+from hwqat.sweep.cost import COSTS, Costs
+from hwqat.sweep.journal import Journal
+from hwqat.sweep.memo import Memo, node_digests
+from hwqat.sweep.pareto import front
+from hwqat.sweep.plots import plots
+from hwqat.sweep.points import integers
+
+LIMIT = 30
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return toy_builds.write_run(tmp_path_factory.mktemp("sweep") / "run")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits").test.first(LIMIT)
+
+
+# Points -------------------------------------------------------------------------------------------------------------
+
+
+def test_ranges():
+    assert integers("--rescale", "8:11", 2, 32) == [8, 9, 10, 11]
+    assert integers("--rescale", "8:32:8", 2, 32) == [8, 16, 24, 32]
+    assert integers("--rescale", "16,4:6,16", 2, 32) == [4, 5, 6, 16]
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:8", "8:33", "9:8", "8:16:0", "8:9:1:1", "8,,9"])
+def test_ranges_that_mean_nothing(text):
+    with pytest.raises(HwqatError, match="--rescale takes"):
+        integers("--rescale", text, 2, 32)
+
+
+def test_the_grid():
+    points = grid(Scheme(), rescale="8,16", int_bits="auto,6", rounding="TRN,AP_RND")
+    assert len(points) == 8 and len({point.key for point in points}) == 8
+    assert points[0] == Point(8, "auto", "AP_TRN", 8, 8) and {p.format for p in points} == {"8", "16", "8,6", "16,6"}
+    assert grid(Scheme(rescale="16,8", weight_bits=4)) == [Point(16, 8, "AP_RND", 4, 8)]
+    for option in ({"int_bits": "half"}, {"rounding": "up"}, {"weights": "17"}, {"acts": "0"}):
+        with pytest.raises(HwqatError, match=f"--{next(iter(option)).replace('_', '-')} takes"):
+            grid(Scheme(), **option)
+
+
+# Reuse --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_is_not_computed_again():
+    graph = toy_builds.resnet(8, 1, (4, 8), 1, "net")
+    x = np.random.default_rng(0).integers(-128, 128, (5, 8, 8, 1))
+    want, digests, memo = graph.run(x).reshape(5, -1), node_digests(graph), Memo()
+    assert (memo.run(graph, digests, x) == want).all() and memo.reused == 0
+    first = memo.computed
+    assert first == len(graph.nodes) - 1
+    assert (memo.run(graph, digests, x) == want).all() and (memo.computed, memo.reused) == (first, first)
+
+    # other constants from the middle on: everything before is reused, everything behind is computed
+    at = next(i for i, n in enumerate(graph.nodes) if n.module == "stages.1.0" and n.op == "requant")
+    other = changed(graph, at, lambda m: m // 3)
+    found = memo.run(other, node_digests(other), x)
+    assert (found == other.run(x).reshape(5, -1)).all()
+    later = dependents(other, graph.nodes[at].name)
+    assert memo.computed - first == len(later) and memo.reused - first == first - len(later)
+
+
+def test_equal_integers_from_other_constants_are_recognised():
+    """The same M in a wider format: the requantise is computed, what stands behind it is not."""
+    graph = toy_builds.resnet(8, 1, (4, 8), 1, "net")
+    x = np.random.default_rng(0).integers(-128, 128, (5, 8, 8, 1))
+    memo = Memo()
+    memo.run(graph, node_digests(graph), x)
+    before = memo.computed
+    at = next(i for i, n in enumerate(graph.nodes) if n.op == "requant")
+    node = graph.nodes[at]
+    wider = replace(node, factors=node.factors * 4, factor_forms=tuple(replace(f, width=f.width + 2) for f in node.factor_forms))
+    other = Graph(graph.name, (*graph.nodes[:at], wider, *graph.nodes[at + 1 :]))
+    assert (memo.run(other, node_digests(other), x) == graph.run(x).reshape(5, -1)).all()
+    assert memo.computed == before + 1
+
+
+def changed(graph, at, change):
+    node = graph.nodes[at]
+    return Graph(graph.name, (*graph.nodes[:at], replace(node, factors=change(node.factors)), *graph.nodes[at + 1 :]))
+
+
+def dependents(graph, name):
+    found = {name}
+    for node in graph.nodes:
+        if found & set(node.inputs):
+            found.add(node.name)
+    return found
+
+
+def test_a_digest_tells_what_a_node_computes():
+    graph = toy_builds.resnet(8, 1, (4, 8), 1, "net")
+    digests = node_digests(graph)
+    convs = [n for n in graph.nodes if n.op == "conv2d"]
+    assert len({digests[n.name] for n in convs}) == len(convs)
+    at = graph.nodes.index(graph.of("requant")[0])
+    node = graph.nodes[at]
+    name = node.name
+    clamp = replace(node, out=replace(node.out, hi=node.out.hi - 1))
+    moved = replace(node, factor_forms=tuple(replace(f, integer=f.integer + 1) for f in node.factor_forms))
+    for other in (clamp, moved, changed(graph, at, lambda m: m[:, ::-1]).nodes[at]):
+        assert node_digests(Graph("g", (other,)))[name] != digests[name]
+
+
+# Results ------------------------------------------------------------------------------------------------------------
+
+FORMATS = {"rescale": "5,16", "int_bits": "auto,6", "rounding": "AP_TRN,AP_RND_CONV"}
+
+
+def test_points_equal_a_fresh_evaluation(run, digits, tmp_path):
+    """The bar of the sweep: each accuracy is that of a graph lowered afresh with the point's scheme."""
+    points = grid(Scheme(), **FORMATS)[::3] + [Point(8, "auto", "AP_RND", 3, 5)]
+    rows = []
+    result = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, progress=False, show=rows.append)
+    assert [Point(**{k: row[k] for k in points[0].plain()}) for row in result["points"]] == points
+    assert sorted(map(str, rows)) == sorted(map(str, result["points"])) and result["images"] == LIMIT
+    for point, row in zip(points, result["points"]):
+        changes = {"weight_bits": point.weights, "act_bits": point.acts}
+        trained = open_run(run, None, rescale=point.format, rounding=point.rounding, **changes)
+        graph = to_graph(trained.model, trained.run, trained.dataset)
+        assert row["accuracy"] == graph_accuracy(graph, digits)
+        assert row["error"] is None and row["weights"] == point.weights
+    assert len({row["accuracy"] for row in result["points"]}) > 1  # they differ: the comparison means something
+
+
+def test_costs_are_the_plans(run):
+    target = Target(device="xc7", dsp=900)
+    costs = Costs(target)
+    for changes in ({"rescale": "32"}, {"rescale": "12"}, {"weight_bits": 3}, {"act_bits": 4, "rescale": "8,4"}):
+        trained = open_run(run, None, **changes)
+        graph = to_graph(trained.model, trained.run, trained.dataset)
+        want = plan_json(make_plan(graph, target))
+        assert plan_json(costs.plan(graph)) == want
+        assert {key: costs.of(graph)[key] for key in COSTS} == {key: want[key] for key in COSTS}
+
+
+def test_several_processes_say_the_same(run, tmp_path, monkeypatch):
+    from hwqat.sweep import runner
+
+    monkeypatch.setattr(runner, "MOST_IMAGES", 16)
+    points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
+    one = run_sweep(run, points, tmp_path / "one", limit=LIMIT, jobs=1, progress=False)
+    assert run_sweep(run, points, tmp_path / "two", limit=LIMIT, jobs=2, progress=False) == one
+
+
+def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):
+    from hwqat.sweep import runner
+
+    monkeypatch.setattr(runner, "MOST_IMAGES", 10)
+    monkeypatch.setattr(runner, "GROUP", 2)
+    points = grid(Scheme(), rescale="6,8,16,24")
+    want = run_sweep(run, points, tmp_path / "whole", limit=LIMIT, jobs=1, progress=False)
+    done, answer = [], worker.Worker.answer
+
+    def counted(self, task):
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        found = answer(self, task)
+        done.append(task)
+        return found
+
+    monkeypatch.setattr(worker.Worker, "answer", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False)
+    with open(tmp_path / "cut/points.jsonl", "ab") as journal:
+        journal.write(b'{"point": "torn')  # killed while it wrote
+    monkeypatch.setattr(worker.Worker, "answer", lambda self, task: done.append(task) or answer(self, task))
+    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False) == want
+    pieces = [(point, task.start) for task in done for point in task.points]
+    assert len(pieces) == len(set(pieces)) == 4 * 3
+    done.clear()
+    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False) == want and not done
+    more = run_sweep(run, points, tmp_path / "cut", limit=LIMIT + 10, jobs=1, progress=False)
+    assert more["images"] == 40 and {task.start for task in done} == {30}  # more images: only those are new
+
+
+def test_a_point_that_cannot_be_lowered_says_why(run, tmp_path):
+    """M and B with more fractional bits than the 64-bit sum has room for."""
+    points = [Point(32, -40, "AP_RND", 8, 8), Point(8, "auto", "AP_RND", 8, 8)]
+    bad, good = run_sweep(run, points, tmp_path, limit=10, jobs=1, progress=False)["points"]
+    assert bad["accuracy"] is None and "64 bits" in bad["error"] and bad["dsp"] is None
+    assert good["error"] is None and good["accuracy"] is not None
+
+
+def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
+    Journal(tmp_path, "a", 10).close()
+    with pytest.raises(HwqatError, match="belongs to another network"):
+        Journal(tmp_path, "b", 10)
+    path = tmp_path / "points.jsonl"
+    path.write_bytes(path.read_bytes() + b"nonsense\n")
+    with pytest.raises(HwqatError, match="line 2: damaged"):
+        Journal(tmp_path, "a", 10)
+
+
+# The command --------------------------------------------------------------------------------------------------------
+
+
+def test_the_command(run, tmp_path, capsys):
+    out = tmp_path / "sweep"
+    argv = ["sweep", str(run), "--weights", "2,8", "--acts", "3,8", "--limit", "20", "--jobs", "1", "--out", str(out), "--json"]
+    assert main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = json.loads(lines[-1])
+    assert json.loads((out / "sweep.json").read_text()) == result and result["images"] == 20
+    assert {"rescale", "int_bits", "rounding", "weights", "acts", "accuracy", "dsp"} <= set(result["points"][0])
+    rows = list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
+    assert [float(row["accuracy"]) for row in rows] == [point["accuracy"] for point in result["points"]]
+    bits = {(p["weights"], p["acts"]): p["weight_bits"] for p in result["points"]}
+    assert bits[2, 3] == bits[2, 8] < bits[8, 8]
+    assert {path.name for path in out.glob("*.svg")} >= {"accuracy-over-weights.svg", "accuracy-over-acts.svg", "accuracy-over-weight-bits.svg"}
+    for path in out.glob("*.svg"):
+        ElementTree.parse(path)
+
+
+@pytest.mark.parametrize("argv, sentence", [
+    (["--limit", "0"], "--limit must be at least 1"),
+    (["--rescale", "40"], "--rescale takes 2..32 bits"),
+    (["--rounding", "nearest"], "--rounding takes AP_TRN"),
+])  # fmt: skip
+def test_bad_options_are_one_sentence(run, tmp_path, capsys, argv, sentence):
+    assert main(["sweep", str(run), "--out", str(tmp_path / "x"), *argv]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1 and not (tmp_path / "x").exists()
+
+
+# Figures ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_front():
+    assert front([(1, 50), (2, 40), (2, 60), (3, 60), (4, 61), (1, 45)]) == [(1, 50), (2, 60), (4, 61)]
+    assert front([]) == []
+
+
+def test_plots_only_of_what_differs():
+    point = {"rescale": 8, "int_bits": "auto", "rounding": "AP_RND", "weights": 8, "acts": 8, "layer": None, "accuracy": 90.0,
+             "dsp": 10, "lut": 1, "bram": 0, "memory_bits": 5, "weight_bits": 64, "cycles": 9, "error": None}  # fmt: skip
+    assert plots({"points": [point]}) == {}
+    other = {**point, "rescale": 16, "accuracy": 95.0, "dsp": 20}
+    failed = {**point, "rescale": 4, "accuracy": None, "dsp": None}
+    drawn = plots({"points": [point, other, failed]})
+    assert set(drawn) == {"accuracy-over-rescale", "accuracy-over-rescale-near", "accuracy-over-dsp"}
+    assert drawn["accuracy-over-rescale"].count("<circle") == 2
+    alone = {**other, "layer": "blocks.0.*", "weights": 2, "accuracy": 80.0}
+    assert "blocks.0.*" in plots({"points": [point, other, alone]})["sensitivity"]
