@@ -36,7 +36,7 @@ module hwqat_dot #(
 
     if (WeightBits == 1) begin : g_sign
       always_ff @(posedge clk_i) begin
-        if (en_i) product_q <= w_i[i] ? -ProductBits'(x) : ProductBits'(x);
+        if (en_i) product_q <= w_i[i] ? -x : x;
       end
     end else begin : g_multiply
       logic signed [WeightBits-1:0] w;

@@ -17,7 +17,9 @@ module hwqat_rom #(
 );
 
   logic [Width-1:0] words [Depth];
-  initial $readmemh(File, words);
+  if (File != "") begin : g_file
+    initial $readmemh(File, words);
+  end
 
   always_ff @(posedge clk_i) begin
     if (en_i) data_o <= words[addr_i];
