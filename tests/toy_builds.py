@@ -9,9 +9,7 @@ from hwqat.folders import write_folder
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import GRAPH, graph_files
 from hwqat.ops import Conv2d, Flatten, Geometry, Input, Linear, Output, Requant, SumPool
-from hwqat.passes import Plan, Target
-from hwqat.passes.folding import fold_for_multipliers
-from hwqat.passes.network import build_network
+from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.vectors import vector_files
 
@@ -77,8 +75,7 @@ def resnet(size=32, channels=3, widths=(16, 32, 64), depth=3, name="resnet20"):
 def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
     """A BUILD folder as export would write it, less hls/ and rtl/."""
     rng = np.random.default_rng(seed)
-    foldings = fold_for_multipliers(graph, dsp)
-    plan = Plan(graph, Target(dsp=dsp), foldings, build_network(graph, foldings))  # depths take long and change no page
+    plan = make_plan(graph, Target(dsp=dsp), size=lambda network: network)  # depths take long and change no page
     x = graph.of("input")[0].out
     smooth = np.cumsum(np.cumsum(rng.normal(0, x.hi / 14, (frames, *x.shape)), axis=1), axis=2)
     images = np.clip(np.rint(smooth), x.lo, x.hi).astype(np.int64)

@@ -1,7 +1,7 @@
 """What the hardware of a point costs, by its plan.
 
 Sizing the FIFOs runs the cycle model many times and depends on the shapes, foldings and widths of the
-streams alone; points that differ only in constants share its result.
+streams alone; points whose networks are equal so far share its result.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ..graph import Graph
 from ..passes import Plan, Target, make_plan
-from ..passes.network import Network, build_network
+from ..passes.depths import size_streams
+from ..passes.network import Network
 from ..passes.report import plan_json
 
 #: What of the plan stands beside an accuracy.
@@ -18,12 +19,11 @@ COSTS = ("dsp", "lut", "bram", "memory_bits", "cycles")
 
 
 class Costs:
-    """Plans for one target. plans: by what decides depths."""
+    """Plans for one target. sized: networks with their depths, by what decides them."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.plans: dict[tuple, Plan] = {}
-        self.foldings: dict[tuple, dict] = {}
+        self.sized: dict[tuple, Network] = {}
 
     def of(self, graph: Graph) -> dict:
         """The costs of a graph, with its bits of weights and how many constants did not fit their format."""
@@ -34,24 +34,20 @@ class Costs:
 
     def plan(self, graph: Graph) -> Plan:
         """What `make_plan` gives."""
-        shapes = tuple((node.name, node.op, node.inputs, node.out.shape, getattr(node, "groups", 1)) for node in graph.nodes)
-        if shapes not in self.foldings:  # a folding depends on shapes and products alone
-            plan = make_plan(graph, self.target)
-            self.foldings[shapes] = plan.foldings
-            self.plans[_signature(plan.network)] = plan
-            return plan
-        network = build_network(graph, self.foldings[shapes])
-        known = self.plans.get(_signature(network))
-        if known is None:
-            known = self.plans[_signature(network)] = make_plan(graph, self.target, self.foldings[shapes])
-        depths = {stream.name: stream for stream in known.network.streams}
-        streams = tuple(replace(s, depth=d.depth, min_depth=d.min_depth, why=d.why) for s in network.streams for d in [depths[s.name]])
-        return Plan(graph, self.target, known.foldings, replace(network, streams=streams))
+        return make_plan(graph, self.target, size=self._size)
+
+    def _size(self, network: Network) -> Network:
+        key = _signature(network)
+        if key not in self.sized:
+            self.sized[key] = size_streams(network)
+        known = self.sized[key]
+        streams = tuple(replace(s, depth=d.depth, min_depth=d.min_depth, why=d.why) for s, d in zip(network.streams, known.streams))
+        return replace(network, streams=streams)
 
 
 def _signature(network: Network) -> tuple:
     """All that the depths of a network depend on."""
     return (
         tuple((stage.name, stage.kind, stage.cycles, stage.inputs, stage.outputs) for stage in network.stages),
-        tuple((s.name, s.beats, s.elements) for s in network.streams),
+        tuple((s.name, s.source, s.sink, s.beats, s.elements) for s in network.streams),
     )
