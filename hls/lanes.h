@@ -10,8 +10,9 @@
 namespace hwqat {
 
 #if HWQAT_SIM
-/// A word as 64-bit chunks, lowest first, and one empty chunk above them.
-template <int WIDTH> struct chunks {
+/// A word as 64-bit chunks, lowest first, and one empty chunk above them. It takes them from ap_private, which
+/// both Vitis's headers and the open ones have inside: ranges are ten times slower to run and to compile.
+template <int WIDTH, bool WIDE = (WIDTH > 64)> struct chunks {
     static constexpr int COUNT = (WIDTH + 63) / 64;
     unsigned long long chunk[COUNT + 1];
 
@@ -19,19 +20,17 @@ template <int WIDTH> struct chunks {
 
     explicit chunks(const ap_uint<WIDTH> &word) : chunk()
     {
-        for (int i = 0; i < COUNT - 1; ++i) {
-            chunk[i] = word.range(64 * i + 63, 64 * i).to_uint64();
+        for (int i = 0; i < COUNT; ++i) {
+            chunk[i] = word.V.get_pVal(i);
         }
-        chunk[COUNT - 1] = word.range(WIDTH - 1, 64 * (COUNT - 1)).to_uint64();
     }
 
     ap_uint<WIDTH> word() const
     {
-        ap_uint<WIDTH> word = 0;
-        for (int i = 0; i < COUNT - 1; ++i) {
-            word.range(64 * i + 63, 64 * i) = chunk[i];
+        ap_uint<WIDTH> word;
+        for (int i = 0; i < COUNT; ++i) {
+            word.V.set_pVal(i, chunk[i]);
         }
-        word.range(WIDTH - 1, 64 * (COUNT - 1)) = chunk[COUNT - 1];
         return word;
     }
 
@@ -52,6 +51,26 @@ template <int WIDTH> struct chunks {
         }
     }
 };
+
+template <int WIDTH> struct chunks<WIDTH, false> {
+    unsigned long long bits;
+
+    chunks() : bits(0) {}
+    explicit chunks(const ap_uint<WIDTH> &word) : bits(word.to_uint64()) {}
+    ap_uint<WIDTH> word() const { return bits; }
+    unsigned long long read(int at) const { return bits >> at; }
+    void write(int at, unsigned long long more) { bits |= more << at; }
+};
+
+/// Put a word at bit `at` of a wider one.
+template <int WIDTH, bool WIDE, int BITS>
+HWQAT_INLINE void write_word(chunks<WIDTH, WIDE> &raw, int at, const ap_uint<BITS> &word)
+{
+    const chunks<BITS> part(word);
+    for (int i = 0; i < BITS; i += 64) {
+        raw.write(at + i, part.read(i));
+    }
+}
 #endif
 
 /// The elements of a beat.
@@ -116,8 +135,14 @@ template <int N, int BITS> HWQAT_INLINE ap_uint<N * BITS> join(const ap_uint<BIT
         beat = (beat >> BITS) | (ap_uint<N * BITS>(word[i]) << ((N - 1) * BITS));
     }
     return beat;
+#elif HWQAT_SIM
+    chunks<N * BITS> raw;
+    for (int i = 0; i < N; ++i) {
+        write_word(raw, i * BITS, word[i]);
+    }
+    return raw.word();
 #else
-    ap_uint<N * BITS> beat = 0;
+    ap_uint<N * BITS> beat;
 Word:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL

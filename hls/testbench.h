@@ -136,15 +136,15 @@ template <class P> class monitor
         return file_.opened();
     }
 
-    /// How many frames the file holds beyond those that were compared.
-    long long frames_left()
+    /// Whether every frame of the file was compared; complains if not.
+    bool finished()
     {
         std::vector<std::string> tokens;
-        long long left = 0;
-        while (file_.next(tokens)) {
-            ++left;
+        if (file_.next(tokens)) {
+            std::printf("error: %s has more frames than the inputs\n", file_.path().c_str());
+            return false;
         }
-        return left;
+        return true;
     }
 
     /// Compare one frame; returns how many of its integers differ, and prints the first ever.

@@ -10,6 +10,7 @@ header library that the generated files call (`hls/*.h`) goes along with them.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import Port, Stream
 from ..stages import Elements, Stage
-from .hls_roms import dimensions, rom_type, table
-from .hls_stages import MODES, Row, StageText, binding, describe, shape_text
+from .hls_roms import LINE, dimensions, rom_type, table
+from .hls_stages import MODES, StageText, binding, describe, shape_text
 from .rtl import core_name
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -29,6 +30,8 @@ _TEMPLATES = _PACKAGE / "templates" / "hls"
 _LIBRARY = _PACKAGE / "hls"
 #: Widest word that ap_uint takes.
 MAX_WORD = 4096
+#: Headers with what the shapes of some stages mention.
+_SHAPE_HEADERS = {"pool.h": "reduce.h", "global_pool.h": "reduce.h", "requant.h": "rounding.h"}
 #: What a block's function cannot be called: C++ keywords, and names the C library has taken.
 _TAKEN = frozenset(
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr const_cast "
@@ -85,11 +88,12 @@ class _Writer:
             if stage.roms:
                 files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
         ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "parts": self.parts}
+        ports["axis_parameters"] = [f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs]
         files[f"{self.top}.h"] = self._render("top.h.j2", **ports)
         files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
         files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
         files["run_hls.tcl"] = self._render("run_hls.tcl.j2", **self._tool())
-        files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool())
+        files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool(), **ports)
         return files | {f"hwqat/{name}": text for name, text in library_files().items()}
 
     def _render(self, template: str, **facts) -> str:
@@ -126,35 +130,27 @@ class _Writer:
     def _block(self, part: _Part) -> dict:
         stages = [self._stage(stage) for stage in part.block.stages]
         headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in part.block.stages)})
-        return {"part": part, "block": part.block, "stages": stages, "headers": headers,
+        shape_headers = sorted({"types.h", *(_SHAPE_HEADERS.get(header, "types.h") for header in headers)})
+        return {"part": part, "block": part.block, "stages": stages, "headers": headers, "shape_headers": shape_headers,
                 "cycles": max(stage.cycles for stage in part.block.stages)}  # fmt: skip
 
     def _stage(self, stage: Stage) -> dict:
-        """Everything that a stage's template may ask for."""
+        """A stage in a block's files: its shape, its plain function and the call of it."""
         text = self.texts[stage.name]
-        name = max((len(row.name) for row in text.rows), default=0)
         return {
             "stage": stage,
             "text": text,
             "shape": f"{stage.name}_shape",
-            "rows": [_aligned(row, name, text) for row in text.rows],
-            "ins": [self.streams[name] for name in stage.inputs],
-            "outs": [self.streams[name] for name in stage.outputs],
-            "roms": [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms],
-            "function": self._function(stage),
+            "lines": _shape_lines(text),
+            "function": self._function(stage, text),
         }
 
-    def _function(self, stage: Stage) -> str:
+    def _function(self, stage: Stage, text: StageText) -> str:
         """The plain function of a stage, by its kind's template."""
-        ends = [("in", "in{}", stage.inputs), ("out", "out{}", stage.outputs)]
-        ports = []
-        for one, many, names in ends:
-            for i, name in enumerate(names):
-                ports.append({"name": one if len(names) == 1 else many.format(i), "stream": self.streams[name]})
-        facts = {"stage": stage, "text": self.texts[stage.name], "shape": f"{stage.name}_shape", "ports": ports,
-                 "roms": [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms]}  # fmt: skip
-        if stage.kind == "concat":
-            facts["pieces"] = _pieces(stage)
+        ends = (("in", stage.inputs), ("out", stage.outputs))
+        ports = [(end if len(names) == 1 else f"{end}{i}", self.streams[name]) for end, names in ends for i, name in enumerate(names)]
+        roms = [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms]
+        facts = {"stage": stage, "text": text, "ports": ports, "roms": roms, "pieces": _pieces(stage)}
         return self._render(f"stage/{stage.kind}.j2", **facts).rstrip("\n")
 
     def _constants(self, stage: Stage) -> dict:
@@ -177,18 +173,37 @@ class _Writer:
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
 
 
-def _aligned(row: Row, name: int, text: StageText) -> str:
-    note = f" // {row.note}" if row.note else ""
-    return f"static constexpr {row.type} {row.name.ljust(name)} = {row.value};{note}"
+def _shape_lines(text: StageText) -> list[str]:
+    """The members of a stage's shape, in columns."""
+    columns = [max((len(str(getattr(row, name))) for row in text.rows), default=0) for name in ("type", "name", "value")]
+    lines = [f"using {name} = {meaning};" for name, meaning in text.aliases]
+    for row in text.rows:
+        kind, name = row.type.ljust(columns[0]), row.name.ljust(columns[1])
+        value = f"{row.value};"
+        lines.append(f"static constexpr {kind} {name} = {value}" + (f"{' ' * (columns[2] + 1 - len(value))} // {row.note}" if row.note else ""))
+    return lines
 
 
-def _pieces(stage) -> list[dict]:
-    """For each input of a concatenation: the first beat that is not its own, and the element types."""
-    end, pieces = 0, []
-    for beats, elements in zip(stage.beats, stage.ins, strict=True):
-        end += beats
-        pieces.append({"end": end, "lanes": elements.lanes, "element": element_type(elements)})
-    return pieces
+def _pieces(stage: Stage) -> list[dict]:
+    """For each input of a concatenation: the first beat that is not its own, and its elements."""
+    if stage.kind != "concat":
+        return []
+    ends = list(itertools.accumulate(stage.beats))
+    return [{"end": end, "lanes": e.lanes, "element": element_type(e)} for end, e in zip(ends, stage.ins, strict=True)]
+
+
+def wrapped(head: str, items: list[str], tail: str) -> str:
+    """``head(items)tail`` on one line, or with the items under each other's start on as many as it takes."""
+    lines, indent = [f"{head}("], " " * (len(head) + 1)
+    for i, item in enumerate(items):
+        last = i == len(items) - 1
+        piece = item + (f"){tail}" if last else ",")
+        space = "" if lines[-1].endswith("(") or lines[-1] == indent else " "
+        if space and len(lines[-1]) + len(space) + len(piece) > LINE:
+            lines.append(indent)
+            space = ""
+        lines[-1] += space + piece
+    return "\n".join(lines)
 
 
 def _rom_notes(stage: Stage, node, rom) -> list[str]:
@@ -212,6 +227,12 @@ def _stream_type(stream: Stream | Port) -> str:
     return f"hls::stream<ap_uint<{stream.elements.width}>>"
 
 
+def _parameters(ends) -> list[str]:
+    """Declarations of streams, each a (name, stream) or a stream that keeps its name."""
+    named = [end if isinstance(end, tuple) else (end.name, end) for end in ends]
+    return [f"{_stream_type(stream)} &{name}" for name, stream in named]
+
+
 def _carries(stream: Stream) -> str:
     """``9 x ap_int<8>``."""
     return f"{stream.elements.lanes} x {element_type(stream.elements)}"
@@ -220,6 +241,7 @@ def _carries(stream: Stream) -> str:
 def _environment() -> Environment:
     env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
                       lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    env.globals |= {"wrapped": wrapped, "parameters": _parameters}
     env.filters |= {"stream_type": _stream_type, "carries": _carries, "element_type": element_type, "shape_text": shape_text,
                     "cbool": lambda value: "true" if value else "false"}  # fmt: skip
     return env

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..stages import Rom
 
-LINE = 118  # columns of a line of numbers
+#: Columns of a line of generated C++.
+LINE = 116
 
 
 def rom_type(rom: Rom) -> str:
