@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from ..errors import HwqatError
+from ..ops.integers import Integers
+
+#: Frames go through the graph in blocks whose largest tensor has about this many elements: they stay in the cache.
+BLOCK = 1 << 19
 
 
+@torch.inference_mode()
 def run(graph, *frames, keep: bool = False):
     """Run frames through a graph.
 
@@ -21,20 +27,34 @@ def run(graph, *frames, keep: bool = False):
     inputs = graph.of("input")
     if len(frames) != len(inputs):
         raise HwqatError(f"{graph.name} has {len(inputs)} inputs, {len(frames)} arrays were given")
-    values = {node.name: _check(node.out, frame) for node, frame in zip(inputs, frames)}
+    frames = {node.name: _check(node.out, frame) for node, frame in zip(inputs, frames)}
+    count = len(next(iter(frames.values())))
+    wanted = graph.nodes if keep else graph.of("output")
+    results = {node.name: np.empty((count, *node.out.shape), dtype=np.int64) for node in wanted}
+    step = max(1, BLOCK // max(node.out.size for node in graph.nodes))
+    for start in range(0, count, step):
+        block = slice(start, start + step)
+        values = {name: Integers.within(array[block], graph.tensor(name).lo, graph.tensor(name).hi) for name, array in frames.items()}
+        for name, value in _walk(graph, values):
+            if name in results:
+                results[name][block] = value.array()
+    if keep:
+        return results
+    outs = tuple(results[node.name] for node in graph.of("output"))
+    return outs[0] if len(outs) == 1 else outs
+
+
+def _walk(graph, values: dict[str, Integers]):
+    """Yield every tensor of one block, by name; what nobody reads any more is dropped."""
     left = {name: len(users) for name, users in graph.consumers.items()}
     for node in graph.nodes:
-        if node.op == "input":
-            continue
-        values[node.name] = node.evaluate(*(values[name] for name in node.inputs))
+        if node.op != "input":
+            values[node.name] = node.compute(*(values[name] for name in node.inputs))
+        yield node.name, values[node.name]
         for name in node.inputs:
             left[name] -= 1
-            if not left[name] and not keep:
+            if not left[name]:
                 del values[name]
-    if keep:
-        return values
-    outs = tuple(values[node.name] for node in graph.of("output"))
-    return outs[0] if len(outs) == 1 else outs
 
 
 def _check(tensor, frame) -> np.ndarray:
@@ -45,4 +65,4 @@ def _check(tensor, frame) -> np.ndarray:
         raise HwqatError(f"input {tensor.name!r} takes frames of shape (N, {', '.join(map(str, tensor.shape))}), not {frame.shape}")
     if frame.size and (frame.min() < tensor.lo or frame.max() > tensor.hi):
         raise HwqatError(f"input {tensor.name!r} takes integers {tensor.lo}..{tensor.hi}, found {frame.min()}..{frame.max()}")
-    return frame.astype(np.int64)
+    return frame

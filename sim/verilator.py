@@ -31,7 +31,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
     """
     tool = _verilator()
     cache.mkdir(parents=True, exist_ok=True)
-    flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-fatal",
+    flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-lint", "-Wno-style",
              *(["--trace-fst"] if waves else [])]  # fmt: skip
     digest = hashlib.sha256(repr((tool, flags, speed)).encode())
     for path in sorted(sources):

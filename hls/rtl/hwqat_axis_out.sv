@@ -21,7 +21,7 @@ module hwqat_axis_out #(
 
   logic [Lanes*Slot-1:0] slots;
 
-  hwqat_extend #(.Lanes(Lanes), .InBits(Bits), .Signed(Signed), .OutBits(Slot)) u_extend (
+  hwqat_resize #(.Lanes(Lanes), .InBits(Bits), .Signed(Signed), .OutBits(Slot)) u_resize (
     .data_i, .data_o(slots)
   );
   assign tdata_o = Tdata'(slots);

@@ -49,7 +49,7 @@ module hwqat_global_pool #(
     .clk_i, .rst_ni, .step_i(step & group_last), .count_o(pixel), .last_o(pixel_last)
   );
 
-  hwqat_extend #(.Lanes(Pe), .InBits(InBits), .Signed(InSigned), .OutBits(OutBits)) u_extend (
+  hwqat_resize #(.Lanes(Pe), .InBits(InBits), .Signed(InSigned), .OutBits(OutBits)) u_resize (
     .data_i(in_data_i), .data_o(x)
   );
 

@@ -1,10 +1,11 @@
-// Extends every element of a beat to a wider container, by sign or by zero.
+// Brings every element of a beat to another width: extended by sign or zero, or cut to its low bits.
 //
-//   element i of data_o = element i of data_i
+//   element i of data_o = element i of data_i, where OutBits hold it
 //
-// Combinational.
+// A container may be wider than its numbers need: cutting it changes no number that range analysis
+// found to fit. Combinational.
 
-module hwqat_extend #(
+module hwqat_resize #(
   parameter int unsigned Lanes   = 1,
   parameter int unsigned InBits  = 8,
   parameter bit          Signed  = 1'b1,
@@ -14,9 +15,8 @@ module hwqat_extend #(
   output logic [Lanes*OutBits-1:0] data_o
 );
 
-  if (OutBits < InBits) begin : g_check
-    $error("hwqat_extend: OutBits must be at least InBits");
-  end
+  logic unused_high_bits;
+  assign unused_high_bits = ^data_i;
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
     assign data_o[i*OutBits +: OutBits] =
