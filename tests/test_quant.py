@@ -274,6 +274,21 @@ def test_calibrations_order_outliers():
     assert found["min-max"] == pytest.approx(50, rel=0.01)
     assert 3.5 < found["percentile"] < 4.6
     assert 1.8 < found["mse"] < 3.5  # of a normal distribution on 7 steps a side: about 2.7
+    assert 2 < found["kl"] < 6
+
+
+def test_moving_average_of_the_largest():
+    seen = Histogram()
+    for top in (1.0, 3.0):
+        seen.see(torch.tensor([top, -0.5]))
+    assert CALIBRATIONS["moving-average"](seen, 7) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_calibration_of_nothing_but_zeros(name):
+    seen = Histogram()
+    seen.see(torch.zeros(10))
+    assert CALIBRATIONS[name](seen, 127) > 0
 
 
 # Scheme --------------------------------------------------------------------------------------------------------------

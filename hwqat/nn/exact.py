@@ -20,6 +20,9 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.quant.constants import Constants
 
+#: Values of one block on a CPU: 256 KiB in float64.
+BLOCK = 1 << 15
+
 LIMIT = {torch.float32: 1 << 24, torch.float64: 1 << 53}
 
 
@@ -53,21 +56,54 @@ def requantise(xs: Sequence[Tensor], constants: Constants, rounding: Rounding, l
     It runs in float64 if every partial sum fits 53 bits and rounding is AP_RND, in int64 otherwise. The result is
     float32 where that holds lo..hi, else float64.
     """
-    frac = constants.frac
-    half = 1 << (frac - 1) if frac > 0 else 0
-    fast = rounding is Rounding.RND and constants.bound + half < LIMIT[torch.float64]
-    dtype = torch.float64 if fast else torch.int64
-    columns = (1, -1, *[1] * (xs[0].ndim - 2))
+    out = torch.empty_like(xs[0], dtype=torch.float32 if max(-lo, hi) < LIMIT[torch.float32] else torch.float64)
+    fast = rounding is Rounding.RND and constants.bound + _half(constants.frac) < LIMIT[torch.float64]
+    run = _requantise_float64 if fast else _requantise_int64
+    run(_blocks(out), [_blocks(x) for x in xs], constants, rounding, lo, hi)
+    return out
 
-    def aligned(raw: np.ndarray, form: Fixed, extra: int = 0) -> Tensor:
-        shifted = (raw << np.int64(frac - form.frac)) + extra
-        return torch.from_numpy(shifted).to(xs[0].device, dtype).reshape(columns)
 
-    total = aligned(constants.bias, constants.bias_form, half if fast else 0)
-    for x, m, form in zip(xs, constants.factors, constants.factor_forms, strict=True):
-        total = total + x.to(dtype) * aligned(m, form)
-    q = total.mul_(2.0**-frac).floor_() if fast else shift_right(total, frac, rounding)
-    return q.clamp_(lo, hi).to(torch.float32 if max(-lo, hi) < LIMIT[torch.float32] else torch.float64)
+def _half(frac: int) -> int:
+    return 1 << (frac - 1) if frac > 0 else 0
+
+
+def _blocks(x: Tensor) -> list[Tensor]:
+    """Slices of a batch that stay in a CPU's cache together with what is computed from them; all of it elsewhere."""
+    if x.device.type != "cpu":
+        return [x]
+    return list(x.split(max(1, BLOCK // max(1, x[0].numel()))))
+
+
+def _columns(raw: np.ndarray, shift: int, like: Tensor, dtype: torch.dtype) -> Tensor:
+    """Constants ``raw << shift`` as (1, C, 1, ..)."""
+    shifted = torch.from_numpy(raw << np.int64(shift)).to(like.device, dtype)
+    return shifted.reshape(1, -1, *[1] * (like.ndim - 2))
+
+
+def _requantise_float64(outs, xs, constants: Constants, rounding, lo, hi) -> None:
+    """Scaled by the power of two 2**-frac beforehand, which changes no digit: Q is then floor, with half added to B."""
+    frac, like = constants.frac, outs[0]
+    factors = [
+        _columns(m, frac - form.frac, like, torch.float64) * 2.0**-frac
+        for m, form in zip(constants.factors, constants.factor_forms)
+    ]
+    bias = (_columns(constants.bias, frac - constants.bias_form.frac, like, torch.float64) + _half(frac)) * 2.0**-frac
+    for out, *each in zip(outs, *xs):
+        total = each[0].to(torch.float64).mul_(factors[0])
+        for x, m in zip(each[1:], factors[1:]):
+            total.add_(x.to(torch.float64).mul_(m))
+        out.copy_(total.add_(bias).floor_().clamp_(lo, hi))
+
+
+def _requantise_int64(outs, xs, constants: Constants, rounding, lo, hi) -> None:
+    frac, like = constants.frac, outs[0]
+    factors = [
+        _columns(m, frac - form.frac, like, torch.int64) for m, form in zip(constants.factors, constants.factor_forms)
+    ]
+    bias = _columns(constants.bias, frac - constants.bias_form.frac, like, torch.int64)
+    for out, *each in zip(outs, *xs):
+        total = bias + sum(x.to(torch.int64) * m for x, m in zip(each, factors))
+        out.copy_(shift_right(total, frac, rounding).clamp_(lo, hi))
 
 
 def shift_right(total: Tensor, shift: int, mode: Rounding) -> Tensor:

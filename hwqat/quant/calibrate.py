@@ -9,21 +9,28 @@ from torch import Tensor
 
 BINS = 2048
 PERCENTILE = 99.99
+#: Share of each batch in the moving average of largest magnitudes.
+SHARE = 0.1
 #: Candidate ranges that the MSE search tries, as shares of the largest value seen.
 CANDIDATES = 80
 
 
 class Histogram:
-    """Magnitudes of all tensors seen, in BINS equal bins up to the largest; bins widen as larger values come."""
+    """Magnitudes of all tensors seen, in BINS equal bins up to ``top``; bins widen as larger values come.
+
+    average: moving average of each tensor's largest magnitude.
+    """
 
     def __init__(self) -> None:
         self.counts = torch.zeros(BINS, dtype=torch.float64)
         self.top = 0.0
+        self.average: float | None = None
 
     @torch.no_grad()
     def see(self, x: Tensor) -> None:
         x = x.detach().abs().float().flatten().cpu()
         largest = float(x.max())
+        self.average = largest if self.average is None else self.average + SHARE * (largest - self.average)
         if largest == 0.0:
             self.counts[0] += x.numel()
             self.top = self.top or 1e-12
@@ -42,9 +49,8 @@ class Histogram:
         return self.top * (int(filled.max()) + 1) / BINS if len(filled) else 1.0
 
     def percentile(self, percent: float) -> float:
-        """The magnitude below which ``percent`` of all values that are not zero lie."""
-        counts = self.counts.clone()
-        below = counts.cumsum(0) / counts.sum()
+        """The magnitude below which ``percent`` of all values lie."""
+        below = self.counts.cumsum(0) / self.counts.sum()
         return self.top * (int((below < percent / 100).sum()) + 1) / BINS
 
     def squared_error(self, top: float, levels: int) -> float:
@@ -75,4 +81,41 @@ def mse(seen: Histogram, levels: int) -> float:
     return min(tops, key=lambda top: seen.squared_error(top, levels))
 
 
-CALIBRATIONS: dict[str, Callable[[Histogram, int], float]] = {"min-max": min_max, "percentile": percentile, "mse": mse}
+def moving_average(seen: Histogram, levels: int) -> float:
+    """The moving average over batches of the largest magnitude (Jacob et al. 2018)."""
+    return seen.average or seen.largest
+
+
+def kl(seen: Histogram, levels: int) -> float:
+    """The range whose quantised distribution diverges least from the clipped one (TensorRT's entropy calibration)."""
+    counts = seen.counts.clone()
+    counts[0] = counts[1]  # zeros, which a ReLU makes by half, are exact in any range
+    ends = range(min(levels + 1, BINS), BINS + 1, max(1, BINS // 256))
+    best = min(ends, key=lambda end: _divergence(counts, end, levels + 1))
+    return min(seen.largest, seen.top * best / BINS)
+
+
+def _divergence(counts: Tensor, end: int, levels: int) -> float:
+    """KL divergence of the first ``end`` bins, what lies beyond put into the last, from their image on ``levels``."""
+    kept = counts[:end]
+    clipped = kept.clone()
+    clipped[-1] += counts[end:].sum()
+    group = (torch.arange(end) * levels) // end  # which level each bin falls to
+    filled = (kept > 0).double()
+    sums = torch.zeros(levels, dtype=torch.float64).index_add_(0, group, kept)
+    bins = torch.zeros(levels, dtype=torch.float64).index_add_(0, group, filled)
+    image = (sums / bins.clamp_min(1))[group] * filled  # spread evenly over the bins that were not empty
+    if not clipped.sum() or not image.sum():
+        return float("inf")
+    p, q = clipped / clipped.sum(), image / image.sum()
+    there = p > 0
+    return float((p[there] * (p[there] / q[there].clamp_min(1e-12)).log()).sum())
+
+
+CALIBRATIONS: dict[str, Callable[[Histogram, int], float]] = {
+    "min-max": min_max,
+    "moving-average": moving_average,
+    "percentile": percentile,
+    "kl": kl,
+    "mse": mse,
+}

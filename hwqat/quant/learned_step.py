@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hwqat.quant.kernels import dot, round_to, where_inside
+
 
 class RoundToStep(torch.autograd.Function):
     """``y = step * clamp(round(x / step), lo, hi)``.
 
     Gradients, with v = x / step (Esser et al. 2020, equations 3 and 5):
 
-        dy/dx    = 1 inside lo..hi, 0 outside
+        dy/dx    = 1 for lo < v < hi, 0 outside
         dy/dstep = round(v) - v inside; lo below, hi above
 
     step: shape (), or one for each index of x's first axis, (OC, 1, ..). factor: multiplies the step's gradient.
@@ -21,21 +23,24 @@ class RoundToStep(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, step: Tensor, lo: int, hi: int, factor: float, margin: float = 0.0) -> Tensor:
-        ctx.save_for_backward(x, step)
-        ctx.lo, ctx.hi, ctx.factor, ctx.margin = lo, hi, factor, margin
-        return (x / step).round_().clamp_(lo, hi).mul_(step)
+        y = round_to(x, step, lo, hi)
+        ctx.save_for_backward(x, step, y)
+        ctx.lo, ctx.hi, ctx.factor = lo - margin, hi + margin, factor
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):
-        x, step = ctx.saved_tensors
-        v = x / step
-        outside = (v < ctx.lo - ctx.margin) | (v > ctx.hi + ctx.margin)
-        grad_step = None
-        if ctx.needs_input_grad[1]:
-            each = v.round().clamp_(ctx.lo, ctx.hi).sub_(v.masked_fill_(outside, 0)).mul_(grad)
-            grad_step = (each.sum() if step.ndim == 0 else each.flatten(1).sum(1).reshape(step.shape)) * ctx.factor
-        return grad.masked_fill(outside, 0), grad_step, None, None, None, None
+        x, step, y = ctx.saved_tensors
+        low, high = ctx.lo * step, ctx.hi * step
+        if step.ndim == 0:
+            grad_x = where_inside(grad, x, low, high)
+            # round(v) - v = (y - x) / step inside, lo or hi = y / step outside
+            grad_step = dot(grad_x, y - x) + dot(grad - grad_x, y)
+        else:
+            grad_x = torch.where((x > low) & (x < high), grad, 0)
+            grad_step = (grad_x * (y - x) + (grad - grad_x) * y).flatten(1).sum(1).reshape(step.shape)
+        return grad_x, (grad_step / step * ctx.factor).to(step.dtype), None, None, None, None
 
 
 class SignTimesStep(torch.autograd.Function):

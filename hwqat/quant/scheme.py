@@ -12,13 +12,13 @@ from typing import Any
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
 from hwqat.quant.activations import ACT_QUANTISERS
+from hwqat.quant.calibrate import CALIBRATIONS
 from hwqat.quant.constants import Rescale
 from hwqat.quant.grid import FLOAT_BITS, MAX_BITS
 from hwqat.quant.weights import WEIGHT_QUANTISERS
 
 BRANCHES = ("requantise", "accumulator")
 BATCH_NORMS = ("unfolded",)
-CALIBRATIONS = ("min-max", "percentile", "mse")
 
 #: what an override for some layers may state
 LAYER_KEYS = ("weight_bits", "act_bits", "weights", "activations", "per_channel")
@@ -45,7 +45,7 @@ class Scheme:
     last_weight_bits, last_act_bits: of layers that make the network's outputs, and of what they read.
     bn_bits: of a batch norm that stands in front of a convolution.
     weights, activations: names of the quantisers. per_channel: weights get one step for each output channel.
-    calibration: how the ranges of activations start: "min-max", "percentile" or "mse".
+    calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
     rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I".
     rounding: how requantise rounds its sum (the names of ap_fixed).
     branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or

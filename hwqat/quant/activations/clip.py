@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hwqat.quant.activations.base import ActQuantiser
+from hwqat.quant.kernels import dot, round_to, where_inside
 
 #: A range may shrink, but not to nothing: below this the integers would blow up.
 SMALLEST_ALPHA = 1e-6
@@ -39,20 +40,18 @@ class ClipRound(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, alpha: Tensor, lo: int, hi: int) -> Tensor:
-        ctx.save_for_backward(x, alpha)
+        y = round_to(x, alpha / hi, lo, hi)
+        ctx.save_for_backward(x, alpha, y)
         ctx.signed = lo < 0
-        step = alpha / hi
-        return (x / step).round_().clamp_(lo, hi).mul_(step)
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):
-        x, alpha = ctx.saved_tensors
-        above = x >= alpha
-        below = x <= (-alpha if ctx.signed else 0)
+        x, alpha, y = ctx.saved_tensors
+        grad_x = where_inside(grad, x, -alpha if ctx.signed else alpha.new_zeros(()), alpha)
         grad_alpha = None
         if ctx.needs_input_grad[1]:
-            grad_alpha = (grad * above).sum()
-            if ctx.signed:
-                grad_alpha = grad_alpha - (grad * below).sum()
-        return grad.masked_fill(above | below, 0), grad_alpha, None, None
+            # where x is clipped, y is alpha above and -alpha (or 0) below
+            grad_alpha = (dot(grad - grad_x, y) / alpha).to(alpha.dtype)
+        return grad_x, grad_alpha, None, None
