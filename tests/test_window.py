@@ -1,0 +1,145 @@
+"""The window stage's fixed schedule, simulated trip by trip over random geometries.
+
+The simulator knows the streams' order and the rule for room, as `hwqat.stages.window` states them, and a
+line buffer that remembers what was written where and when. It does not know how the schedule was found.
+"""
+
+from dataclasses import replace
+from itertools import product
+from random import Random
+
+import numpy as np
+import pytest
+
+from hwqat.ops import Conv2d, Geometry, Input
+from hwqat.stages import Window
+from hwqat.stages.window import GAP
+
+
+class Broken(Exception):
+    """A rule of the schedule that does not hold."""
+
+
+def simulate(w: Window) -> tuple[int, list[tuple]]:
+    """Run one frame: the number of trips, and the beats written as tuples of (row, column, channel beat) or None."""
+    g = w.geometry
+    capacity = w.rows * w.width
+    taps = [(ky * g.dilation[0], kx * g.dilation[1]) for ky, kx in product(range(g.kernel[0]), range(g.kernel[1]))]
+    groups = [taps] if w.taps > 1 else [[tap] for tap in taps]
+    order = product(range(w.out_height), range(w.out_width), range(w.outer), groups, range(w.inner))
+    beats = list(order)
+    assert len(beats) == w.out_beats
+
+    memory: dict[tuple, tuple] = {}  # (row of the buffer, column, channel beat) -> (row, column, trip)
+    written, out, read, oldest, trip = 0, [], 0, 0, 0
+    while read < w.in_beats or written < len(beats):
+        if trip > 4 * w.cycles + 100:
+            raise Broken("it never ends")
+        emitted = None
+        if trip >= w.lead and (trip - w.lead) % w.pace == 0:
+            e = (trip - w.lead) // w.pace
+            if e < len(beats):
+                y, x, group, offsets, inner = beats[e]
+                top, left = y * g.stride[0] - g.padding[0], x * g.stride[1] - g.padding[1]
+                channel, element, banks = group * w.inner + inner, [], set()
+                for dy, dx in offsets:
+                    row, column = top + dy, left + dx
+                    if not (0 <= row < w.height and 0 <= column < w.width):
+                        element.append(None)
+                        continue
+                    held = memory.get((row % w.rows, column, channel))
+                    if held is None or held[:2] != (row, column):
+                        raise Broken(f"trip {trip} needs pixel {row, column}; its place holds {held}")
+                    if held[2] > trip - GAP:
+                        raise Broken(f"trip {trip} needs what trip {held[2]} wrote")
+                    element.append((row, column, channel))
+                    banks.add((row % w.rows, column % w.columns))
+                if w.taps > 1 and len(banks) != sum(e is not None for e in element):
+                    raise Broken(f"trip {trip} reads a bank twice")
+                out.append(tuple(element))
+                written, emitted = written + 1, max(0, top * w.width + max(0, left)) if top >= 0 else 0
+            elif e == len(beats):
+                emitted = w.height * w.width
+        if read < w.in_beats:
+            pixel, channel = divmod(read, w.beats_per_pixel)
+            if pixel < oldest + capacity:
+                row, column = divmod(pixel, w.width)
+                memory[row % w.rows, column, channel] = (row, column, trip)
+                read += 1
+        oldest = oldest if emitted is None else emitted
+        trip += 1
+    return trip, out
+
+
+def wanted(w: Window) -> list[tuple]:
+    """The stream as the module's docstring orders it."""
+    g, stream = w.geometry, []
+    for y, x, group in product(range(w.out_height), range(w.out_width), range(w.outer)):
+        window = [(y * g.stride[0] - g.padding[0] + ky * g.dilation[0], x * g.stride[1] - g.padding[1] + kx * g.dilation[1])
+                  for ky in range(g.kernel[0]) for kx in range(g.kernel[1])]  # fmt: skip
+        look = lambda at, c: (*at, c) if 0 <= at[0] < w.height and 0 <= at[1] < w.width else None  # noqa: E731
+        channels = range(group * w.inner, (group + 1) * w.inner)
+        if w.taps > 1:
+            stream += [tuple(look(at, c) for at in window) for c in channels]
+        else:
+            stream += [(look(at, c),) for at in window for c in channels]
+    return stream
+
+
+def random_window(rng: Random, largest: int) -> Window:
+    """Any geometry that fits an image, in serial or parallel form."""
+    while True:
+        height, width = rng.randint(1, largest), rng.randint(1, largest)
+        kernel, stride, dilation = ((rng.randint(1, n), rng.randint(1, n)) for n in (5, 4, 3))
+        span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)] * 2
+        geometry = Geometry(kernel, stride, dilation, tuple(rng.randint(0, s - 1) if rng.random() < 0.6 else 0 for s in span))
+        groups, inner = rng.choice((1, 1, 2, 3)), rng.choice((1, 1, 2, 3, 4))
+        if not list(geometry.problems((height, width, 1))):
+            break
+    x = Input.make("x", (height, width, groups * inner), lo=0, hi=1, scale=1.0).out
+    weight = np.ones((groups, *kernel, inner), dtype=np.int64)
+    node = Conv2d.make("c", x, weight, weight_bits=1, geometry=geometry, groups=groups)
+    taps = geometry.taps if rng.random() < 0.5 else 1
+    return Window.of("w", node, x, geometry, lanes=1, taps=taps, outer=groups, pad_value=0)
+
+
+@pytest.mark.parametrize("seed, count, largest", [(1, 120, 7), (2, 20, 14),
+                                                  pytest.param(3, 1500, 9, marks=pytest.mark.slow),
+                                                  pytest.param(4, 100, 24, marks=pytest.mark.slow)])  # fmt: skip
+def test_the_fixed_schedule_keeps_every_beat_until_it_is_used(seed, count, largest):
+    rng = Random(seed)
+    for _ in range(count):
+        w = random_window(rng, largest)
+        trips, out = simulate(w)
+        assert out == wanted(w), w
+        assert trips == w.cycles, w
+        # Near the ideal: whichever of input and output is longer, and the lead before the first beat.
+        assert w.cycles <= max(w.in_beats, w.out_beats) + w.lead + w.in_beats // w.height, w
+        if w.taps > 1:
+            assert not w.rows & (w.rows - 1) and not w.columns & (w.columns - 1), w
+
+
+def test_a_worse_schedule_is_noticed():
+    """The simulator fails where it should: one trip earlier, one row less, banks that meet."""
+    rng, seen = Random(5), {"lead": 0, "rows": 0, "columns": 0}
+    for _ in range(60):
+        w = random_window(rng, 8)
+        for field, value in (("lead", w.lead - 1), ("rows", w.geometry.span[0] - 1), ("columns", w.columns // 2)):
+            if value < 1 or (field == "columns" and w.taps == 1):
+                continue
+            try:
+                trips, out = simulate(replace(w, **{field: value}))
+                seen[field] += trips != w.cycles
+            except Broken:
+                seen[field] += 1
+    assert min(seen.values()) >= 10, seen
+
+
+def test_padding_of_one_frame_costs_no_beat():
+    """A 3x3 window over 8 x 8 pixels, padded, all taps at once: one frame takes little more than its 64 pixels."""
+    x = Input.make("x", (8, 8, 1), lo=0, hi=1, scale=1.0).out
+    geometry = Geometry((3, 3), padding=(1, 1, 1, 1))
+    node = Conv2d.make("c", x, np.ones((1, 3, 3, 1), dtype=np.int64), weight_bits=1, geometry=geometry)
+    w = Window.of("w", node, x, geometry, lanes=1, taps=9, outer=1, pad_value=0)
+    assert (w.in_beats, w.out_beats, w.rows, w.columns) == (64, 64, 4, 4)
+    assert w.cycles == 64 + w.lead == 64 + 8 + 1 + GAP
