@@ -16,33 +16,33 @@ template <class S> HWQAT_INLINE void from_axis(hls::stream<ap_uint<S::tdata>> &a
     static_assert(S::slot >= S::bits && S::tdata >= S::lanes * S::slot, "TDATA must hold a slot for each element");
 
 Beat:
-    for (int i = 0; i < S::beats; ++i) {
+    for (int beat = 0; beat < S::beats; ++beat) {
         HWQAT_PIPELINE
-        const ap_uint<S::lanes * S::slot> used = axis.read();
-        ap_uint<S::slot> slot[S::lanes];
-        ap_uint<S::bits> element[S::lanes];
-#pragma HLS ARRAY_PARTITION variable=slot complete
-#pragma HLS ARRAY_PARTITION variable=element complete
-        unpack(used, slot);
-    Lane:
-        for (int lane = 0; lane < S::lanes; ++lane) {
-            HWQAT_UNROLL
-            element[lane] = slot[lane];
-        }
-        out.write(pack(element));
+        uint_t<S::slot> lane[S::lanes];
+#pragma HLS ARRAY_PARTITION variable=lane complete
+        unpack<S::slot, false>(slice<S::lanes * S::slot, 0>(axis.read()), lane);
+        out.write(pack<S::bits>(lane));
     }
 }
 
 template <class S> HWQAT_INLINE void to_axis(hls::stream<ap_uint<S::lanes * S::bits>> &in, hls::stream<ap_uint<S::tdata>> &axis)
 {
-    using from_t = element_t<S::bits, S::is_signed>;
-    using slot_t = element_t<S::slot, S::is_signed>;
     static_assert(S::slot >= S::bits && S::tdata >= S::lanes * S::slot, "TDATA must hold a slot for each element");
 
 Beat:
-    for (int i = 0; i < S::beats; ++i) {
+    for (int beat = 0; beat < S::beats; ++beat) {
         HWQAT_PIPELINE
-        axis.write(extend<S::lanes, from_t, slot_t>(in.read()));
+        element_t<S::bits, S::is_signed> element[S::lanes];
+        element_t<S::slot, S::is_signed> lane[S::lanes];
+#pragma HLS ARRAY_PARTITION variable=element complete
+#pragma HLS ARRAY_PARTITION variable=lane complete
+        unpack<S::bits, S::is_signed>(in.read(), element);
+    Lane:
+        for (int i = 0; i < S::lanes; ++i) {
+            HWQAT_UNROLL
+            lane[i] = element[i];
+        }
+        axis.write(slice<S::tdata, 0>(pack<S::slot>(lane)));
     }
 }
 

@@ -8,20 +8,21 @@
 #ifndef HWQAT_DIALECT_H
 #define HWQAT_DIALECT_H
 
+#if defined(__SYNTHESIS__) || defined(__BAMBU__)
+#define HWQAT_SIM 0
+#else
+#define HWQAT_SIM 1
+// Loops are labelled for the reports of HLS tools; ap_private's default constructor masks bits it has not set.
+#pragma GCC diagnostic ignored "-Wunused-label"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #ifndef AP_INT_MAX_W
 #define AP_INT_MAX_W 4096 // the widest beat; ap_int.h stops at 1024 unless told
 #endif
 #include <ap_int.h>
 #include <hls_stream.h>
-
-#if defined(__SYNTHESIS__) || defined(__BAMBU__)
-#define HWQAT_SIM 0
-#else
-#define HWQAT_SIM 1
-#pragma GCC diagnostic ignored "-Wunused-label"         // loops are labelled for the reports of HLS tools
-#pragma GCC diagnostic ignored "-Wuninitialized"        // ap_private's default constructor masks bits that
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // it has not set
-#endif
 
 // A library template becomes part of the layer function that calls it.
 #define HWQAT_INLINE inline __attribute__((always_inline))

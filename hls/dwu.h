@@ -8,8 +8,8 @@
 #define HWQAT_DWU_H
 
 #include "lanes.h"
-#include "product.h"
 #include "trips.h"
+#include "weight.h"
 
 namespace hwqat {
 
@@ -18,13 +18,11 @@ HWQAT_INLINE void dwu(hls::stream<ap_uint<S::taps * S::pe * S::in_bits>> &in,
                       hls::stream<ap_uint<S::pe * S::acc_bits>> &out,
                       const weight_rom<S::weight_bits> (&weight)[S::groups * S::folds][S::taps][S::pe])
 {
-    using x_t = element_t<S::in_bits, S::in_signed>;
-    using w_t = weight_t<S::weight_bits>;
-    using acc_t = ap_int<S::acc_bits>;
+    using weight_t = hwqat::weight<S::weight_bits>;
     constexpr int DEPTH = S::groups * S::folds;
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * folds");
 
-    acc_t acc[S::pe] = {};
+    int_t<S::acc_bits> acc[S::pe] = {};
 #pragma HLS ARRAY_PARTITION variable=acc complete
     index_t<DEPTH> address = 0;
 
@@ -36,22 +34,22 @@ Pixel:
             for (int fold = 0; fold < S::folds; ++fold) {
                 HWQAT_PIPELINE
                 HWQAT_TRIP();
-                x_t x[S::taps * S::pe];
+                element_t<S::in_bits, S::in_signed> x[S::taps * S::pe];
 #pragma HLS ARRAY_PARTITION variable=x complete
-                unpack(in.read(), x);
+                unpack<S::in_bits, S::in_signed>(in.read(), x);
             Channel:
                 for (int p = 0; p < S::pe; ++p) {
                     HWQAT_UNROLL
-                    acc_t sum = 0;
+                    sum_t<S::acc_bits> sum = 0;
                 Tap:
                     for (int t = 0; t < S::taps; ++t) {
                         HWQAT_UNROLL
-                        sum += product(x[t * S::pe + p], w_t(weight[address][t][p]));
+                        sum += weight_t::template times<S::acc_bits>(x[t * S::pe + p], weight[address][t][p]);
                     }
-                    acc[p] = fold == 0 ? sum : acc_t(acc[p] + sum);
+                    acc[p] = fold == 0 ? wrap<S::acc_bits>(sum) : wrap<S::acc_bits>(acc[p] + sum);
                 }
                 if (fold == S::folds - 1) {
-                    out.write(pack(acc));
+                    out.write(pack<S::acc_bits>(acc));
                 }
                 address = address == DEPTH - 1 ? 0 : int(address) + 1;
             }

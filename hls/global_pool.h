@@ -23,7 +23,7 @@ HWQAT_INLINE void global_pool(hls::stream<ap_uint<S::pe * S::in_bits>> &in,
     using kept_t = ap_uint<S::pe * S::out_bits>;
     static_assert(S::cycles == S::pixels * S::groups, "the plan's cycles must be pixels * groups");
 
-    kept_t kept[S::groups] = {};
+    static kept_t kept[S::groups];
 
 Pixel:
     for (int pixel = 0; pixel < S::pixels; ++pixel) {
@@ -35,14 +35,14 @@ Pixel:
             y_t result[S::pe];
 #pragma HLS ARRAY_PARTITION variable=x complete
 #pragma HLS ARRAY_PARTITION variable=result complete
-            unpack(in.read(), x);
-            unpack(kept[group], result);
+            unpack<S::in_bits, S::in_signed>(in.read(), x);
+            unpack<S::out_bits, S::out_signed>(kept[group], result);
         Channel:
             for (int p = 0; p < S::pe; ++p) {
                 HWQAT_UNROLL
                 result[p] = pixel == 0 ? y_t(x[p]) : S::reduce::of(result[p], y_t(x[p]));
             }
-            const kept_t beat = pack(result);
+            const kept_t beat = pack<S::out_bits>(result);
             kept[group] = beat;
             if (pixel == S::pixels - 1) {
                 out.write(beat);

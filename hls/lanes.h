@@ -10,21 +10,22 @@
 namespace hwqat {
 
 #if HWQAT_SIM
-/// A word as 64-bit chunks, lowest first, and one empty chunk above them. It takes them from ap_private, which
-/// both Vitis's headers and the open ones have inside: ranges are ten times slower to run and to compile.
-template <int WIDTH, bool WIDE = (WIDTH > 64)> struct chunks {
+/// A word as 64-bit chunks, lowest first. It takes them from ap_private, which both Vitis's headers and the
+/// open ones have inside: ranges are ten times slower to run and to compile.
+template <int WIDTH> struct chunks {
     static constexpr int COUNT = (WIDTH + 63) / 64;
-    unsigned long long chunk[COUNT + 1];
+    unsigned long long chunk[COUNT];
 
     chunks() : chunk() {}
 
-    explicit chunks(const ap_uint<WIDTH> &word) : chunk()
+    explicit chunks(const ap_uint<WIDTH> &word)
     {
         for (int i = 0; i < COUNT; ++i) {
             chunk[i] = word.V.get_pVal(i);
         }
     }
 
+    /// The word; bits above WIDTH must be zero.
     ap_uint<WIDTH> word() const
     {
         ap_uint<WIDTH> word;
@@ -34,85 +35,85 @@ template <int WIDTH, bool WIDE = (WIDTH > 64)> struct chunks {
         return word;
     }
 
-    /// 64 bits from bit `at` on.
+    /// 64 bits from bit `at` on; zeros above the word.
     unsigned long long read(int at) const
     {
-        const int shift = at % 64;
-        return shift ? chunk[at / 64] >> shift | chunk[at / 64 + 1] << (64 - shift) : chunk[at / 64];
+        const int i = at / 64, shift = at % 64;
+        const unsigned long long bits = i < COUNT ? chunk[i] >> shift : 0;
+        return shift && i + 1 < COUNT ? bits | chunk[i + 1] << (64 - shift) : bits;
     }
 
-    /// Put `bits` (all above them zero) at bit `at`, which is still zero.
+    /// Put `bits` at bit `at`, where zeros are; what reaches above the word must be zero.
     void write(int at, unsigned long long bits)
     {
-        const int shift = at % 64;
-        chunk[at / 64] |= bits << shift;
-        if (shift) {
-            chunk[at / 64 + 1] |= bits >> (64 - shift);
+        const int i = at / 64, shift = at % 64;
+        chunk[i] |= bits << shift;
+        if (shift && i + 1 < COUNT) {
+            chunk[i + 1] |= bits >> (64 - shift);
+        }
+    }
+
+    /// Put another word at bit `at`.
+    template <int BITS> void write(int at, const chunks<BITS> &word)
+    {
+        for (int i = 0; i < chunks<BITS>::COUNT; ++i) {
+            write(at + 64 * i, word.chunk[i]);
         }
     }
 };
 
-template <int WIDTH> struct chunks<WIDTH, false> {
-    unsigned long long bits;
-
-    chunks() : bits(0) {}
-    explicit chunks(const ap_uint<WIDTH> &word) : bits(word.to_uint64()) {}
-    ap_uint<WIDTH> word() const { return bits; }
-    unsigned long long read(int at) const { return bits >> at; }
-    void write(int at, unsigned long long more) { bits |= more << at; }
-};
-
-/// Put a word at bit `at` of a wider one.
-template <int WIDTH, bool WIDE, int BITS>
-HWQAT_INLINE void write_word(chunks<WIDTH, WIDE> &raw, int at, const ap_uint<BITS> &word)
+/// WIDTH bits of a word, from bit AT on.
+template <int WIDTH, int AT, int FROM> HWQAT_INLINE chunks<WIDTH> cut(const chunks<FROM> &word)
 {
-    const chunks<BITS> part(word);
-    for (int i = 0; i < BITS; i += 64) {
-        raw.write(at + i, part.read(i));
+    chunks<WIDTH> part;
+    for (int i = 0; i < chunks<WIDTH>::COUNT; ++i) {
+        part.chunk[i] = word.read(AT + 64 * i);
     }
+    part.chunk[chunks<WIDTH>::COUNT - 1] &= ~0ULL >> (64 * chunks<WIDTH>::COUNT - WIDTH);
+    return part;
 }
 #endif
 
-/// The elements of a beat.
-template <int N, class T> HWQAT_INLINE void unpack(const ap_uint<N * width_of<T>::value> &beat, T (&element)[N])
+/// The N elements of a beat.
+template <int BITS, bool SIGNED, int N>
+HWQAT_INLINE void unpack(const ap_uint<N * BITS> &beat, element_t<BITS, SIGNED> (&lane)[N])
 {
-    constexpr int BITS = width_of<T>::value;
     static_assert(BITS <= 64, "an element has at most 64 bits");
 #if HWQAT_SIM
     const chunks<N * BITS> raw(beat);
     for (int i = 0; i < N; ++i) {
-        element[i] = T(raw.read(i * BITS));
+        lane[i] = element<BITS, SIGNED>::of(raw.read(i * BITS));
     }
 #elif defined(__BAMBU__)
     ap_uint<N * BITS> rest = beat;
     for (int i = 0; i < N; ++i) {
-        element[i] = T(ap_uint<BITS>(rest));
+        lane[i] = element_t<BITS, SIGNED>(ap_uint<BITS>(rest));
         rest >>= BITS;
     }
 #else
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
-        element[i].range(BITS - 1, 0) = beat.range(i * BITS + BITS - 1, i * BITS);
+        lane[i].range(BITS - 1, 0) = beat.range(i * BITS + BITS - 1, i * BITS);
     }
 #endif
 }
 
-/// The beat of N elements.
-template <int N, class T> HWQAT_INLINE ap_uint<N * width_of<T>::value> pack(const T (&element)[N])
+/// The beat of N elements, signed or not: their low BITS bits.
+template <int BITS, class T, int N> HWQAT_INLINE ap_uint<N * BITS> pack(const T (&lane)[N])
 {
-    constexpr int BITS = width_of<T>::value;
     static_assert(BITS <= 64, "an element has at most 64 bits");
 #if HWQAT_SIM
     chunks<N * BITS> raw;
     for (int i = 0; i < N; ++i) {
-        raw.write(i * BITS, ap_uint<BITS>(element[i]).to_uint64());
+        const uint_t<BITS> bits = low<BITS>(lane[i]);
+        raw.write(i * BITS, static_cast<unsigned long long>(bits));
     }
     return raw.word();
 #elif defined(__BAMBU__)
     ap_uint<N * BITS> beat = 0;
     for (int i = 0; i < N; ++i) {
-        beat = (beat >> BITS) | (ap_uint<N * BITS>(ap_uint<BITS>(element[i])) << ((N - 1) * BITS));
+        beat = (beat >> BITS) | (ap_uint<N * BITS>(ap_uint<BITS>(lane[i])) << ((N - 1) * BITS));
     }
     return beat;
 #else
@@ -120,7 +121,7 @@ template <int N, class T> HWQAT_INLINE ap_uint<N * width_of<T>::value> pack(cons
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
-        beat.range(i * BITS + BITS - 1, i * BITS) = element[i].range(BITS - 1, 0);
+        beat.range(i * BITS + BITS - 1, i * BITS) = ap_uint<BITS>(lane[i]);
     }
     return beat;
 #endif
@@ -129,18 +130,18 @@ Lane:
 /// N words side by side, word 0 lowest.
 template <int N, int BITS> HWQAT_INLINE ap_uint<N * BITS> join(const ap_uint<BITS> (&word)[N])
 {
-#if defined(__BAMBU__)
+#if HWQAT_SIM
+    chunks<N * BITS> raw;
+    for (int i = 0; i < N; ++i) {
+        raw.write(i * BITS, chunks<BITS>(word[i]));
+    }
+    return raw.word();
+#elif defined(__BAMBU__)
     ap_uint<N * BITS> beat = 0;
     for (int i = 0; i < N; ++i) {
         beat = (beat >> BITS) | (ap_uint<N * BITS>(word[i]) << ((N - 1) * BITS));
     }
     return beat;
-#elif HWQAT_SIM
-    chunks<N * BITS> raw;
-    for (int i = 0; i < N; ++i) {
-        write_word(raw, i * BITS, word[i]);
-    }
-    return raw.word();
 #else
     ap_uint<N * BITS> beat;
 Word:
@@ -152,22 +153,57 @@ Word:
 #endif
 }
 
-/// Each element of a beat in another type of at least its bits: signed ones keep their sign.
-template <int N, class FROM, class TO>
-HWQAT_INLINE ap_uint<N * width_of<TO>::value> extend(const ap_uint<N * width_of<FROM>::value> &beat)
+/// A word moved down by the width of another, which enters at the top.
+template <int WIDE, int NARROW> HWQAT_INLINE ap_uint<WIDE> shift_in(const ap_uint<WIDE> &word, const ap_uint<NARROW> &top)
 {
-    static_assert(width_of<TO>::value >= width_of<FROM>::value, "elements may be widened, not cut");
-    FROM from[N];
-    TO to[N];
+    static_assert(WIDE > NARROW, "the word that enters is the narrower one");
+#if HWQAT_SIM
+    chunks<WIDE> moved = cut<WIDE, NARROW>(chunks<WIDE>(word));
+    moved.write(WIDE - NARROW, chunks<NARROW>(top));
+    return moved.word();
+#else
+    return (word >> NARROW) | (ap_uint<WIDE>(top) << (WIDE - NARROW));
+#endif
+}
+
+/// A word moved down by AT bits, cut or filled with zeros to WIDTH.
+template <int WIDTH, int AT, int FROM> HWQAT_INLINE ap_uint<WIDTH> slice(const ap_uint<FROM> &word)
+{
+#if HWQAT_SIM
+    return cut<WIDTH, AT>(chunks<FROM>(word)).word();
+#else
+    return ap_uint<WIDTH>(word >> AT);
+#endif
+}
+
+/// What the element types of `resize` say.
+template <class T> struct lane_of;
+template <int BITS> struct lane_of<ap_int<BITS>> {
+    static constexpr int bits = BITS;
+    static constexpr bool is_signed = true;
+};
+template <int BITS> struct lane_of<ap_uint<BITS>> {
+    static constexpr int bits = BITS;
+    static constexpr bool is_signed = false;
+};
+
+/// Each element of a beat in another type, which holds its value: extended by its sign, or cut.
+template <int N, class FROM, class TO>
+HWQAT_INLINE ap_uint<N * lane_of<TO>::bits> resize(const ap_uint<N * lane_of<FROM>::bits> &beat)
+{
+    constexpr int BITS = lane_of<FROM>::bits, TO_BITS = lane_of<TO>::bits;
+    constexpr bool SIGNED = lane_of<FROM>::is_signed;
+    element_t<BITS, SIGNED> from[N];
+    int_t<TO_BITS> to[N];
 #pragma HLS ARRAY_PARTITION variable=from complete
 #pragma HLS ARRAY_PARTITION variable=to complete
-    unpack(beat, from);
+    unpack<BITS, SIGNED>(beat, from);
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
         to[i] = from[i];
     }
-    return pack(to);
+    return pack<TO_BITS>(to);
 }
 
 } // namespace hwqat

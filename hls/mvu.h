@@ -12,8 +12,8 @@
 #define HWQAT_MVU_H
 
 #include "lanes.h"
-#include "product.h"
 #include "trips.h"
+#include "weight.h"
 
 namespace hwqat {
 
@@ -22,14 +22,12 @@ HWQAT_INLINE void mvu(hls::stream<ap_uint<S::simd * S::in_bits>> &in, hls::strea
                       const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe][S::simd])
 {
     using beat_t = ap_uint<S::simd * S::in_bits>;
-    using x_t = element_t<S::in_bits, S::in_signed>;
-    using w_t = weight_t<S::weight_bits>;
-    using acc_t = ap_int<S::acc_bits>;
+    using weight_t = hwqat::weight<S::weight_bits>;
     constexpr int DEPTH = S::groups * S::repeats * S::folds;
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * repeats * folds");
 
     beat_t held[S::folds];
-    acc_t acc[S::pe] = {};
+    int_t<S::acc_bits> acc[S::pe] = {};
 #pragma HLS ARRAY_PARTITION variable=acc complete
     index_t<DEPTH> address = 0;
 
@@ -46,22 +44,22 @@ Pixel:
                     if (repeat == 0) {
                         held[fold] = in.read();
                     }
-                    x_t x[S::simd];
+                    element_t<S::in_bits, S::in_signed> x[S::simd];
 #pragma HLS ARRAY_PARTITION variable=x complete
-                    unpack(held[fold], x);
+                    unpack<S::in_bits, S::in_signed>(held[fold], x);
                 Pe:
                     for (int p = 0; p < S::pe; ++p) {
                         HWQAT_UNROLL
-                        acc_t sum = 0;
+                        sum_t<S::acc_bits> sum = 0;
                     Simd:
                         for (int s = 0; s < S::simd; ++s) {
                             HWQAT_UNROLL
-                            sum += product(x[s], w_t(weight[address][p][s]));
+                            sum += weight_t::template times<S::acc_bits>(x[s], weight[address][p][s]);
                         }
-                        acc[p] = fold == 0 ? sum : acc_t(acc[p] + sum);
+                        acc[p] = fold == 0 ? wrap<S::acc_bits>(sum) : wrap<S::acc_bits>(acc[p] + sum);
                     }
                     if (fold == S::folds - 1) {
-                        out.write(pack(acc));
+                        out.write(pack<S::acc_bits>(acc));
                     }
                     address = address == DEPTH - 1 ? 0 : int(address) + 1;
                 }

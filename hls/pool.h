@@ -34,7 +34,7 @@ Pixel:
                 HWQAT_TRIP();
                 x_t x[S::taps * S::pe];
 #pragma HLS ARRAY_PARTITION variable=x complete
-                unpack(in.read(), x);
+                unpack<S::in_bits, S::in_signed>(in.read(), x);
             Channel:
                 for (int p = 0; p < S::pe; ++p) {
                     HWQAT_UNROLL
@@ -47,7 +47,7 @@ Pixel:
                     result[p] = fold == 0 ? taps : S::reduce::of(result[p], taps);
                 }
                 if (fold == S::folds - 1) {
-                    out.write(pack(result));
+                    out.write(pack<S::out_bits>(result));
                 }
             }
         }

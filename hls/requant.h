@@ -23,21 +23,14 @@ HWQAT_INLINE element_t<BITS, SIGNED> constant(const rom_t<BITS, SIGNED> (&table)
     return element_t<BITS, SIGNED>(table[DEPTH == 1 ? 0 : group][LANES == 1 ? 0 : p]);
 }
 
-/// x * factor << SHIFT in the sum's width.
-template <int SUM_BITS, int SHIFT, class X, class M> HWQAT_INLINE ap_int<SUM_BITS> scaled(const X &x, const M &factor)
-{
-    static_assert(SHIFT >= 0, "the sum has at least as many fractional bits as each factor");
-    const ap_int<SUM_BITS> product = x * factor;
-    return product << SHIFT;
-}
-
 /// The sum rounded to an integer and brought into lo..hi.
-template <class S> HWQAT_INLINE element_t<S::out_bits, S::out_signed> rounded_and_clamped(const ap_int<S::sum_bits> &sum)
+template <class S> HWQAT_INLINE element_t<S::out_bits, S::out_signed> rounded_and_clamped(const sum_t<S::sum_bits> &sum)
 {
     using y_t = element_t<S::out_bits, S::out_signed>;
     static_assert(S::out_bits <= 32, "a requantised element has at most 32 bits");
-    const ap_int<S::sum_bits> q = rounded<S::mode, S::frac>::of(sum);
-    return q < S::lo ? y_t(S::lo) : q > S::hi ? y_t(S::hi) : y_t(q);
+    constexpr long long LO = S::lo, HI = S::hi;
+    const int_t<S::sum_bits> q = rounded<S::mode, S::frac>::template of<S::sum_bits>(sum);
+    return q < LO ? y_t(LO) : q > HI ? y_t(HI) : y_t(q);
 }
 
 /// One input.
@@ -58,16 +51,16 @@ Pixel:
             element_t<S::out_bits, S::out_signed> y[S::pe];
 #pragma HLS ARRAY_PARTITION variable=x complete
 #pragma HLS ARRAY_PARTITION variable=y complete
-            unpack(in.read(), x);
+            unpack<S::in0_bits, S::in0_signed>(in.read(), x);
         Channel:
             for (int p = 0; p < S::pe; ++p) {
                 HWQAT_UNROLL
-                ap_int<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
-                sum += scaled<S::sum_bits, S::shift0>(
-                    x[p], constant<S::factor0_bits, S::factor0_signed>(factor, group, p));
+                sum_t<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
+                sum += shifted_left<S::sum_bits, S::shift0>(
+                    product<S::sum_bits>(x[p], constant<S::factor0_bits, S::factor0_signed>(factor, group, p)));
                 y[p] = rounded_and_clamped<S>(sum);
             }
-            out.write(pack(y));
+            out.write(pack<S::out_bits>(y));
         }
     }
 }
@@ -95,19 +88,19 @@ Pixel:
 #pragma HLS ARRAY_PARTITION variable=x0 complete
 #pragma HLS ARRAY_PARTITION variable=x1 complete
 #pragma HLS ARRAY_PARTITION variable=y complete
-            unpack(in0.read(), x0);
-            unpack(in1.read(), x1);
+            unpack<S::in0_bits, S::in0_signed>(in0.read(), x0);
+            unpack<S::in1_bits, S::in1_signed>(in1.read(), x1);
         Channel:
             for (int p = 0; p < S::pe; ++p) {
                 HWQAT_UNROLL
-                ap_int<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
-                sum += scaled<S::sum_bits, S::shift0>(
-                    x0[p], constant<S::factor0_bits, S::factor0_signed>(factor0, group, p));
-                sum += scaled<S::sum_bits, S::shift1>(
-                    x1[p], constant<S::factor1_bits, S::factor1_signed>(factor1, group, p));
+                sum_t<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
+                sum += shifted_left<S::sum_bits, S::shift0>(
+                    product<S::sum_bits>(x0[p], constant<S::factor0_bits, S::factor0_signed>(factor0, group, p)));
+                sum += shifted_left<S::sum_bits, S::shift1>(
+                    product<S::sum_bits>(x1[p], constant<S::factor1_bits, S::factor1_signed>(factor1, group, p)));
                 y[p] = rounded_and_clamped<S>(sum);
             }
-            out.write(pack(y));
+            out.write(pack<S::out_bits>(y));
         }
     }
 }

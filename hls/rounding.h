@@ -13,28 +13,31 @@ namespace hwqat {
 enum class rounding { shift, trn_zero, rnd_zero, rnd_inf, rnd_min_inf, rnd_conv };
 
 template <rounding MODE, int FRAC, bool EXACT = (FRAC <= 0)> struct rounded {
-    template <int BITS> static HWQAT_INLINE ap_int<BITS> of(const ap_int<BITS> &sum)
+    template <int BITS> static HWQAT_INLINE int_t<BITS> of(const sum_t<BITS> &sum)
     {
         constexpr int WIDE = BITS > FRAC ? BITS : FRAC + 1;
-        const ap_int<WIDE> wide = sum;
-        const ap_int<BITS> floor = wide >> FRAC;
+        const int_t<WIDE> wide = wrap<BITS>(sum);
+        const int_t<BITS> floor = wide >> FRAC;
         if (MODE == rounding::shift) {
             return floor;
         }
-        const ap_uint<FRAC> rest = wide; // 0 <= rest < 2^FRAC, also for a negative sum
-        const ap_uint<FRAC> half = ap_uint<FRAC>(1) << (FRAC - 1);
-        const bool negative = sum < 0;
+        const uint_t<FRAC> rest = low<FRAC>(wide); // 0 <= rest < 2^FRAC, also for a negative sum
+        const uint_t<FRAC> half = uint_t<FRAC>(1) << (FRAC - 1);
+        const bool negative = wide < 0;
         const bool tie_up = MODE == rounding::rnd_zero      ? negative
                             : MODE == rounding::rnd_inf     ? !negative
                             : MODE == rounding::rnd_min_inf ? false
-                                                            : bool(floor[0]); // to even
+                                                            : (floor & 1) != 0; // to even
         const bool up = MODE == rounding::trn_zero ? negative && rest != 0 : rest > half || (rest == half && tie_up);
-        return up ? ap_int<BITS>(floor + 1) : floor;
+        return up ? wrap<BITS>(floor + 1) : floor;
     }
 };
 
 template <rounding MODE, int FRAC> struct rounded<MODE, FRAC, true> {
-    template <int BITS> static HWQAT_INLINE ap_int<BITS> of(const ap_int<BITS> &sum) { return sum << -FRAC; }
+    template <int BITS> static HWQAT_INLINE int_t<BITS> of(const sum_t<BITS> &sum)
+    {
+        return wrap<BITS>(shifted_left<BITS, -FRAC>(sum));
+    }
 };
 
 } // namespace hwqat

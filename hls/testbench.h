@@ -5,8 +5,8 @@
 #ifndef HWQAT_TESTBENCH_H
 #define HWQAT_TESTBENCH_H
 
+#include "lanes.h"
 #include "trips.h"
-#include "types.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -94,16 +94,16 @@ template <class P> class driver
             return false;
         }
         for (int beat = 0; beat < P::beats; ++beat) {
-            ap_uint<P::tdata> word = 0;
+            uint_t<P::slot> slot[P::lanes];
             for (int lane = 0; lane < P::lanes; ++lane) {
                 long long value = 0;
                 if (!parse(tokens[std::size_t(beat) * P::lanes + lane], value)) {
                     bad = !report(false, "holds something that is no integer");
                     return false;
                 }
-                word.range(lane * P::slot + P::slot - 1, lane * P::slot) = ap_uint<P::slot>(value);
+                slot[lane] = low<P::slot>(value);
             }
-            stream.write(word);
+            stream.write(slice<P::tdata, 0>(pack<P::slot>(slot)));
         }
         return true;
     }
@@ -156,12 +156,13 @@ template <class P> class monitor
         std::size_t index = 0;
         for (int beat = 0; beat < P::beats; ++beat) {
             const bool given = !stream.empty();
-            const ap_uint<P::tdata> word = given ? stream.read() : ap_uint<P::tdata>(0);
+            element_t<P::slot, P::is_signed> slot[P::lanes] = {};
+            if (given) {
+                unpack<P::slot, P::is_signed>(slice<P::lanes * P::slot, 0>(stream.read()), slot);
+            }
             for (int lane = 0; lane < P::lanes; ++lane, ++index) {
-                const element_t<P::slot, P::is_signed> slot =
-                    ap_uint<P::slot>(word.range(lane * P::slot + P::slot - 1, lane * P::slot));
                 const std::string want = index < expected.size() ? expected[index] : "nothing";
-                const std::string got = given ? std::to_string(slot.to_int64()) : "nothing";
+                const std::string got = given ? std::to_string(static_cast<long long>(slot[lane])) : "nothing";
                 differences += differs(frame, index, want, got);
             }
         }

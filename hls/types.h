@@ -1,28 +1,100 @@
-// Types of elements, constants and counters.
+// Integers of any width: elements, sums, constants, counters.
+//
+// In hardware all of them are ap_int and ap_uint. In C-simulation they are native integers, brought to their
+// width wherever hardware would drop bits; that is many times faster to compile and to run. Streams carry
+// ap_uint in both. With -DHWQAT_AP_ARITHMETIC C-simulation uses the types of the hardware throughout: the
+// tests demand the same integers from both.
 #ifndef HWQAT_TYPES_H
 #define HWQAT_TYPES_H
 
 #include "dialect.h"
 
+#if HWQAT_SIM && !defined(HWQAT_AP_ARITHMETIC)
+#define HWQAT_NATIVE 1
+#else
+#define HWQAT_NATIVE 0
+#endif
+
 namespace hwqat {
 
-/// An element of a stream: ap_int<BITS> or ap_uint<BITS>.
+#if HWQAT_SIM
+/// The native integer of so many bytes.
+template <int BYTES, bool SIGNED> struct native;
+template <> struct native<1, true> { using type = signed char; };
+template <> struct native<2, true> { using type = short; };
+template <> struct native<4, true> { using type = int; };
+template <> struct native<8, true> { using type = long long; };
+template <> struct native<16, true> { using type = __int128; };
+template <> struct native<1, false> { using type = unsigned char; };
+template <> struct native<2, false> { using type = unsigned short; };
+template <> struct native<4, false> { using type = unsigned; };
+template <> struct native<8, false> { using type = unsigned long long; };
+template <> struct native<16, false> { using type = unsigned __int128; };
+
+/// Bytes of the smallest native integer that holds `bits`, and of the smallest that promotion leaves alone.
+constexpr int bytes_for(int bits) { return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : bits <= 64 ? 8 : 16; }
+constexpr int word_bytes_for(int bits) { return bits <= 32 ? 4 : bytes_for(bits); }
+
+template <int BITS, bool SIGNED> using native_t = typename native<bytes_for(BITS), SIGNED>::type;
+#endif
+
+#if HWQAT_NATIVE
+template <int BITS> using int_t = native_t<BITS, true>;
+template <int BITS> using uint_t = native_t<BITS, false>;
+/// A sum whose low BITS bits matter.
+template <int BITS> using sum_t = typename native<word_bytes_for(BITS), false>::type;
+
+/// The low BITS bits of a number, as a signed one.
+template <int BITS, class V> HWQAT_INLINE int_t<BITS> wrap(const V &value)
+{
+    using word = sum_t<BITS>;
+    constexpr int UNUSED = 8 * int(sizeof(word)) - BITS;
+    static_assert(UNUSED >= 0, "native integers have at most 128 bits");
+    return typename native<int(sizeof(word)), true>::type(word(value) << UNUSED) >> UNUSED;
+}
+
+/// The low BITS bits of a number, as an unsigned one.
+template <int BITS, class V> HWQAT_INLINE uint_t<BITS> low(const V &value)
+{
+    using word = sum_t<BITS>;
+    return word(value) & (~word(0) >> (8 * int(sizeof(word)) - BITS));
+}
+
+/// a * b and value << SHIFT, of which the low BITS bits matter.
+template <int BITS, class A, class B> HWQAT_INLINE sum_t<BITS> product(const A &a, const B &b)
+{
+    return sum_t<BITS>(a) * sum_t<BITS>(b);
+}
+template <int BITS, int SHIFT, class V> HWQAT_INLINE sum_t<BITS> shifted_left(const V &value)
+{
+    constexpr int WORD = 8 * int(sizeof(sum_t<BITS>));
+    return SHIFT < WORD ? sum_t<BITS>(value) << (SHIFT < WORD ? SHIFT : 0) : sum_t<BITS>(0);
+}
+
+#else
+template <int BITS> using int_t = ap_int<BITS>;
+template <int BITS> using uint_t = ap_uint<BITS>;
+template <int BITS> using sum_t = ap_int<BITS>;
+
+template <int BITS, class V> HWQAT_INLINE ap_int<BITS> wrap(const V &value) { return ap_int<BITS>(value); }
+template <int BITS, class V> HWQAT_INLINE ap_uint<BITS> low(const V &value) { return ap_uint<BITS>(value); }
+template <int BITS, class A, class B> HWQAT_INLINE ap_int<BITS> product(const A &a, const B &b) { return a * b; }
+template <int BITS, int SHIFT, class V> HWQAT_INLINE ap_int<BITS> shifted_left(const V &value)
+{
+    return ap_int<BITS>(value) << SHIFT;
+}
+#endif
+
+/// An element of a stream.
 template <int BITS, bool SIGNED> struct element {
-    using type = ap_int<BITS>;
+    using type = int_t<BITS>;
+    static HWQAT_INLINE type of(unsigned long long bits) { return wrap<BITS>(bits); }
 };
 template <int BITS> struct element<BITS, false> {
-    using type = ap_uint<BITS>;
+    using type = uint_t<BITS>;
+    static HWQAT_INLINE type of(unsigned long long bits) { return low<BITS>(bits); }
 };
 template <int BITS, bool SIGNED> using element_t = typename element<BITS, SIGNED>::type;
-
-/// Bits of an element type.
-template <class T> struct width_of;
-template <int BITS> struct width_of<ap_int<BITS>> {
-    static constexpr int value = BITS;
-};
-template <int BITS> struct width_of<ap_uint<BITS>> {
-    static constexpr int value = BITS;
-};
 
 /// Bits that count 0..count-1; at least 1.
 constexpr int bits_for(long long count)
@@ -35,23 +107,8 @@ constexpr int bits_for(long long count)
 }
 
 #if HWQAT_SIM
-// g++ builds a table of class-type elements one by one, for minutes; it builds one of native integers at
-// once. The values are the same: the generator has checked that they fit.
-template <int BYTES, bool SIGNED> struct native;
-template <> struct native<1, true> { using type = signed char; };
-template <> struct native<2, true> { using type = short; };
-template <> struct native<4, true> { using type = int; };
-template <> struct native<8, true> { using type = long long; };
-template <> struct native<1, false> { using type = unsigned char; };
-template <> struct native<2, false> { using type = unsigned short; };
-template <> struct native<4, false> { using type = unsigned; };
-template <> struct native<8, false> { using type = unsigned long long; };
-template <int BITS, bool SIGNED> struct rom_element {
-    static_assert(BITS >= 1 && BITS <= 64, "constants have 1..64 bits");
-    using type = typename native<(BITS <= 8 ? 1 : BITS <= 16 ? 2 : BITS <= 32 ? 4 : 8), SIGNED>::type;
-};
-template <int BITS, bool SIGNED> using rom_t = typename rom_element<BITS, SIGNED>::type;
-
+/// A constant in a ROM. g++ would build a table of ap_int one by one, for minutes.
+template <int BITS, bool SIGNED> using rom_t = native_t<BITS, SIGNED>;
 /// A counter of 0..COUNT-1.
 template <long long COUNT> using index_t = int;
 #else
@@ -59,7 +116,6 @@ template <int BITS, bool SIGNED> using rom_t = element_t<BITS, SIGNED>;
 template <long long COUNT> using index_t = ap_uint<bits_for(COUNT)>;
 #endif
 
-/// A constant of a ROM: rom_int<8> is ap_int<8> in hardware, and the native integer that holds it in C-simulation.
 template <int BITS> using rom_int = rom_t<BITS, true>;
 template <int BITS> using rom_uint = rom_t<BITS, false>;
 

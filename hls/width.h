@@ -4,8 +4,8 @@
 #ifndef HWQAT_WIDTH_H
 #define HWQAT_WIDTH_H
 
+#include "lanes.h"
 #include "trips.h"
-#include "types.h"
 
 namespace hwqat {
 
@@ -13,7 +13,7 @@ namespace hwqat {
 template <class S>
 HWQAT_INLINE void widen(hls::stream<ap_uint<S::lanes_in * S::bits>> &in, hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
 {
-    constexpr int IN = S::lanes_in * S::bits, OUT = S::lanes_out * S::bits, RATIO = S::lanes_out / S::lanes_in;
+    constexpr int OUT = S::lanes_out * S::bits, RATIO = S::lanes_out / S::lanes_in;
     static_assert(S::lanes_out % S::lanes_in == 0, "widening needs whole multiples of the lanes that come in");
     static_assert(S::cycles % RATIO == 0, "a frame must fill its last wide beat");
 
@@ -24,7 +24,7 @@ Beat:
     for (int i = 0; i < S::cycles; ++i) {
         HWQAT_PIPELINE
         HWQAT_TRIP();
-        beat = (beat >> IN) | (ap_uint<OUT>(in.read()) << (OUT - IN));
+        beat = shift_in(beat, in.read());
         if (part == RATIO - 1) {
             out.write(beat);
         }
@@ -48,8 +48,8 @@ Beat:
         HWQAT_PIPELINE
         HWQAT_TRIP();
         const ap_uint<IN> beat = part == 0 ? in.read() : rest;
-        out.write(ap_uint<OUT>(beat));
-        rest = beat >> OUT;
+        out.write(slice<OUT, 0>(beat));
+        rest = slice<IN, OUT>(beat);
         part = part == RATIO - 1 ? 0 : int(part) + 1;
     }
 }

@@ -29,14 +29,15 @@ template <class S> using window_word = ap_uint<S::lanes * S::bits>;
 /// A beat outside the image.
 template <class S> HWQAT_INLINE window_word<S> padding()
 {
-    ap_int<S::bits> lane[S::lanes];
+    constexpr int PAD = S::pad_value;
+    int_t<S::bits> lane[S::lanes];
 #pragma HLS ARRAY_PARTITION variable=lane complete
 Lane:
     for (int i = 0; i < S::lanes; ++i) {
         HWQAT_UNROLL
-        lane[i] = S::pad_value;
+        lane[i] = wrap<S::bits>(PAD);
     }
-    return pack(lane);
+    return pack<S::bits>(lane);
 }
 
 /// Whether a pixel lies in the image.
