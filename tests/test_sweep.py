@@ -28,6 +28,7 @@ from hwqat.sweep.plots import plots
 from hwqat.sweep.points import integers
 
 LIMIT = 30
+EASY = Target(fps=2000)  # quick to plan for
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_points_equal_a_fresh_evaluation(run, digits, tmp_path):
     """The bar of the sweep: each accuracy is that of a graph lowered afresh with the point's scheme."""
     points = grid(Scheme(), **FORMATS)[::3] + [Point(8, "auto", "AP_RND", 3, 5)]
     rows = []
-    result = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, progress=False, show=rows.append)
+    result = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, target=EASY, progress=False, show=rows.append)
     assert [Point(**{k: row[k] for k in points[0].plain()}) for row in result["points"]] == points
     assert sorted(map(str, rows)) == sorted(map(str, result["points"])) and result["images"] == LIMIT
     for point, row in zip(points, result["points"]):
@@ -150,7 +151,7 @@ def test_points_equal_a_fresh_evaluation(run, digits, tmp_path):
 
 
 def test_costs_are_the_plans(run):
-    target = Target(device="xc7", dsp=900)
+    target = Target(device="xc7", fps=20_000)
     costs = Costs(target)
     for changes in ({"rescale": "32"}, {"rescale": "12"}, {"weight_bits": 3}, {"act_bits": 4, "rescale": "8,4"}):
         trained = open_run(run, None, **changes)
@@ -165,8 +166,8 @@ def test_several_processes_say_the_same(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(runner, "MOST_IMAGES", 16)
     points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
-    one = run_sweep(run, points, tmp_path / "one", limit=LIMIT, jobs=1, progress=False)
-    assert run_sweep(run, points, tmp_path / "two", limit=LIMIT, jobs=2, progress=False) == one
+    one = run_sweep(run, points, tmp_path / "one", limit=LIMIT, jobs=1, target=EASY, progress=False)
+    assert run_sweep(run, points, tmp_path / "two", limit=LIMIT, jobs=2, target=EASY, progress=False) == one
 
 
 def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):
@@ -175,7 +176,7 @@ def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "MOST_IMAGES", 10)
     monkeypatch.setattr(runner, "GROUP", 2)
     points = grid(Scheme(), rescale="6,8,16,24")
-    want = run_sweep(run, points, tmp_path / "whole", limit=LIMIT, jobs=1, progress=False)
+    want = run_sweep(run, points, tmp_path / "whole", limit=LIMIT, jobs=1, target=EASY, progress=False)
     done, answer = [], worker.Worker.answer
 
     def counted(self, task):
@@ -187,23 +188,23 @@ def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(worker.Worker, "answer", counted)
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False)
+        run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, target=EASY, progress=False)
     with open(tmp_path / "cut/points.jsonl", "ab") as journal:
         journal.write(b'{"point": "torn')  # killed while it wrote
     monkeypatch.setattr(worker.Worker, "answer", lambda self, task: done.append(task) or answer(self, task))
-    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False) == want
+    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, target=EASY, progress=False) == want
     pieces = [(point, task.start) for task in done for point in task.points]
     assert len(pieces) == len(set(pieces)) == 4 * 3
     done.clear()
-    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, progress=False) == want and not done
-    more = run_sweep(run, points, tmp_path / "cut", limit=LIMIT + 10, jobs=1, progress=False)
+    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, target=EASY, progress=False) == want and not done
+    more = run_sweep(run, points, tmp_path / "cut", limit=LIMIT + 10, jobs=1, target=EASY, progress=False)
     assert more["images"] == 40 and {task.start for task in done} == {30}  # more images: only those are new
 
 
 def test_a_point_that_cannot_be_lowered_says_why(run, tmp_path):
     """M and B with more fractional bits than the 64-bit sum has room for."""
     points = [Point(32, -40, "AP_RND", 8, 8), Point(8, "auto", "AP_RND", 8, 8)]
-    bad, good = run_sweep(run, points, tmp_path, limit=10, jobs=1, progress=False)["points"]
+    bad, good = run_sweep(run, points, tmp_path, limit=10, jobs=1, target=EASY, progress=False)["points"]
     assert bad["accuracy"] is None and "64 bits" in bad["error"] and bad["dsp"] is None
     assert good["error"] is None and good["accuracy"] is not None
 
@@ -223,7 +224,7 @@ def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
 
 def test_the_command(run, tmp_path, capsys):
     out = tmp_path / "sweep"
-    argv = ["sweep", str(run), "--weights", "2,8", "--acts", "3,8", "--limit", "20", "--jobs", "1", "--out", str(out), "--json"]
+    argv = ["sweep", str(run), "--weights", "2,8", "--acts", "3,8", "--limit", "20", "--jobs", "1", "--fps", "2000", "--out", str(out), "--json"]
     assert main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])

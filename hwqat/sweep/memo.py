@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
+import torch
 
 from ..graph import Graph
+from ..ops.integers import Integers
 
 #: Points whose tensors are remembered: the one before, and the one before that.
 POINTS = 2
@@ -42,19 +44,21 @@ def node_digests(graph: Graph) -> dict[str, bytes]:
 class Memo:
     """Tensors of the last few points on one set of images; computed: operations done so far, reused: not done."""
 
-    tensors: dict[bytes, tuple[np.ndarray, bytes, int]] = field(default_factory=dict)  # key -> integers, name, point
+    tensors: dict[bytes, tuple[Integers, bytes, int]] = field(default_factory=dict)  # key -> integers, name, point
     point: int = 0
     computed: int = 0
     reused: int = 0
 
+    @torch.inference_mode()
     def run(self, graph: Graph, digests: dict[str, bytes], frames: np.ndarray) -> np.ndarray:
         """Logits (N, classes) of the graph's first output; the same integers as golden."""
         self.point += 1
-        values: dict[str, tuple[np.ndarray, bytes]] = {}
+        values: dict[str, tuple[Integers, bytes]] = {}
         left = {name: len(users) for name, users in graph.consumers.items()}
         for node in graph.nodes:
             if node.op == "input":
-                values[node.name] = frames, digest(_narrow(frames, node.out).tobytes())
+                image = Integers.within(frames, node.out.lo, node.out.hi)
+                values[node.name] = image, _content(image)
                 continue
             values[node.name] = self._value(node, digests[node.name], [values[name] for name in node.inputs])
             for name in node.inputs:
@@ -62,26 +66,22 @@ class Memo:
                 if not left[name]:
                     del values[name]
         self.tensors = {key: kept for key, kept in self.tensors.items() if kept[2] > self.point - POINTS}
-        return values[graph.of("output")[0].name][0].reshape(len(frames), -1)
+        return values[graph.of("output")[0].name][0].array().reshape(len(frames), -1)
 
-    def _value(self, node, what: bytes, inputs: list[tuple[np.ndarray, bytes]]) -> tuple[np.ndarray, bytes]:
+    def _value(self, node, what: bytes, inputs: list[tuple[Integers, bytes]]) -> tuple[Integers, bytes]:
         key = digest(what, *(name for _, name in inputs))
         if key in self.tensors:
             integers, name, _ = self.tensors[key]
-            self.tensors[key] = integers, name, self.point
             self.reused += 1
-            return integers.astype(np.int64), name
-        out = node.evaluate(*(x for x, _ in inputs))
-        self.computed += 1
-        integers = _narrow(out, node.out)
-        # other constants may give the same integers, other weights hardly ever: only the former are worth a look
-        name = digest(integers.tobytes()) if node.op == "requant" else key
+        else:
+            integers = node.compute(*(x for x, _ in inputs))
+            self.computed += 1
+            # other constants may give the same integers, other weights hardly ever: only the former are worth a look
+            name = _content(integers) if node.op == "requant" else key
         self.tensors[key] = integers, name, self.point
-        return out, name
+        return integers, name
 
 
-def _narrow(values: np.ndarray, tensor) -> np.ndarray:
-    """The integers in the narrowest type of their container."""
-    bits = tensor.bits + (not tensor.signed)
-    kind = next(kind for kind, room in ((np.int8, 8), (np.int16, 16), (np.int32, 32), (np.int64, 65)) if bits <= room)
-    return values.astype(kind)
+def _content(integers: Integers) -> bytes:
+    q = integers.q.contiguous().numpy()
+    return digest(q.tobytes(), repr((q.shape, q.dtype)).encode())

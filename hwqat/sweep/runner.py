@@ -17,14 +17,15 @@ from tqdm import tqdm
 from ..errors import HwqatError
 from ..passes import Target
 from ..runs import MODEL, load_card
+from ..sim.golden import BLOCK
 from . import worker
 from .cost import COSTS
 from .journal import Journal
 from .points import Point
 from .worker import Answer, Task, Worker
 
-#: Points evaluated side by side, integers of a frame's tensors held for each, images of a piece at most.
-GROUP, INTEGERS, MOST_IMAGES = 32, 24_000_000, 250
+#: Points evaluated side by side; images of a piece at most (fewer where that is golden's own block).
+GROUP, MOST_IMAGES = 32, 250
 
 
 def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int | None = None, jobs: int | None = None,
@@ -41,7 +42,7 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
     jobs = jobs or os.cpu_count() or 1
     here = Worker(source, data_dir, target, graphs=1)
     images = len(here.labels[:limit])
-    step = min(MOST_IMAGES, max(1, INTEGERS // frame_integers(here, points)))
+    step = min(MOST_IMAGES, max(1, BLOCK // largest_tensor(here, points)))
     journal = Journal(out, fingerprint(source), step)
     pieces = [(start, min(start + step, images)) for start in range(0, images, step)]
     plain_target = repr(target)
@@ -84,11 +85,11 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
         journal.close()
 
 
-def frame_integers(worker: Worker, points: list[Point]) -> int:
-    """Integers of all tensors of one frame, by the first point that can be lowered (1 if none can)."""
+def largest_tensor(worker: Worker, points: list[Point]) -> int:
+    """Integers of one frame's largest tensor, by the first point that can be lowered (1 if none can)."""
     for point in points:
         with suppress(HwqatError):
-            return sum(node.out.size for node in worker.graph(point)[0].nodes)
+            return max(node.out.size for node in worker.graph(point)[0].nodes)
     return 1
 
 
