@@ -21,7 +21,7 @@ from ..vectors import read_vectors
 from . import verilator
 
 MODES = ("none", "input_idle", "output_stalls", "both")
-BENCH = "hwqat.sim.bench.stream"
+BENCH = "stream"
 
 
 @dataclass(frozen=True)

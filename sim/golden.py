@@ -28,7 +28,10 @@ def run(graph, *frames, keep: bool = False):
     if len(frames) != len(inputs):
         raise HwqatError(f"{graph.name} has {len(inputs)} inputs, {len(frames)} arrays were given")
     frames = {node.name: _check(node.out, frame) for node, frame in zip(inputs, frames)}
-    count = len(next(iter(frames.values())))
+    counts = {len(array) for array in frames.values()}
+    if len(counts) > 1:
+        raise HwqatError(f"every input of {graph.name} takes the same number of frames, not {sorted(counts)}")
+    (count,) = counts
     wanted = graph.nodes if keep else graph.of("output")
     results = {node.name: np.empty((count, *node.out.shape), dtype=np.int64) for node in wanted}
     step = max(1, BLOCK // max(node.out.size for node in graph.nodes))

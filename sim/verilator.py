@@ -17,8 +17,9 @@ from pathlib import Path
 
 from ..errors import HwqatError
 
-#: C++ optimisation: the quickest build whose simulation is not slow; "fast" pays for long runs.
+#: C++ optimisation. "quick" builds soonest: one file, since its headers cost as much as its code.
 FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
+BENCH = Path(__file__).with_name("bench")
 RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilator")
 
 
@@ -51,7 +52,8 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
         if (kept / f"{name}.o").exists():
             shutil.copy(kept / f"{name}.o", out)  # newer than its sources: make leaves it alone
     make = ["make", "-C", str(out), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
-            "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include"]  # fmt: skip
+            "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include",
+            *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else [])]  # fmt: skip
     _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
     if not kept.exists():
         _keep([out / f"{name}.o" for name in RUNTIME], kept)
@@ -85,6 +87,8 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
     """Run the cocotb tests of a Python module; returns the number of failed tests.
 
     Args:
+        module: name of a module in sim/bench. It is imported from there and not as part of hwqat,
+            whose import takes longer than many a simulation.
         folder: where the simulator runs (ROM files are named relative to it).
         log: takes its output; waves: FST file to write.
     """
@@ -95,6 +99,7 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
     results.unlink(missing_ok=True)
     runner = get_runner("verilator")
     arguments = ["--trace", "--trace-file", str(waves)] if waves else []
+    sys.path.insert(0, str(BENCH))  # the runner hands sys.path on to the simulator's Python
     try:
         runner.test(test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=simulator.parent, test_dir=folder,
                     results_xml=str(results), log_file=log, test_args=arguments, extra_env=env)  # fmt: skip
@@ -102,6 +107,8 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
         pass  # the runner exits where a test fails; the results say which
     except subprocess.CalledProcessError:
         pass
+    finally:
+        sys.path.remove(str(BENCH))
     if not results.exists():
         raise HwqatError(f"the simulation of {top} ended without a result: {_tail(log)} (see {log})")
     return get_results(results)[1]
