@@ -66,6 +66,17 @@ def test_the_grid():
             grid(Scheme(), **option)
 
 
+def test_one_layer_at_a_time():
+    scheme = Scheme(layers={"b.*": {"weight_bits": 6}, "*": {"act_bits": 7}})
+    points = grid(scheme, weights="2,4", layers=["a", "b.*"])
+    assert [(p.weights, p.acts, p.layer) for p in points] == [(8, 8, None), (2, None, "a"), (4, None, "a"), (2, None, "b.*"), (4, None, "b.*")]
+    layers = points[3].changes(scheme)["layers"]
+    assert layers == {"*": {"act_bits": 7}, "b.*": {"weight_bits": 2}} and list(layers)[-1] == "b.*"
+    assert "layers" not in points[0].changes(scheme)
+    with pytest.raises(HwqatError, match="--weights, --acts or both"):
+        grid(scheme, layers=["a"])
+
+
 # Reuse --------------------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +250,17 @@ def test_the_command(run, tmp_path, capsys):
         ElementTree.parse(path)
 
 
+def test_sensitivity_of_each_block(run, tmp_path, capsys):
+    out = tmp_path / "sweep"
+    argv = ["sweep", str(run), "--weights", "2", "--each", "block", "--limit", "20", "--jobs", "1", "--fps", "2000", "--out", str(out), "--json"]
+    assert main(argv) == 0
+    points = json.loads(capsys.readouterr().out.splitlines()[-1])["points"]
+    assert [p["layer"] for p in points] == [None, "stem.*", *(f"blocks.{i}.*" for i in range(5)), "head_conv.*", "head.*"]
+    assert all(p["weight_bits"] < points[0]["weight_bits"] for p in points[1:]) and (out / "sensitivity.svg").exists()
+
+
 @pytest.mark.parametrize("argv, sentence", [
+    (["--each", "layer"], "--weights, --acts or both"),
     (["--limit", "0"], "--limit must be at least 1"),
     (["--rescale", "40"], "--rescale takes 2..32 bits"),
     (["--rounding", "nearest"], "--rounding takes AP_TRN"),

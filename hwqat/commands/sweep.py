@@ -15,6 +15,7 @@ def arguments(parser) -> None:
     parser.add_argument("--rounding", metavar="Q", help="how requantise rounds, such as AP_TRN,AP_RND,AP_RND_CONV (default: the run's)")
     parser.add_argument("--weights", metavar="BITS", help="bits of weights, such as 2:8, but for the first and last layer")
     parser.add_argument("--acts", metavar="BITS", help="bits of activations, such as 3:8, but for the first and last layer")
+    parser.add_argument("--each", choices=("layer", "block"), metavar="PART", help="give the bits to one layer or block at a time: sensitivity")
     parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the number of cores)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results; an interrupted sweep goes on there")
@@ -35,10 +36,22 @@ def run(args):
     if card.scheme is None:
         raise HwqatError(f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
     points = grid(Scheme.from_dict(card.scheme), rescale=args.rescale, int_bits=args.int_bits, rounding=args.rounding,
-                  weights=args.weights, acts=args.acts)  # fmt: skip
+                  weights=args.weights, acts=args.acts, layers=_parts(args))  # fmt: skip
     print(HEAD)
     result = run_sweep(args.source, points, args.out, limit=args.limit, jobs=args.jobs, target=target_of(args),
                        data_dir=args.data_dir, show=lambda row: print(line(row), flush=True))  # fmt: skip
     paths = write_result(result, args.out)
     print(f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}")
     return result, 0
+
+
+def _parts(args) -> list[str]:
+    """Globs of the layers or blocks with weights, in order."""
+    from ..nn.steps.product import Product
+    from .common import open_run
+
+    if args.each is None:
+        return []
+    layers = [step for step in open_run(args.source, args.data_dir).model.steps if isinstance(step, Product)]
+    globs = [step.path if args.each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers]
+    return list(dict.fromkeys(globs))

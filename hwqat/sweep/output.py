@@ -17,7 +17,7 @@ HEAD = f"{'W':>3} {'I':>5} {'rounding':<14} {'w':>3} {'a':>3} {'accuracy':>10} {
 
 def line(row: dict) -> str:
     """A finished point as a line under HEAD."""
-    start = f"{row['rescale']:>3} {row['int_bits']:>5} {row['rounding']:<14} {row['weights']:>3} {row['acts']:>3}"
+    start = f"{row['rescale']:>3} {row['int_bits']:>5} {row['rounding']:<14} {row['weights'] or '':>3} {row['acts'] or '':>3}"
     where = f"  {row['layer']}" if row["layer"] else ""
     if row["accuracy"] is None:
         return f"{start}  {row['error']}{where}"

@@ -75,6 +75,8 @@ def _sensitivity(points: list[dict], alone: bool) -> str | None:
     single = [point for point in points if point["layer"] is not None]
     if not base or not single:
         return None
-    fewest = min((point["weights"], point["acts"]) for point in single)
-    lost = [(point["layer"], max(base) - point["accuracy"]) for point in single if (point["weights"], point["acts"]) == fewest]
-    return bar_plot(f"Sensitivity: one layer alone at w{fewest[0]}, a{fewest[1]}", "points of accuracy lost", lost, alone=alone)
+    bits = lambda point: (point["weights"] or 0, point["acts"] or 0)  # noqa: E731
+    fewest = min(map(bits, single))
+    lost = [(point["layer"], max(base) - point["accuracy"]) for point in single if bits(point) == fewest]
+    words = " and ".join(f"{n} bits of {what}" for n, what in zip(fewest, ("weights", "activations")) if n)
+    return bar_plot(f"Sensitivity: each alone at {words}", "points of accuracy lost", lost, alone=alone)

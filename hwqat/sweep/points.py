@@ -20,15 +20,16 @@ class Point:
     Attributes:
         rescale: width of M and B; int_bits: their I, or "auto" for the smallest that holds each tensor's.
         rounding: Q, by its name in ap_fixed.
-        weights, acts: bits of weights and activations; layer: a glob on paths that they are for, None for all layers
-            but the first and the last, which keep the run's.
+        weights, acts: bits of weights and activations, of all layers but the first and the last, which keep the run's.
+        layer: a glob on the paths of the layers that weights and acts are for, the others keep the run's; None there
+            means the layer's own.
     """
 
     rescale: int
     int_bits: int | str
     rounding: str
-    weights: int
-    acts: int
+    weights: int | None
+    acts: int | None
     layer: str | None = None
 
     @property
@@ -47,24 +48,34 @@ class Point:
         changes = {"rescale": self.format, "rounding": self.rounding}
         if self.layer is None:
             return changes | {"weight_bits": self.weights, "act_bits": self.acts}
-        bits = {"weight_bits": self.weights, "act_bits": self.acts}
-        given = {name: value for name, value in bits.items() if value != getattr(scheme, name)}
-        return changes | {"layers": {**scheme.layers, self.layer: {**scheme.layers.get(self.layer, {}), **given}}}
+        others = {glob: bits for glob, bits in scheme.layers.items() if glob != self.layer}
+        given = {key: bits for key, bits in (("weight_bits", self.weights), ("act_bits", self.acts)) if bits is not None}
+        return changes | {"layers": {**others, self.layer: {**scheme.layers.get(self.layer, {}), **given}}}  # the last one wins
 
     def plain(self) -> dict:
         return asdict(self)
 
 
 def grid(scheme, *, rescale: str | None = None, int_bits: str | None = None, rounding: str | None = None,
-         weights: str | None = None, acts: str | None = None, layers: Iterable[str | None] = (None,)) -> list[Point]:  # fmt: skip
-    """Every combination of what the options list; one that is not given stays the scheme's. No point is there twice."""
+         weights: str | None = None, acts: str | None = None, layers: Iterable[str] = ()) -> list[Point]:  # fmt: skip
+    """Every combination of what the options list; one that is not given stays the scheme's. No point is there twice.
+
+    With ``layers`` (globs), weights and acts are given to one of them at a time; the run itself comes first.
+    """
     own = Rescale.parse(scheme.rescale)
     widths = integers("--rescale", rescale, 2, 32) if rescale else [own.width]
     forms = _int_bits(int_bits) if int_bits else [AUTO if own.integer is None else own.integer]
     modes = _roundings(rounding) if rounding else [scheme.rounding]
-    weight_bits = integers("--weights", weights, 1, 16) if weights else [scheme.weight_bits]
-    act_bits = integers("--acts", acts, 1, 16) if acts else [scheme.act_bits]
-    return list(dict.fromkeys(Point(*each) for each in product(widths, forms, modes, weight_bits, act_bits, layers)))
+    weight_bits = integers("--weights", weights, 1, 16) if weights else [None]
+    act_bits = integers("--acts", acts, 1, 16) if acts else [None]
+    every = product(widths, forms, modes)
+    if not layers:
+        bits = [(w or scheme.weight_bits, a or scheme.act_bits, None) for w, a in product(weight_bits, act_bits)]
+    elif weights or acts:
+        bits = [(scheme.weight_bits, scheme.act_bits, None), *((w, a, glob) for glob in layers for w, a in product(weight_bits, act_bits))]
+    else:
+        raise HwqatError("one layer or block at a time needs bits to give it: --weights, --acts or both")
+    return list(dict.fromkeys(Point(*constants, *each) for constants, each in product(every, bits)))
 
 
 def integers(option: str, text: str, lowest: int, highest: int) -> list[int]:

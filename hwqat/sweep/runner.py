@@ -102,7 +102,7 @@ def fingerprint(source: str | Path) -> str:
 
 def _tasks(waiting: list[Point], pieces, journal: Journal, target: str) -> Iterator[Task]:
     """Neighbours in a group share most: the same bits and mode, widths from wide to narrow."""
-    order = sorted(waiting, key=lambda p: (p.weights, p.acts, p.layer or "", str(p.int_bits), p.rounding, -p.rescale))
+    order = sorted(waiting, key=lambda p: (p.layer or "", p.weights or 0, p.acts or 0, str(p.int_bits), p.rounding, -p.rescale))
     for i in range(0, len(order), GROUP):
         group = order[i : i + GROUP]
         for number, (start, stop) in enumerate(pieces):
