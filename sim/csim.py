@@ -26,6 +26,14 @@ from . import gxx
 
 #: Graphs in one translation unit of `run_many`: enough to share the headers, few enough to share the cores.
 GRAPHS_PER_UNIT = 6
+#: What stands above a design in `run_many`. ``sim``: C-simulation as users run it. ``ap``: with the hardware's
+#: types. ``vitis``, ``bambu``: the very text that these compilers see, on the open headers; no trips there.
+DIALECTS = {
+    "sim": "",
+    "ap": "#define HWQAT_AP_ARITHMETIC\n",
+    "vitis": "#define AP_INT_MAX_W 4096\n#include <ap_int.h>\n#include <hls_stream.h>\n#define __SYNTHESIS__\n",
+    "bambu": "#define __BAMBU__\n",
+}
 
 _CHECKED = re.compile(r"checked (\d+) frames: (\d+) differences, (\d+) stream errors")
 _FIRST = re.compile(r"difference on (\S+): (frame \d+, index \d+: .*)")
@@ -75,33 +83,35 @@ def run_csim(build: str | Path, frames: int | None = None, progress=None, flags:
     return replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
 
 
-def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None = None, speed: str = "quick") -> list[CsimResult]:
+def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None = None, speed: str = "quick",
+             dialect: str = "sim") -> list[CsimResult]:  # fmt: skip
     """C-simulate many plans in one program.
 
     Args:
         cases: (plan, inputs, expected): arrays (N, H, W, C) for each input and output node.
-        workdir: folder for sources and vectors (a temporary one when None).
+        workdir: folder for sources and vectors (a temporary one when None); dialect: one of `DIALECTS`.
     """
     with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
         work = Path(workdir or temporary).absolute()
         (work / "library" / "blocks").mkdir(parents=True, exist_ok=True)
-        cycles = []
-        for i, (plan, inputs, expected) in enumerate(cases):
-            _write_case(work, renamed(plan, f"g{i}"), inputs, expected)
-            cycles.append({stage.name: stage.cycles for stage in plan.network.stages})
+        plans = [renamed(plan, f"g{i}") for i, (plan, *_) in enumerate(cases)]
+        for plan, (_, inputs, expected) in zip(plans, cases):
+            _write_case(work, plan, inputs, expected)
         for name, text in hls.library_files().items():
             _write(work / "library" / "hwqat" / name, text)
-        units = _write_units(work, [renamed(plan, f"g{i}") for i, (plan, *_) in enumerate(cases)])
+        units = _write_units(work, plans, dialect)
         start = time.perf_counter()
         # The sources say "../hwqat/x.h" or "hwqat/x.h": both are found from these two.
         program = gxx.build(units, includes=(work / "library", work / "library" / "blocks"), speed=speed)
         built = time.perf_counter()
-        lines = _run([str(program), str(work)], lambda *_: None)
-        ran = time.perf_counter()
-        share = {"build_seconds": (built - start) / len(cases), "seconds": (ran - built) / len(cases)}
-        parts = _split(lines)
-        return [replace(_result(parts.get(f"g{i}", []), cycles[i], f"the C-simulation of graph g{i}"), **share)
-                for i in range(len(cases))]  # fmt: skip
+        parts = _split(_run([str(program), str(work)], lambda *_: None))
+        share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}
+        results = []
+        for plan in plans:
+            cycles = {stage.name: stage.cycles for stage in plan.network.stages}
+            result = _result(parts.get(plan.graph.name, []), cycles if dialect in ("sim", "ap") else {}, f"the C-simulation of {plan.graph.name}")
+            results.append(replace(result, **share))
+        return results
 
 
 def _planned(build: Path) -> dict[str, int]:
@@ -175,18 +185,18 @@ def _write_case(work: Path, plan: Plan, inputs, expected) -> None:
         _write(work / name / path, text)
 
 
-def _write_units(work: Path, plans: list[Plan]) -> list[Path]:
+def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
     """Translation units of several graphs, each in a namespace of its own, and a main that runs all of them."""
     units = []
-    headers = "".join(f'#include "hwqat/{name}"\n' for name in hls.library_files())
     for at in range(0, len(plans), GRAPHS_PER_UNIT):
-        text = f"{headers}#define main bench\n"
-        for plan in plans[at : at + GRAPHS_PER_UNIT]:
-            name = plan.graph.name
-            includes = "".join(f'#include "{name}/{path}"\n' for path in _cpp_files(plan))
-            text += f"namespace in_{name} {{\n{includes}}}\n"
-        units.append(work / f"unit{at // GRAPHS_PER_UNIT}.cpp")
-        _write(units[-1], text)
+        some, number = plans[at : at + GRAPHS_PER_UNIT], at // GRAPHS_PER_UNIT
+        bench = {plan.graph.name: [f"{plan.graph.name}_tb.cpp"] for plan in some}
+        design = {plan.graph.name: [f"{plan.graph.name}.cpp", *(f"blocks/{block.name}.cpp" for block in plan.blocks)] for plan in some}
+        if dialect in ("sim", "ap"):
+            design = {name: files + bench[name] for name, files in design.items()}
+        else:  # the bench is always simulated
+            units.append(_write_unit(work / f"bench{number}.cpp", "", bench))
+        units.append(_write_unit(work / f"unit{number}.cpp", DIALECTS[dialect], design))
     names = [plan.graph.name for plan in plans]
     declared = "".join(f"namespace in_{name} {{ int bench(int, char **); }}\n" for name in names)
     table = "".join(f'    {{"{name}", in_{name}::bench}},\n' for name in names)
@@ -195,9 +205,17 @@ def _write_units(work: Path, plans: list[Plan]) -> list[Path]:
     return units
 
 
-def _cpp_files(plan: Plan) -> list[str]:
-    blocks = [f"blocks/{block.name}.cpp" for block in plan.blocks]
-    return [*blocks, f"{plan.graph.name}.cpp", f"{plan.graph.name}_tb.cpp"]
+def _write_unit(path: Path, first: str, files: dict[str, list[str]]) -> Path:
+    """One translation unit: ``first``, the library (outside all namespaces), then each graph's files."""
+    text = first
+    for name in hls.library_files():
+        if name != "testbench.h" or any("_tb.cpp" in file for some in files.values() for file in some):
+            text += f'#include "hwqat/{name}"\n'
+    text += "#define main bench\n"
+    for graph, some in files.items():
+        text += f"namespace in_{graph} {{\n" + "".join(f'#include "{graph}/{file}"\n' for file in some) + "}\n"
+    _write(path, text)
+    return path
 
 
 _MAIN = """\
