@@ -32,14 +32,15 @@ def restore(folder: str | Path, dataset: Dataset, **changes) -> tuple[torch.nn.M
     run, state = load_run(folder)
     if run.scheme is None:
         raise HwqatError(f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)")
-    model = quantised(models.build(run.net, **run.net_kwargs), Scheme.from_dict(run.scheme).with_changes(**changes), dataset)
+    scheme = Scheme.from_dict(run.scheme).with_changes(**changes)
+    model = quantised(models.build(run.net, **run.net_kwargs), scheme, dataset, images=2)  # the ranges are loaded
     load_weights(model, state, Path(folder) / MODEL)
     return model.eval(), run
 
 
-def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset) -> torch.nn.Module:
+def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: int = 256) -> torch.nn.Module:
     """`prepare` on a data set's own grid, calibrated on its first training images."""
-    example = dataset.to_real(dataset.train.images[:256])
+    example = dataset.to_real(dataset.train.images[:images])
     return prepare(model, scheme, example, dataset.grid)
 
 
