@@ -1,0 +1,240 @@
+"""The HLS back end: every kind of stage in every folding, in each dialect; generated text; tool scripts."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from hwqat.backends import hls
+from hwqat.errors import HwqatError
+from hwqat.fixed import Fixed, Rounding
+from hwqat.graph import Graph, verify
+from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
+from hwqat.passes import Target, make_plan
+from hwqat.sim import csim
+from hwqat.stages import KINDS
+
+
+class Net:
+    """Grows a graph from one input; every layer added without a reader becomes an output."""
+
+    def __init__(self, shape, lo=-128, hi=127, bits=None, signed=None):
+        self.rng, self.nodes, self.foldings = np.random.default_rng(0), [], {}
+        self.x = self.add(Input, shape, lo=lo, hi=hi, scale=1.0, bits=bits, signed=signed)
+
+    def add(self, cls, *args, fold=None, **kwargs):
+        node = cls.make(f"{cls.op}{len(self.nodes)}", *args, **kwargs)
+        self.nodes.append(node)
+        self.foldings[node.name] = fold or Folding()
+        return node.out
+
+    def conv(self, x, channels, geometry, fold, groups=1, bits=8, **kwargs):
+        top = max(1, 2 ** (bits - 1) - 1)
+        weight = self.rng.integers(-top, top + 1, (channels, *geometry.kernel, x.channels // groups))
+        weight = np.where(weight < 0, -1, 1) if bits == 1 else weight
+        return self.add(Conv2d, x, weight, weight_bits=bits, geometry=geometry, groups=groups, fold=Folding(*fold), **kwargs)
+
+    def requant(self, xs, lo=-128, hi=127, fold=1, form=Fixed(16, 4), bias_form=Fixed(16, 8), columns=None, top=None, **kwargs):
+        top = top or form.hi
+        factors = self.rng.integers(-top if form.signed else 0, top + 1, (len(xs), columns or xs[0].channels))
+        bias = self.rng.integers(bias_form.lo, bias_form.hi + 1, columns or xs[0].channels)
+        return self.add(Requant, xs, factors, bias, factor_forms=[form] * len(xs), bias_form=bias_form, lo=lo, hi=hi,
+                        fold=Folding(fold, fold), **kwargs)  # fmt: skip
+
+    def case(self, name, frames=3):
+        """(plan, inputs, expected) for `run_many`."""
+        read = {n for node in self.nodes for n in node.inputs}
+        for node in [n for n in self.nodes if n.name not in read]:
+            out = node.out if node.out.bits <= 32 else self.requant([node.out], form=Fixed(8, -30))
+            self.add(Output, out)
+        graph = verify(Graph(name, tuple(self.nodes)))
+        x = self.rng.integers(self.x.lo, self.x.hi + 1, (frames, *self.x.shape))
+        x[0], x[1] = self.x.lo, self.x.hi
+        expected = graph.run(x)
+        return make_plan(graph, foldings=self.foldings), (x,), expected if isinstance(expected, tuple) else (expected,)
+
+
+def windows():
+    """Geometries: serial and parallel taps, stride, dilation, one-sided padding, groups, depthwise."""
+    net = Net((6, 5, 4))
+    same, wild = Geometry((3, 3), padding=(1, 1, 1, 1)), Geometry((2, 3), (2, 3), (2, 1), (1, 0, 2, 2))
+    for geometry, channels, fold, groups in (
+        (same, 4, (2, 2, 1), 1), (same, 4, (4, 4, 9), 1), (same, 4, (1, 1, 9), 4), (same, 4, (2, 2, 1), 4),
+        (wild, 6, (3, 1, 1), 2), (wild, 6, (1, 2, 6), 2), (wild, 4, (4, 4, 6), 4), (Geometry((1, 1), (2, 2)), 3, (1, 2), 1),
+        (Geometry((3, 3), (1, 1), (2, 2), (4, 0, 0, 4)), 2, (2, 4, 9), 1), (Geometry((1, 1)), 8, (4, 2), 1),
+    ):  # fmt: skip
+        net.conv(net.x, channels, geometry, fold, groups, pad_value=-128 if geometry is wild else None)
+    return net.case("windows")
+
+
+def foldings():
+    """One grouped convolution in all of its foldings."""
+    net = Net((3, 3, 4), 0, 15)
+    weight = net.rng.integers(-7, 8, (4, 2, 2, 2))
+    make = dict(weight_bits=4, geometry=Geometry((2, 2), padding=(1, 0, 0, 1)), groups=2)
+    for fold in Conv2d.make("c", net.x, weight, **make).foldings((net.x,)):
+        net.add(Conv2d, net.x, weight, fold=fold, **make)
+    return net.case("foldings")
+
+
+def roundings():
+    """Every rounding on sums full of ties; a binary point on either side; one constant for all channels."""
+    net = Net((4, 4, 4), -4, 3)
+    for mode in Rounding:
+        net.requant([net.x], -3, 5, fold=2, form=Fixed(4, 2), bias_form=Fixed(5, 3), top=3, rounding=mode)
+    net.requant([net.x], -2000, 2000, fold=4, form=Fixed(4, 9), bias_form=Fixed(4, 7))  # frac < 0
+    net.requant([net.x], 0, 200, form=Fixed(8, 4, signed=False), columns=1)
+    net.requant([net.x], -1, 0, form=Fixed(32, 2), bias_form=Fixed(32, 3))
+    return net.case("roundings", frames=4)
+
+
+def joins():
+    """Two inputs of unlike width and sign; sums of more than 64 bits; 32-bit results."""
+    net = Net((2, 3, 4), 0, 255)
+    wide = net.conv(net.x, 4, Geometry((1, 1)), (1, 1), bits=16)
+    narrow = net.requant([net.x], 0, 3, fold=4)
+    for mode in (Rounding.RND, Rounding.RND_CONV):
+        net.requant([wide, narrow], -(2**31), 2**31 - 1, fold=2, form=Fixed(32, 4), bias_form=Fixed(32, 20), rounding=mode)
+        net.requant([narrow, narrow], fold=1, rounding=mode)
+    net.requant([wide, net.x], form=Fixed(39, 2), bias_form=Fixed(60, 34), rounding=Rounding.RND_ZERO)
+    return net.case("joins")
+
+
+def pools():
+    """Sum and maximum, of windows (serial and parallel taps) and of the whole image."""
+    net = Net((4, 5, 4), -7, 100)
+    for cls in (SumPool, MaxPool):
+        for fold in ((1, 1, 1), (2, 2, 6), (4, 4, 1)):
+            net.add(cls, net.x, Geometry((2, 3), (1, 2), padding=(1, 0, 0, 1)), fold=Folding(*fold))
+        net.add(cls, net.x, Geometry((4, 5)), fold=Folding(2, 2))
+        net.add(cls, net.x, Geometry((1, 1)), fold=Folding(2, 2))
+    return net.case("pools")
+
+
+def concats():
+    """Unlike signs, widths and channels; a container wider than its range asks for; flatten and linear behind."""
+    net = Net((2, 2, 4), 0, 7, bits=9, signed=True)
+    parts = [net.requant([net.x], -100, 3, fold=4), net.x, net.requant([net.x], 0, 255, fold=2)]
+    whole = net.add(Concat, parts, fold=Folding(2, 2))
+    vector = net.add(Flatten, whole)
+    for fold in ((5, 4), (1, 1), (10, 48)):
+        net.add(Linear, vector, net.rng.integers(-127, 128, (10, 48)), weight_bits=8, fold=Folding(*fold))
+    net.add(Concat, [net.x, net.x], fold=Folding(4, 4))
+    return net.case("concats")
+
+
+def smallest():
+    """One pixel, one channel; one-bit weights and activations."""
+    net = Net((1, 1, 1), 0, 1)
+    net.conv(net.x, 1, Geometry((1, 1)), (1, 1), bits=1)
+    net.conv(net.x, 3, Geometry((3, 3), padding=(1, 1, 1, 1)), (1, 1, 9), bits=1)
+    bit = net.requant([net.x], 0, 1)
+    net.add(MaxPool, bit, Geometry((2, 2), padding=(1, 1, 0, 0)), fold=Folding(1, 1, 4))
+    return net.case("smallest")
+
+
+CASES = (windows, foldings, roundings, joins, pools, concats, smallest)
+
+
+@pytest.mark.parametrize("dialect", csim.DIALECTS)
+def test_every_stage_is_golden(dialect, tmp_path):
+    made = [make() for make in CASES]
+    assert {stage.kind for plan, *_ in made for stage in plan.network.stages} == set(KINDS)
+    for make, result in zip(CASES, csim.run_many(made, tmp_path, dialect=dialect)):
+        assert not result.mismatches, f"{make.__name__}: {result.first}"
+
+
+# ---- text
+
+
+@pytest.fixture(scope="module")
+def small_plan():
+    net = Net((4, 4, 2))
+    y = net.requant([net.conv(net.x, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), (2, 2, 9), module="stem")], 0, 255, fold=2, module="stem")
+    net.conv(y, 2, Geometry((1, 1)), (1, 2), module="head")
+    return net.case("small")[0]
+
+
+def test_the_same_plan_gives_the_same_text(small_plan):
+    one, two = hls.render(small_plan, "hwqat export RUN"), hls.render(small_plan, "hwqat export RUN")
+    assert one == two and list(one) == list(two)
+    generated = {name: text for name, text in one.items() if not name.startswith("hwqat/")}
+    assert all("Generated by: hwqat export RUN." in text for text in generated.values())
+    assert not any(re.search(r"[ \t]$", text, re.MULTILINE) for text in one.values()), "trailing blanks"
+    assert not any("/work" in text or "/home" in text or "/tmp" in text for text in one.values())
+
+
+def test_a_block_is_a_file_pair_and_a_page(small_plan):
+    files = hls.render(small_plan)
+    assert {name for name in files if name.startswith("blocks/")} == {f"blocks/{b}.{e}" for b in ("stem", "head") for e in ("h", "cpp")}
+    assert "void stem(" in files["blocks/stem.h"] and "#pragma HLS dataflow" in files["blocks/stem.cpp"]
+    assert 'extern "C" void small(hls::stream<ap_uint<8>> &s_axis, hls::stream<ap_uint<16>> &m_axis)' in files["small.cpp"]
+    assert max(len(line) for name, text in files.items() for line in text.splitlines() if not line.startswith("//") and "#pragma" not in line) <= 140
+
+
+def test_constants_are_raw_integers_with_their_format(small_plan):
+    text = next(text for name, text in hls.render(small_plan).items() if name.startswith("constants/requant"))
+    node = small_plan.graph.of("requant")[0]
+    assert "M of input 0, ap_fixed<16,4> as raw integers: value = raw * 2^-12" in text
+    table = text.split("factor_0[2][2] = {")[1].split("};")[0]
+    assert [int(v) for v in re.findall(r"-?\d+", table)] == node.factors[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["int", "main", "hls", "input0_in", "conv2d1_mvu", "s_axis", "named"])
+def test_block_names_that_cpp_cannot_take(name):
+    net = Net((1, 1, 2))
+    net.conv(net.x, 2, Geometry((1, 1)), (1, 1), module=name)
+    files = hls.render(net.case("named")[0])
+    assert f"blocks/{name}.cpp" in files and f"void {name}_block(" in files[f"blocks/{name}.h"]
+
+
+def test_a_beat_that_ap_uint_cannot_hold_is_one_sentence():
+    net = Net((3, 3, 64))
+    net.conv(net.x, 1, Geometry((3, 3)), (1, 64, 9))
+    with pytest.raises(HwqatError, match=r"stream 'conv2d1_window_out' .* carries 576 x 8 = 4608 bits .* --fps or --dsp"):
+        hls.render(net.case("wide")[0])
+
+
+# ---- tool scripts
+
+MOCKS = "set_top set_part create_clock csim_design csynth_design cosim_design export_design open_project open_solution add_files"
+
+
+@pytest.mark.skipif(shutil.which("tclsh") is None, reason="tclsh runs the script")
+@pytest.mark.parametrize("steps", [None, "csynth export"])
+def test_run_hls_tcl(small_plan, tmp_path, steps, monkeypatch):
+    for name, text in hls.render(small_plan).items():
+        (tmp_path / "hls" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hls" / name).write_text(text)
+    mock = "".join(f'proc {name} {{args}} {{ puts "{name} $args" }}\n' for name in MOCKS.split())
+    (tmp_path / "mock.tcl").write_text(f"{mock}source hls/run_hls.tcl\n")
+    monkeypatch.setenv("HLS_CLOCK", "4")
+    if steps:
+        monkeypatch.setenv("HLS_STEPS", steps)
+    done = subprocess.run(["tclsh", "mock.tcl"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    ran = [line.split()[0] for line in done.stdout.splitlines()]
+    tail = ["csim_design", "csynth_design", "cosim_design", "export_design"]
+    assert ran[-4:] == tail if steps is None else ran[-2:] == ["csynth_design", "export_design"] and "csim_design" not in ran
+    assert "create_clock -period 4" in done.stdout and f"set_top {small_plan.graph.name}" in done.stdout
+    for line in done.stdout.splitlines():
+        if line.startswith("add_files"):
+            path = next(word for word in line.split() if word.endswith(".cpp"))
+            assert (tmp_path / path).is_file()
+
+
+def test_hls_config_names_every_source(small_plan):
+    files = hls.render(small_plan)
+    listed = set(re.findall(r"^(?:syn|tb)\.file=(\S+\.cpp)$", files["hls_config.cfg"], re.MULTILINE))
+    assert listed == {name for name in files if name.endswith(".cpp")}
+    assert re.search(r"^part=\S+\n+\[hls\]$", files["hls_config.cfg"], re.MULTILINE)
+
+
+def test_part_and_clock_follow_the_target():
+    net = Net((1, 1, 2))
+    net.conv(net.x, 2, Geometry((1, 1)), (1, 1))
+    plan, *_ = net.case("aimed")
+    for device, part in (("xcup", "xczu"), ("xc7", "xc7z020"), ("ecp5-85k", "xc7z020")):
+        files = hls.render(make_plan(plan.graph, Target(device=device, clock_mhz=250, dsp=50)))
+        assert f"part={part}" in files["hls_config.cfg"] and "clock=4ns" in files["hls_config.cfg"]
