@@ -71,16 +71,18 @@ def _check(trained, graph, build: Path, result: dict, floating: float | None):
 
     test = trained.dataset.test
     qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
+    unequal = eval_differences(trained.model, graph, test)
     csim = run_csim(build, progress=True)
     cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
     save_result(build, "csim", {"command": "hwqat csim BUILD", **csim_json(csim)})
     save_result(build, "cosim", {"command": f"hwqat cosim BUILD --frames {COSIM_FRAMES}", **cosim_json(cosim)})
-    wrong = csim.mismatches + cosim.mismatches
+    wrong = unequal + csim.mismatches + cosim.mismatches
     rows = [
         ("network", f"{trained.run.net} on {trained.dataset.name}"),
         ("accuracy, float", "not known" if floating is None else f"{floating:.2f} %"),
         ("accuracy, PyTorch eval()", f"{qat:.2f} % of {len(test)} test images"),
         ("accuracy, golden integers", f"{golden:.2f} %"),
+        ("golden against PyTorch eval()", f"{len(test)} images, {unequal} logits differ"),
         ("C-simulation of the HLS C++", f"{csim.frames} frames, {csim.mismatches} mismatches"),
         ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
         ("cycles, planned", f"{result['cycles']} a frame"),
@@ -92,8 +94,24 @@ def _check(trained, graph, build: Path, result: dict, floating: float | None):
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
         if engine.mismatches:
             print(f"{name} differs from golden: {engine.first}")
-    checks = {"float_accuracy": floating, "accuracy": qat, "golden_accuracy": golden,
+    checks = {"float_accuracy": floating, "accuracy": qat, "golden_accuracy": golden, "eval_differences": unequal,
               "csim": {"frames": csim.frames, "mismatches": csim.mismatches},
               "cosim": {"frames": cosim.frames, "mismatches": cosim.mismatches, "fill_cycles": cosim.fill_cycles,
                         "steady_cycles": cosim.steady_cycles}}  # fmt: skip
     return result | checks, 1 if wrong else 0
+
+
+def eval_differences(model, graph, split, batch: int = 500) -> int:
+    """Integers in which eval() of the PyTorch network and golden differ, over all images and outputs."""
+    import torch
+
+    from ..restore import to_frames
+
+    wrong = 0
+    for start in range(0, len(split), batch):
+        part = split.take(torch.arange(start, min(start + batch, len(split))))
+        golden = graph.run(to_frames(part))
+        golden = golden if isinstance(golden, tuple) else (golden,)
+        for ours, truth in zip(model.integers(part.images), golden, strict=True):
+            wrong += int((ours.numpy() != truth).sum())
+    return wrong
