@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
 from ..errors import HwqatError
 from ..ops.integers import Integers
 
-#: Frames go through the graph in blocks whose largest tensor has about this many elements: they stay in the cache.
+#: Frames go through the graph in blocks. The largest tensor of a block has about this many elements, so that a block
+#: stays in the cache; less than a twentieth of it is not worth a thread.
 BLOCK = 1 << 19
 
 
-@torch.inference_mode()
 def run(graph, *frames, keep: bool = False):
     """Run frames through a graph.
 
@@ -34,17 +37,44 @@ def run(graph, *frames, keep: bool = False):
     (count,) = counts
     wanted = graph.nodes if keep else graph.of("output")
     results = {node.name: np.empty((count, *node.out.shape), dtype=np.int64) for node in wanted}
-    step = max(1, BLOCK // max(node.out.size for node in graph.nodes))
-    for start in range(0, count, step):
-        block = slice(start, start + step)
+
+    @torch.inference_mode()
+    def work(block: slice) -> None:
         values = {name: Integers.within(array[block], graph.tensor(name).lo, graph.tensor(name).hi) for name, array in frames.items()}
         for name, value in _walk(graph, values):
             if name in results:
                 results[name][block] = value.array()
+
+    _each(work, _blocks(count, max(node.out.size for node in graph.nodes), torch.get_num_threads()))
     if keep:
         return results
     outs = tuple(results[node.name] for node in graph.of("output"))
     return outs[0] if len(outs) == 1 else outs
+
+
+def _blocks(count: int, size: int, threads: int) -> list[slice]:
+    """``count`` frames, whose largest tensor has ``size`` elements, in nearly equal blocks that keep all threads busy."""
+    blocks = -(-count * size // BLOCK)
+    if count * size > threads * BLOCK // 20:
+        blocks = -(-blocks // threads) * threads
+    step = -(-count // max(1, blocks)) or 1
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _each(work: Callable[[slice], None], blocks: list[slice]) -> None:
+    """Do all blocks, several at once. One thread a block is faster than all on one operator after the other: nobody
+    waits for the slowest of them at the end of each."""
+    threads = torch.get_num_threads()
+    if threads == 1 or len(blocks) < 2:
+        for block in blocks:
+            work(block)
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+            for _ in pool.map(work, blocks):  # to meet exceptions
+                pass
+    finally:
+        torch.set_num_threads(threads)  # threads that start from now on have as many again
 
 
 def _walk(graph, values: dict[str, Integers]):

@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
+import torch
 
 from ..errors import HwqatError
 from ..fixed import signed_bits, unsigned_bits
 from ..graph import Node, Tensor
+from ..stages import Stage
+from .integers import Integers
 
 #: Widest accumulator any back end builds: that of a DSP48E2.
 MAX_ACCUMULATOR_BITS = 48
@@ -39,10 +42,11 @@ class Op(Node):
 
     - ``make(name, ..., module)``: the node with its output tensor worked out;
     - ``problems(ins)``: violated rules as (field, expected, got);
-    - ``evaluate(*xs)``: exact integers, int64 arrays (N, H, W, C) in and out;
+    - ``compute(*xs)``: exact integers, `Integers` (N, H, W, C) in and out;
     - ``macs(ins)``: multiply-accumulates of one frame;
     - ``foldings(ins)``: legal `Folding`s; ``cycles(ins, folding)``: of its slowest stage;
       ``multipliers(folding)``: products in one cycle;
+    - ``units(ins, folding)``: its stages without names and constants, for estimates;
     - ``build(net, folding)``: its stages (`hwqat.passes.network`).
     """
 
@@ -53,8 +57,13 @@ class Op(Node):
     def problems(self, ins: tuple[Tensor, ...]) -> Iterator[tuple[str, object, object]]:
         raise NotImplementedError
 
-    def evaluate(self, *xs: np.ndarray) -> np.ndarray:
+    def compute(self, *xs: Integers) -> Integers:
         raise NotImplementedError
+
+    @torch.inference_mode()
+    def evaluate(self, *xs: np.ndarray) -> np.ndarray:
+        """`compute` on arrays (N, H, W, C) of any integer type; int64 out."""
+        return self.compute(*map(Integers.of, xs)).array()
 
     def macs(self, ins: tuple[Tensor, ...]) -> int:
         return 0
@@ -71,6 +80,13 @@ class Op(Node):
 
     def multipliers(self, ins: tuple[Tensor, ...], folding: Folding) -> int:
         return 0
+
+    def units(self, ins: tuple[Tensor, ...], folding: Folding) -> tuple[Stage, ...]:
+        return ()
+
+    def reads(self, folding: Folding) -> int:
+        """Lanes in which it reads its inputs."""
+        return folding.lanes
 
     def attributes(self) -> dict:
         """Fields that go to graph.json: all but the base's and the arrays."""

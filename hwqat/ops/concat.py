@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import reduce
 from math import gcd
 
-import numpy as np
+import torch
 
 from ..graph import Tensor
 from ..stages import Concat as ConcatStage
 from .base import Folding, Op, container, divisors, expect
+from .integers import Integers, narrowest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,14 +42,18 @@ class Concat(Op):
             yield from expect(f"zero_point of {x.name}", ins[0].zero_point, x.zero_point)
         yield from expect("out", self.result(self.name, ins), self.out)
 
-    def evaluate(self, *xs):
-        return np.concatenate(xs, axis=-1)
+    def compute(self, *xs):
+        lo, hi = min(x.lo for x in xs), max(x.hi for x in xs)
+        return Integers(torch.cat([x.q.to(narrowest(lo, hi)) for x in xs], dim=-1), lo, hi)
 
     def foldings(self, ins):
         return tuple(Folding(pe=d, lanes=d) for d in divisors(reduce(gcd, (x.channels for x in ins))))
 
     def cycles(self, ins, folding):
         return self.out.size // folding.pe
+
+    def units(self, ins, folding):
+        return (ConcatStage.of("u", self, ins, folding),)
 
     def build(self, net, folding):
         streams = tuple(net.read(name, folding.pe) for name in self.inputs)

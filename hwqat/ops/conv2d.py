@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..graph import Tensor
 from ..stages import Dwu, Mvu, Window
 from .base import Folding, Op, accumulator, divisors, expect
-from .exact import convolve
+from .exact import Convolution
 from .windows import Geometry
 
 
@@ -89,8 +90,12 @@ class Conv2d(Op):
         want = accumulator(self.name, shape, *sums(self.weight, lo, hi), self.out.scale)
         yield from expect("out", want, self.out)
 
-    def evaluate(self, x):
-        return convolve(x, self.weight, self.geometry, self.groups, self.pad_value)
+    @cached_property
+    def _convolution(self) -> Convolution:
+        return Convolution(self.weight, self.geometry, self.groups, self.pad_value)
+
+    def compute(self, x):
+        return self._convolution(x)
 
     def macs(self, ins):
         return self.out.size * self.geometry.taps * self.weight.shape[3]
@@ -116,6 +121,10 @@ class Conv2d(Op):
 
     def multipliers(self, ins, folding):
         return folding.pe * folding.taps * (1 if self.depthwise else folding.lanes)
+
+    def units(self, ins, folding):
+        window = () if self.geometry.trivial else (self._window(ins[0], folding),)
+        return *window, (Dwu if self.depthwise else Mvu).of("u", self, ins[0], folding, constants=False)
 
     def _window(self, x: Tensor, folding: Folding, name: str = "w") -> Window:
         group = 1 if self.depthwise else x.channels // self.groups

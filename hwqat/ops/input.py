@@ -26,7 +26,7 @@ class Input(Op):
         if self.out.bits > 32:
             yield "out.bits", "1..32", self.out.bits
 
-    def evaluate(self, *xs):
+    def compute(self, *xs):
         raise NotImplementedError("an input is given, not computed")
 
     def foldings(self, ins):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..graph import Tensor
 from ..stages import Mvu
 from .base import Folding, Op, accumulator, divisors, expect
 from .conv2d import sums, weight_problems
-from .exact import convolve
+from .exact import Convolution
 from .windows import Geometry
 
 
@@ -39,8 +40,12 @@ class Linear(Op):
             want = accumulator(self.name, (1, 1, len(self.weight)), *sums(self.weight, x.lo, x.hi), self.out.scale)
             yield from expect("out", want, self.out)
 
-    def evaluate(self, x):
-        return convolve(x, self.weight[:, None, None, :], Geometry((1, 1)), 1, 0)
+    @cached_property
+    def _convolution(self) -> Convolution:
+        return Convolution(self.weight[:, None, None, :], Geometry((1, 1)))
+
+    def compute(self, x):
+        return self._convolution(x)
 
     def macs(self, ins):
         return self.weight.size
@@ -57,6 +62,9 @@ class Linear(Op):
 
     def multipliers(self, ins, folding):
         return folding.pe * folding.lanes
+
+    def units(self, ins, folding):
+        return (Mvu.of("u", self, ins[0], folding, constants=False),)
 
     def build(self, net, folding):
         x = net.tensor(self.inputs[0])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
+import torch.nn.functional as F
 
 from .base import expect
+from .integers import Integers
 from .pooling import Pooling
 
 
@@ -30,5 +31,11 @@ class MaxPool(Pooling):
         yield from super().problems(ins)
         yield from expect("pad_value", ins[0].lo, self.pad_value)
 
-    def evaluate(self, x):
-        return self.geometry.view(np.asarray(x, dtype=np.int64), self.pad_value).max(axis=(3, 4))
+    def compute(self, x):
+        window = self.geometry
+        if any(window.padding):
+            x = x.widened(self.pad_value, self.pad_value)
+        top, left, bottom, right = window.padding
+        q = F.pad(x.q, (0, 0, left, right, top, bottom), value=self.pad_value)
+        q = F.max_pool2d(q.permute(0, 3, 1, 2), window.kernel, window.stride, 0, window.dilation)
+        return Integers(q.permute(0, 2, 3, 1).contiguous(), x.lo, x.hi)

@@ -19,7 +19,7 @@ class Output(Op):
         if self.out.bits > 32:
             yield "out.bits", "1..32", self.out.bits
 
-    def evaluate(self, x):
+    def compute(self, x):
         return x
 
     def foldings(self, ins):
@@ -27,6 +27,9 @@ class Output(Op):
 
     def cycles(self, ins, folding):
         return self.out.size // folding.pe
+
+    def reads(self, folding):
+        return folding.pe
 
     def build(self, net, folding):
         net.sink(self, net.read(self.inputs[0], folding.pe))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..fixed import Fixed, Rounding, common_frac, requantise
+from ..fixed import Fixed, Rounding, common_frac
 from ..graph import Tensor
 from ..stages import Requant as RequantStage
 from .base import Folding, Op, container, divisors, expect
+from .rescale import Rescale
 
 #: Bits of the sum inside requantise.
 SUM_BITS = 64
@@ -91,12 +93,12 @@ class Requant(Op):
         if max(-low - 1, high) >= 1 << (SUM_BITS - 1):
             yield f"sum in channel {channel}", f"within {SUM_BITS} bits", f"{low}..{high}"
 
-    def evaluate(self, *xs):
-        return requantise(
-            xs, self.factors, self.bias,
-            factor_fracs=[form.frac for form in self.factor_forms], bias_frac=self.bias_form.frac,
-            rounding=self.rounding, lo=self.out.lo, hi=self.out.hi,
-        )  # fmt: skip
+    @cached_property
+    def _rescale(self) -> Rescale:
+        return Rescale(self.factors, self.bias, self.factor_forms, self.bias_form, self.rounding, self.out.lo, self.out.hi)
+
+    def compute(self, *xs):
+        return self._rescale(xs)
 
     def foldings(self, ins):
         return tuple(Folding(pe=d, lanes=d) for d in divisors(self.out.channels))
@@ -106,6 +108,9 @@ class Requant(Op):
 
     def multipliers(self, ins, folding):
         return folding.pe * len(ins)
+
+    def units(self, ins, folding):
+        return (RequantStage.of("u", self, ins, folding),)
 
     def build(self, net, folding):
         streams = tuple(net.read(name, folding.pe) for name in self.inputs)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
 
 from .base import accumulator
 from .conv2d import hull
+from .exact import Convolution
+from .integers import Integers, holds
 from .pooling import Pooling
 
 
@@ -30,5 +34,15 @@ class SumPool(Pooling):
         shape = (*geometry.out_size(*x.shape[:2]), x.channels)
         return accumulator(name, shape, [geometry.taps * lo], [geometry.taps * hi], x.scale)
 
-    def evaluate(self, x):
-        return self.geometry.view(np.asarray(x, dtype=np.int64), self.pad_value).sum(axis=(3, 4))
+    @cached_property
+    def _convolution(self) -> Convolution:
+        """Depthwise, all weights 1."""
+        ones = np.ones((self.out.channels, *self.geometry.kernel, 1), dtype=np.int64)
+        return Convolution(ones, self.geometry, self.out.channels, self.pad_value)
+
+    def compute(self, x):
+        if self.geometry.kernel != tuple(x.q.shape[1:3]) or any(self.geometry.padding):
+            return self._convolution(x)
+        lo, hi = self.geometry.taps * x.lo, self.geometry.taps * x.hi
+        dtype = torch.float32 if holds(torch.float32, lo, hi) and x.lo <= 0 <= x.hi else torch.int64
+        return Integers(x.q.to(dtype).sum((1, 2), keepdim=True), lo, hi)
