@@ -22,6 +22,8 @@ from . import verilator
 
 MODES = ("none", "input_idle", "output_stalls", "both")
 BENCH = "stream"
+#: Pins of a port that the bench drives or watches; a design without TLAST leaves "last" out.
+PINS = ("data", "valid", "ready", "last")
 
 
 @dataclass(frozen=True)
@@ -91,28 +93,38 @@ def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None 
         cases: (plan, inputs, expected): arrays (N, H, W, C) for each input and output node.
         workdir: folder for sources and vectors (a temporary one when None).
     """
+    sources, designs = dict(rtl.library_files()), []
+    for i, (plan, inputs, expected) in enumerate(cases):
+        files = rtl.render(rtl.renamed(plan, f"g{i}"))
+        facts = json.loads(files.pop(rtl.PORTS))
+        sources |= files
+        names = [port["name"] for port in facts["inputs"] + facts["outputs"]]
+        frames = {name: np.asarray(a).reshape(len(a), -1) for name, a in zip(names, [*inputs, *expected], strict=True)}
+        designs.append((facts, frames))
+    sources["bench_top.sv"] = rtl.bench_top("bench_top", [facts for facts, _ in designs])
     with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
-        work = Path(workdir or temporary).absolute()
-        work.mkdir(parents=True, exist_ok=True)
-        sources, designs, tops = dict(rtl.library_files()), [], []
-        for i, (plan, inputs, expected) in enumerate(cases):
-            plan = rtl.renamed(plan, f"g{i}")
-            files = rtl.render(plan)
-            facts = json.loads(files.pop(rtl.PORTS))
-            sources |= files
-            tops.append(facts)
-            ports = [p["name"] for p in facts["inputs"] + facts["outputs"]]
-            arrays = {name: np.asarray(a).reshape(len(a), -1) for name, a in zip(ports, [*inputs, *expected], strict=True)}
-            designs.append(_design(facts, f"g{i}_", arrays, work))
-        sources["bench_top.sv"] = rtl.bench_top("bench_top", tops)
-        folder = work / "rtl"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for name, text in sources.items():
-            (folder / name).write_text(text)
-        paths = [folder / name for name in sources if name.endswith((".sv", ".vlt"))]
-        simulator = verilator.build(paths, "bench_top", work / "build", speed=speed)
-        return _simulate(designs, simulator, "bench_top", folder, work, stall, modes, seed, None)
+        return run_designs(designs, sources, "bench_top", Path(workdir or temporary).absolute(), stall, modes, seed, speed)
+
+
+def run_designs(designs: list[tuple[dict, dict]], sources: dict[str, str], top: str, work: Path, stall: float = 0.3,
+                modes: tuple[str, ...] = MODES, seed: int = 1, speed: str = "quick") -> list[CosimResult]:  # fmt: skip
+    """Simulate a module that holds several designs.
+
+    Args:
+        designs: (facts as in `hwqat.backends.rtl.PORTS`, frames (N, size) of each port by name). Signals
+            of ``top`` are named ``{core}_{port}_TDATA`` and so on.
+        sources: name -> text of all files; top: the module around the designs; work: folder for all.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    folder = work / "rtl"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, text in sources.items():
+        (folder / name).write_text(text)
+    described = [_design(facts, f"{facts['core']}_", frames, work) for facts, frames in designs]
+    paths = [folder / name for name in sources if name.endswith((".sv", ".vlt"))]
+    simulator = verilator.build(paths, top, work / "build", speed=speed)
+    return _simulate(described, simulator, top, folder, work, stall, modes, seed, None)
 
 
 def pack(frames: np.ndarray, port: dict) -> bytes:
@@ -141,7 +153,7 @@ def _design(facts: dict, prefix: str, arrays: dict[str, np.ndarray], work: Path)
         for port in facts[side]:
             path = work / f"{prefix}{port['name']}.bin"
             path.write_bytes(pack(arrays[port["name"]], port))
-            names = {pin: f"{prefix}{port['name']}_T{pin.upper()}" for pin in ("data", "valid", "ready", "last")}
+            names = {pin: f"{prefix}{port['name']}_T{pin.upper()}" for pin in facts.get("pins", PINS)}
             ports[side].append(port | {"pins": names, "file": str(path), "bytes": port["tdata"] // 8,
                                        "mask": (1 << port["lanes"] * port["slot"]) - 1})  # fmt: skip
     frames = len(next(iter(arrays.values())))

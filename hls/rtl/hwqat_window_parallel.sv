@@ -31,7 +31,7 @@ module hwqat_window_parallel #(
   parameter int PixelBeats = 1,
   parameter int Lanes      = 1,
   parameter int Bits       = 8,
-  parameter int PadValue   = 0,
+  parameter logic signed [63:0] PadValue = 64'sd0,
   parameter int Rows       = 4,
   parameter int Columns    = 4
 ) (
@@ -299,7 +299,7 @@ module hwqat_window_parallel #(
   end
 
   // Rows of the window in their order; padding.
-  localparam logic [Bits-1:0] Pad = Bits'(PadValue);
+  localparam logic [Bits-1:0] Pad = PadValue[Bits-1:0];
 
   logic [KernelH*KernelW*Beat-1:0] out_q;
 

@@ -27,7 +27,7 @@ module hwqat_window_serial #(
   parameter int Inner     = 1,
   parameter int Lanes     = 1,
   parameter int Bits      = 8,
-  parameter int PadValue  = 0,
+  parameter logic signed [63:0] PadValue = 64'sd0,
   parameter int Rows      = 3
 ) (
   input  logic                  clk_i,
@@ -241,7 +241,7 @@ module hwqat_window_serial #(
     end
   end
 
-  localparam logic [Bits-1:0] Pad = Bits'(PadValue);
+  localparam logic [Bits-1:0] Pad = PadValue[Bits-1:0];
 
   always_ff @(posedge clk_i) begin
     if (en) begin
