@@ -25,8 +25,17 @@ class frame_file
   public:
     frame_file(const std::string &folder, const char *port) : path_(folder + "/" + port + ".dat"), file_(path_.c_str()) {}
 
-    const std::string &path() const { return path_; }
-    bool opened() const { return file_.is_open(); }
+
+    bool opened() const
+    {
+        if (!file_.is_open()) {
+            std::printf("error: %s cannot be opened\n", path_.c_str());
+        }
+        return file_.is_open();
+    }
+
+    /// Complain about the line that was read last.
+    void complain(const std::string &what) const { std::printf("error: %s, line %lld: %s\n", path_.c_str(), line_, what.c_str()); }
 
     /// The next frame's tokens; false at the end of the file.
     bool next(std::vector<std::string> &tokens)
@@ -36,6 +45,7 @@ class frame_file
         if (!std::getline(file_, line)) {
             return false;
         }
+        ++line_;
         for (std::size_t at = 0; at < line.size();) {
             const std::size_t end = line.find(' ', at);
             tokens.push_back(line.substr(at, end - at));
@@ -47,6 +57,7 @@ class frame_file
   private:
     std::string path_;
     std::ifstream file_;
+    long long line_ = 0;
 };
 
 /// The folder of the vectors: as given, or where the build folder and the tools put them.
@@ -56,7 +67,7 @@ inline std::string vectors_folder(int argc, char **argv, const char *port)
         return argv[1];
     }
     for (const char *folder : {"../vectors", "vectors"}) {
-        if (frame_file(folder, port).opened()) {
+        if (std::ifstream((std::string(folder) + "/" + port + ".dat").c_str()).is_open()) {
             return folder;
         }
     }
@@ -80,7 +91,7 @@ template <class P> class driver
 
     hls::stream<ap_uint<P::tdata>> stream;
 
-    bool opened() const { return report(file_.opened(), "cannot be opened"); }
+    bool opened() const { return file_.opened(); }
 
     /// Put one frame into the stream; false when there is none, or it is damaged (`bad` is set then).
     bool send(bool &bad)
@@ -90,7 +101,8 @@ template <class P> class driver
             return false;
         }
         if (tokens.size() != std::size_t(P::beats) * P::lanes) {
-            bad = !report(false, "has a frame of a wrong number of integers");
+            file_.complain("expected " + std::to_string(P::beats * P::lanes) + " integers, found " + std::to_string(tokens.size()));
+            bad = true;
             return false;
         }
         for (int beat = 0; beat < P::beats; ++beat) {
@@ -98,7 +110,8 @@ template <class P> class driver
             for (int lane = 0; lane < P::lanes; ++lane) {
                 long long value = 0;
                 if (!parse(tokens[std::size_t(beat) * P::lanes + lane], value)) {
-                    bad = !report(false, "holds something that is no integer");
+                    file_.complain("expected an integer, found " + tokens[std::size_t(beat) * P::lanes + lane]);
+                    bad = true;
                     return false;
                 }
                 slot[lane] = low<P::slot>(value);
@@ -109,14 +122,6 @@ template <class P> class driver
     }
 
   private:
-    bool report(bool good, const char *what) const
-    {
-        if (!good) {
-            std::printf("error: %s %s\n", file_.path().c_str(), what);
-        }
-        return good;
-    }
-
     frame_file file_;
 };
 
@@ -128,20 +133,14 @@ template <class P> class monitor
 
     hls::stream<ap_uint<P::tdata>> stream;
 
-    bool opened() const
-    {
-        if (!file_.opened()) {
-            std::printf("error: %s cannot be opened\n", file_.path().c_str());
-        }
-        return file_.opened();
-    }
+    bool opened() const { return file_.opened(); }
 
     /// Whether every frame of the file was compared; complains if not.
     bool finished()
     {
         std::vector<std::string> tokens;
         if (file_.next(tokens)) {
-            std::printf("error: %s has more frames than the inputs\n", file_.path().c_str());
+            file_.complain("there are fewer frames in the inputs");
             return false;
         }
         return true;

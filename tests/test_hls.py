@@ -98,7 +98,7 @@ def joins():
     for mode in (Rounding.RND, Rounding.RND_CONV):
         net.requant([wide, narrow], -(2**31), 2**31 - 1, fold=2, form=Fixed(32, 4), bias_form=Fixed(32, 20), rounding=mode)
         net.requant([narrow, narrow], fold=1, rounding=mode)
-    net.requant([wide, net.x], form=Fixed(39, 2), bias_form=Fixed(60, 34), rounding=Rounding.RND_ZERO)
+    net.requant([wide, net.x], form=Fixed(39, 2), bias_form=Fixed(40, 14), rounding=Rounding.RND_ZERO)
     return net.case("joins")
 
 
@@ -138,8 +138,9 @@ def smallest():
 CASES = (windows, foldings, roundings, joins, pools, concats, smallest)
 
 
-@pytest.mark.parametrize("dialect", csim.DIALECTS)
+@pytest.mark.parametrize("dialect", ["sim", "vitis", *(pytest.param(d, marks=pytest.mark.slow) for d in ("ap", "bambu"))])
 def test_every_stage_is_golden(dialect, tmp_path):
+    assert dialect in csim.DIALECTS
     made = [make() for make in CASES]
     assert {stage.kind for plan, *_ in made for stage in plan.network.stages} == set(KINDS)
     for make, result in zip(CASES, csim.run_many(made, tmp_path, dialect=dialect)):
