@@ -65,9 +65,10 @@ def random_case(seed: int) -> Case:
     return _Maker(Random(seed), f"case{seed}").case()
 
 
-def cases() -> st.SearchStrategy[Case]:
+@st.composite
+def cases(draw) -> Case:
     """Hypothesis strategy; every draw goes through Hypothesis, so failures shrink."""
-    return st.randoms(use_true_random=False).map(lambda rng: _Maker(rng, "case").case())
+    return _Maker(draw(st.randoms(use_true_random=False)), "case").case()
 
 
 class _Maker:
