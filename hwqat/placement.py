@@ -222,6 +222,8 @@ class _Placer:
 
     def _clip(self, call: Call, x: _Value) -> _Value:
         floor, cap = call.params["floor"], call.params["cap"]
+        if floor == 0 and self.scheme.relu6_as_relu:
+            cap = INF
         if x.unsigned and x.ready and floor == 0 and cap == INF:
             return x
         path = call.path if call.module is not None else _join(call.path, "relu" if floor == 0 else "clip")

@@ -151,6 +151,35 @@ def test_saturated_constants_are_reported(digitnet):
     assert saturated["blocks_1_downsample_bn_q"] > 0
 
 
+@pytest.mark.parametrize("branch", ["requantise", "accumulator"])
+def test_training_with_rounded_constants_sees_what_hardware_computes(digitnet, branch):
+    """With narrow constants and frozen statistics, fake quantisation must follow the integers, not the real M and B."""
+    errors = {}
+    for train_constants in (False, True):
+        scheme = Scheme(16, 16, 16, 16, 16, 16, rescale="6", train_constants=train_constants, branch=branch)
+        model = prepared(digitnet, scheme, (1, 8, 8), DIGITS)
+        with torch.no_grad():
+            model.get_parameter("blocks.2.conv1.weight")[5] = 0  # a channel with M = 0
+        x = images((1, 8, 8), 30, DIGITS, 9) / 8
+        wanted = model.eval()(x)
+        model.train()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        fake = model(x)
+        errors[train_constants] = float(((fake - wanted).abs().max() / wanted.abs().max()).detach())
+        fake.sum().backward()
+        assert all(p.grad.isfinite().all() for p in model.parameters())
+    assert errors[True] < 0.002
+    assert errors[False] > 0.02
+
+
+def test_rounded_constants_need_a_quantised_network(digitnet):
+    model = prepared(digitnet, Scheme(train_constants=True, layers={"blocks.2.relu1": {"act_bits": 32}}), (1, 8, 8), DIGITS)
+    with pytest.raises(HwqatError, match="cannot be trained with rounded constants: layer 'blocks.2.relu1'"):
+        model.train()(images((1, 8, 8), 2, DIGITS) / 8)
+
+
 class Mixed(nn.Module):
     """Flattened image, concatenation, windows, unequal kernels, one value used thrice, several outputs."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
 from hwqat.nn.steps import Input, Logits, Output, Requantise, Step
-from hwqat.nn.values import Value
+from hwqat.nn.values import Spec, Value
 from hwqat.quant.constants import Rescale
 from hwqat.quant.scheme import Scheme
 
@@ -45,11 +45,24 @@ class QatModel(nn.Module):
         return self.input.shape
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        if self.training:
+        if self.training and self.scheme.train_constants:
+            specs = self.specs()
+            outs = self._walk(x, lambda step, xs: step.fake_rounded([specs[name] for name in step.inputs], *xs))
+        elif self.training:
             outs = self._walk(x, lambda step, xs: step.fake(*xs))
         else:
             outs = tuple(_real(value) for value in self._exact(self.input.accept(x)))
         return outs[0] if len(outs) == 1 else outs
+
+    @torch.compiler.disable
+    @torch.no_grad()
+    def specs(self) -> dict[str, Spec]:
+        """What the integers of each step mean and can be, with the weights and ranges of this moment."""
+        self.require_quantised("trained with rounded constants")
+        specs: dict[str, Spec] = {}
+        for step in self.steps:
+            specs[step.name] = step.spec(*(specs[name] for name in step.inputs))
+        return specs
 
     @torch.no_grad()
     def run_float(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -65,6 +78,7 @@ class QatModel(nn.Module):
         values = self._exact(Value(images.to(torch.float32), self.input.spec()))
         return tuple(_graph_order(value.q) for value in values)
 
+    @torch.compiler.disable  # exact integers want their own kernels, and constants made in numpy
     @torch.no_grad()
     def _exact(self, image: Value) -> tuple[Value | Tensor, ...]:
         if found := self.unquantised():

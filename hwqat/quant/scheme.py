@@ -48,6 +48,8 @@ class Scheme:
     calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
     rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I".
     rounding: how requantise rounds its sum (the names of ap_fixed).
+    train_constants: training rounds M and B to the format of `rescale` too, so that narrow ones are learned with.
+    relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
     branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
         joins as an accumulator ("accumulator").
     bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution.
@@ -67,6 +69,8 @@ class Scheme:
     calibration: str = "mse"
     rescale: str = "32"
     rounding: str = "AP_RND"
+    train_constants: bool = False
+    relu6_as_relu: bool = False
     branch: str = "requantise"
     bn: str = "unfolded"
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -154,5 +158,5 @@ def _check(where: str, values: dict[str, Any]) -> None:
         elif key in choices:
             if value not in choices[key]:
                 raise HwqatError(f"{where}: {key} must be one of {', '.join(choices[key])}, not {value!r}")
-        elif key == "per_channel" and not isinstance(value, bool):
+        elif key in ("per_channel", "train_constants", "relu6_as_relu") and not isinstance(value, bool):
             raise HwqatError(f"{where}: {key} must be true or false, not {value!r}")

@@ -36,6 +36,10 @@ class Step:
     def fake(self, *xs: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def fake_rounded(self, specs: list[Spec], *xs: Tensor) -> Tensor:
+        """`fake` with the constants of requantise rounded too; specs: of the integers that xs stand for."""
+        return self.fake(*xs)
+
     def spec(self, *specs: Spec) -> Spec:
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
-from hwqat.fixed import Fixed, Rounding, signed_bits
+from hwqat.fixed import Fixed, Rounding, signed_bits, to_real
 from hwqat.fixed import shift_right as shift_numpy
 from hwqat.nn import exact
 from hwqat.nn.affine import Line
@@ -75,6 +75,29 @@ class Requantise(_Affine):
 
     def fake(self, *xs):
         return self.act(self.total(*xs))
+
+    def fake_rounded(self, specs, *xs):
+        """With M and B as their formats have them. Of ``y = gain * (x - centre) + shift``, rounding makes
+        ``ratio * (y - shift) + ratio * gain * centre``, and B the rest; both corrections count as constants.
+        """
+        operands, _ = self._operands(specs)
+        made, scale = self.constants(*specs), self.act.exact_scale()
+        offset = to_real(made.bias, made.bias_form) * scale
+        total = None
+        for x, chain, operand, raw, form in zip(xs, self.chains, operands, made.factors, made.factor_forms):
+            shift = _line(chain, len(operand.gain)).shift
+            rounded = to_real(raw, form) * scale / operand.scale  # the gain that it stands for
+            moving = ~operand.constant & (operand.gain != 0)
+            ratio = np.where(moving, rounded / np.where(moving, operand.gain, 1.0), 1.0)
+            held = operand.gain * (operand.scale * (operand.lows.astype(float) - operand.zero_point) - operand.centre)
+            offset += rounded * (operand.centre + operand.scale * operand.zero_point) - ratio * shift
+            offset -= np.where(operand.constant, held, 0.0)  # of a constant channel, all is in B
+            y = x
+            for element in chain:
+                y = element(y)
+            y = y * _columns(ratio, y)
+            total = y if total is None else total + y
+        return self.act(total + _columns(offset, total))
 
     def unquantised(self):
         if not self.act.quantised:
@@ -160,3 +183,8 @@ def _line(chain, channels: int) -> Line:
     for element in chain:
         line = element.on(line)
     return line
+
+
+def _columns(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """Per-channel values (C,) as (1, C, 1, ..)."""
+    return torch.from_numpy(values).to(like).reshape(1, -1, *[1] * (like.ndim - 2))
