@@ -41,12 +41,13 @@ Pixel:
                 for (int fold = 0; fold < S::folds; ++fold) {
                     HWQAT_PIPELINE
                     HWQAT_TRIP();
+                    const beat_t beat = repeat == 0 ? in.read() : held[fold];
                     if (repeat == 0) {
-                        held[fold] = in.read();
+                        held[fold] = beat;
                     }
                     element_t<S::in_bits, S::in_signed> x[S::simd];
 #pragma HLS ARRAY_PARTITION variable=x complete
-                    unpack<S::in_bits, S::in_signed>(held[fold], x);
+                    unpack<S::in_bits, S::in_signed>(beat, x);
                 Pe:
                     for (int p = 0; p < S::pe; ++p) {
                         HWQAT_UNROLL

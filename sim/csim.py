@@ -103,7 +103,7 @@ def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None 
         units = _write_units(work, plans, dialect)
         start = time.perf_counter()
         # The sources say "../hwqat/x.h" or "hwqat/x.h": both are found from these two.
-        program = gxx.build(units, includes=(work / "library", work / "library" / "blocks"), speed=speed)
+        program = gxx.build(units, includes=(work / "library", work / "library" / "blocks"), speed=speed, cache=work / "objects")
         built = time.perf_counter()
         parts = _split(_run([str(program), str(work)], lambda *_: None))
         share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}

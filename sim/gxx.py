@@ -51,12 +51,14 @@ def cache_folder() -> Path:
     return Path(base) / "csim"
 
 
-def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "normal", flags: tuple[str, ...] = ()) -> Path:
+def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "normal", flags: tuple[str, ...] = (),
+          cache: Path | None = None) -> Path:  # fmt: skip
     """Compile and link; what was compiled before from the same bytes is taken from the cache.
 
     Args:
         sources: .cpp files; they may include each other's headers by relative paths.
-        includes: folders for -I; speed: ``normal`` or ``quick`` (to compile); flags: more of them.
+        includes: folders for -I; speed: ``normal`` or ``quick`` (to compile); flags: more of them;
+            cache: folder for objects and programs (`cache_folder` when None).
 
     Returns:
         The program.
@@ -64,7 +66,7 @@ def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "no
     command = [compiler(), *FLAGS, *SPEED[speed], *flags, "-isystem", str(headers()), *(f"-I{folder}" for folder in includes)]
     texts: dict[Path, str] = {}
     keys = [_key(command, source, includes, texts) for source in sources]
-    folder = cache_folder()
+    folder = cache or cache_folder()
     program = folder / _digest("program", *keys)
     if program.exists():
         return program
