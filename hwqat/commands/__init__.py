@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import cosim, csim, doctor, evaluate, export, report, sweep, train
+from . import cosim, csim, doctor, evaluate, export, report, search, sweep, train
 
 COMMANDS = {
     "train": train,
@@ -11,4 +11,5 @@ COMMANDS = {
     "doctor": doctor,
     "report": report,
     "sweep": sweep,
+    "search": search,
 }

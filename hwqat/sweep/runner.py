@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..errors import HwqatError
 from ..passes import Target
+from ..progress import bar
 from ..runs import MODEL, load_card
 from ..sim.golden import BLOCK
 from . import worker
@@ -70,10 +71,10 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
         with ExitStack() as stack:
             answers = stack.enter_context(_answers(tasks, jobs, here, (source, data_dir, target)))
             lively = sys.stderr.isatty()
-            bar = stack.enter_context(tqdm(total=work, unit="img", disable=not progress, smoothing=0.05, mininterval=0.1 if lively else 60))
+            shown = stack.enter_context(bar(work, "img", show=progress))
             for answer in answers:
                 _note(journal, answer, plain_target)
-                bar.update(len(answer.task.points) * (answer.task.stop - answer.task.start))
+                shown.update(len(answer.task.points) * (answer.task.stop - answer.task.start))
                 finished = [point for point in answer.task.points if point in waiting and not point_left(point)]
                 for point in finished:
                     waiting.remove(point)

@@ -1,0 +1,103 @@
+"""``hwqat search``: bits for each layer of a RUN, most accuracy within a budget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..errors import HwqatError
+from .common import data_arguments, table, target_arguments, target_of
+
+HELP = "search bits for each layer: most accuracy within a budget of memory, DSPs or cycles"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("source", metavar="RUN", help="folder of a run; its weights are quantised as they are")
+    parser.add_argument("--average", type=float, metavar="BITS", help="weight memory at most, as bits of a weight on average (default 5)")
+    parser.add_argument("--most-dsp", type=int, metavar="N", help="DSP blocks at most")
+    parser.add_argument("--most-cycles", type=int, metavar="N", help="cycles a frame at most")
+    parser.add_argument("--weights", default="2:8", metavar="BITS", help="bits that weights may get (default 2:8)")
+    parser.add_argument("--acts", default="8", metavar="BITS", help="bits that activations may get (default 8)")
+    parser.add_argument("--ends", action="store_true", help="let the first and the last layer be free, too")
+    parser.add_argument("--images", type=int, default=512, metavar="N", help="training images that choices are judged by (default 512)")
+    parser.add_argument("--trials", type=int, default=100, metavar="N", help="trials of this worker (default 100)")
+    parser.add_argument("--storage", metavar="URL", help="Optuna's storage; many workers may share one (default: a file in DIR)")
+    parser.add_argument("--study", default="hwqat", metavar="NAME", help="name of the study in the storage")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results; an earlier search goes on there")
+    target_arguments(parser)
+    data_arguments(parser)
+
+
+def run(args):
+    from ..search.evaluate import Evaluator
+    from ..search.explore import best_within, explore, require_optuna, sensitivities
+    from ..search.output import front_plot, scheme_toml, write_search
+    from ..sweep.points import integers
+
+    require_optuna()
+    for option, value in (("--images", args.images), ("--trials", args.trials)):
+        if value < 1:
+            raise HwqatError(f"{option} must be at least 1, not {value}")
+    weight_bits = tuple(integers("--weights", args.weights, 1, 16))
+    act_bits = tuple(integers("--acts", args.acts, 2, 16))
+    evaluator = Evaluator(args.source, args.data_dir, args.images, target_of(args))
+    space = evaluator.space(weight_bits, act_bits, args.ends)
+    average = 5.0 if args.average is None else args.average
+    budget = {"weight_bits": int(average * sum(layer.weights for layer in space.layers))}
+    budget |= {cost: most for cost, most in (("dsp", args.most_dsp), ("cycles", args.most_cycles)) if most is not None}
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+
+    weights, acts = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args, sensitivities)
+    top = space.uniform(weight_bits[-1])
+    mixed = best_within(space, weights, budget["weight_bits"], top.act_bits)
+    others = [best_within(space, weights, memory, top.act_bits) for memory in _budgets(space, weights)]
+    uniform = {f"uniform {bits}": space.uniform(bits) for bits in weight_bits}
+    storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
+    found = explore(evaluator, space, [mixed, *uniform.values(), *others], storage=storage, name=args.study,
+                    trials=args.trials, budget=budget)  # fmt: skip
+    within = [(c, s) for c, s in found if all(s.costs[key] <= most for key, most in budget.items())]
+    if not within:
+        raise HwqatError(f"none of {len(found)} trials stays within the budget ({_words(budget)}); ask for more, or run more trials")
+    choice, score = min(within, key=lambda pair: (pair[1].loss, pair[1].costs["weight_bits"]))
+    score = evaluator.score(space, choice, plan=True)
+    scheme = space.scheme(evaluator.scheme, choice)
+    memory = score.costs["weight_bits"]
+    note = f"found by hwqat search within {_words(budget)}: {memory} bits of weights, {score.accuracy:.2f} % of {args.images} training images"
+    points = [{"weights": c.weight_bits, "acts": c.act_bits, "loss": s.loss, "accuracy": s.accuracy, **s.costs} for c, s in found]
+    result = {"images": args.images, "layers": [layer.path for layer in space.layers], "budget": budget,
+              "best": {"weights": choice.weight_bits, "acts": choice.act_bits, "loss": score.loss, "accuracy": score.accuracy, **score.costs},
+              "uniform": {name: c.weight_bits for name, c in uniform.items()}, "points": points}  # fmt: skip
+    write_search(args.out, {"scheme.toml": scheme_toml(scheme, note), "search.json": json.dumps(result, indent=1) + "\n",
+                            "front.svg": front_plot(space, found, {**uniform, "chosen": choice}) + "\n"})  # fmt: skip
+    rows = [(layer.path, f"w{w} a{a}") for layer, w, a in zip(space.layers, choice.weight_bits, choice.act_bits)]
+    print(table(rows))
+    print(f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'")
+    return result, 0
+
+
+def _words(budget: dict) -> str:
+    return ", ".join(f"{most:,} {cost.replace('_', ' ')}" for cost, most in budget.items())
+
+
+def _budgets(space, weights) -> list[int]:
+    """Memories between the least and the most, for a front to start from."""
+    least = sum(min(cost for cost, _ in item) for item in weights)
+    most = sum(max(cost for cost, _ in item) for item in weights)
+    return [least + (most - least) * step // 8 for step in range(9)]
+
+
+def _known_sensitivities(path: Path, evaluator, space, args, measure):
+    """Measured once for a folder and the same question; kept in a file."""
+    from ..runs import write_whole
+    from ..sweep.runner import fingerprint
+
+    asked = [fingerprint(args.source), args.images, space.weight_bits, space.act_bits, sorted(space.fixed)]
+    asked = json.loads(json.dumps(asked))
+    if path.is_file():
+        kept = json.loads(path.read_text())
+        if kept["asked"] == asked:
+            return tuple([[tuple(pair) for pair in item] for item in kept[kind]] for kind in ("weights", "acts"))
+    weights, acts = measure(evaluator, space)
+    text = json.dumps({"asked": asked, "weights": weights, "acts": acts}, indent=1) + "\n"
+    write_whole(path, lambda target: target.write_text(text))
+    return weights, acts

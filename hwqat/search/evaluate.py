@@ -1,0 +1,72 @@
+"""How good a choice of bits is: integers on training images, and the plan's cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .. import data as datasets
+from ..errors import HwqatError
+from ..passes import Target
+from ..quant import Scheme
+from ..restore import restore, to_frames, to_graph
+from ..runs import load_card
+from ..sim.golden import BLOCK
+from ..sweep.cost import Costs
+from ..sweep.memo import Memo, node_digests
+from .space import Choice, Space, space_of
+
+
+@dataclass(frozen=True)
+class Score:
+    """loss: mean cross entropy of the integer logits; accuracy: percent; costs: as in a sweep, or of weights only."""
+
+    loss: float
+    accuracy: float
+    costs: dict
+
+
+class Evaluator:
+    """A RUN and the training images that choices are judged by: never the test set, which is looked at in the end."""
+
+    def __init__(self, source: str, data_dir: str | None, images: int, target: Target) -> None:
+        card = load_card(source)
+        if card.scheme is None:
+            raise HwqatError(f"{source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
+        self.source, self.card, self.scheme = source, card, Scheme.from_dict(card.scheme)
+        self.dataset = datasets.load(card.data, data_dir)
+        order = np.random.RandomState(0).permutation(len(self.dataset.train))[:images]
+        split = self.dataset.train.take(torch.from_numpy(order))
+        self.frames, self.labels = to_frames(split), split.labels.numpy()
+        self.costs = Costs(target)
+        self.memos: dict[int, Memo] = {}
+
+    def space(self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool) -> Space:
+        model, _ = restore(self.source, self.dataset)
+        return space_of(model, weight_bits, act_bits, ends)
+
+    def graph(self, scheme: Scheme):
+        model, run = restore(self.source, self.dataset, layers=scheme.layers)
+        return to_graph(model, run, self.dataset)
+
+    def score(self, space: Space, choice: Choice, plan: bool = False) -> Score:
+        """Post-training: the run's weights, quantised to the chosen bits. ``plan``: with all that hardware costs."""
+        graph = self.graph(space.scheme(self.scheme, choice))
+        digests, scale = node_digests(graph), graph.of("output")[0].out.scale
+        step = max(1, BLOCK // max(node.out.size for node in graph.nodes))
+        logits = [
+            self.memos.setdefault(start, Memo()).run(graph, digests, self.frames[start : start + step])
+            for start in range(0, len(self.frames), step)
+        ]  # each piece remembers what the last choice computed: the layers in front of the first change
+        logits = np.concatenate(logits)
+        right = float((logits.argmax(axis=1) == self.labels).mean())
+        costs = self.costs.of(graph) if plan else {"weight_bits": space.memory(choice)}
+        return Score(_cross_entropy(logits * scale, self.labels), 100 * right, costs)
+
+
+def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))
+    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())

@@ -1,0 +1,101 @@
+"""The search: the knapsack is exact, choices become schemes, and a study goes on."""
+
+import itertools
+import json
+import tomllib
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+import toy_builds
+
+from hwqat.cli import main
+from hwqat.errors import HwqatError
+from hwqat.passes import Target
+from hwqat.quant import Scheme
+from hwqat.search.evaluate import Evaluator, _cross_entropy
+from hwqat.search.knapsack import knapsack
+from hwqat.search.output import scheme_toml
+from hwqat.search.space import Choice, Layer, Space
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return toy_builds.write_run(tmp_path_factory.mktemp("search") / "run")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_knapsack_is_exact(seed):
+    """Against every combination; budgets on and off the sums that exist."""
+    rng = np.random.default_rng(seed)
+    unit = int(rng.integers(1, 9))
+    options = [[(unit * int(rng.integers(0, 20)), float(rng.normal())) for _ in range(rng.integers(1, 5))] for _ in range(rng.integers(1, 6))]
+    least = sum(min(c for c, _ in item) for item in options)
+    for budget in (least, least + int(rng.integers(0, 100)), 10_000):
+        chosen = knapsack(options, budget)
+        picked = [item[i] for item, i in zip(options, chosen)]
+        best = min(sum(loss for _, loss in each) for each in itertools.product(*options) if sum(c for c, _ in each) <= budget)
+        assert sum(c for c, _ in picked) <= budget and sum(loss for _, loss in picked) == pytest.approx(best)
+    if least:
+        with pytest.raises(HwqatError, match="is below the"):
+            knapsack(options, least - 1)
+
+
+def test_choices_become_schemes_and_toml():
+    space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8), Layer("c", 10, 8, 8)), (2, 4, 8), (8,), frozenset({"a", "c"}))
+    choice = space.uniform(4)
+    assert choice == Choice((8, 4, 8), (8, 8, 8)) and space.memory(choice) == 560
+    own = Scheme(rescale="16", layers={"b": {"per_channel": True}, "*": {"act_bits": 7}})
+    scheme = space.scheme(own, choice)
+    assert scheme.layers == {"*": {"act_bits": 7}, "b": {"per_channel": True, "weight_bits": 4, "act_bits": 8}}
+    text = scheme_toml(scheme, "a note")
+    assert text.startswith("# a note\n") and Scheme.from_dict(tomllib.loads(text)["scheme"]) == scheme
+
+
+def test_cross_entropy():
+    logits = np.array([[0.0, 0.0], [1000.0, 0.0]])
+    assert _cross_entropy(logits, np.array([0, 0])) == pytest.approx(np.log(2) / 2)
+
+
+def test_a_score_is_golden_on_training_images(run):
+    evaluator = Evaluator(run, None, 40, Target())
+    space = evaluator.space((2, 8), (8,), ends=False)
+    assert len(space.layers) == 19 and len(space.fixed) == 2
+    low, high = (evaluator.score(space, space.uniform(bits)) for bits in (2, 8))
+    assert low.costs["weight_bits"] < high.costs["weight_bits"] == 8 * sum(x.weights for x in space.layers)
+    for score, bits in ((low, 2), (high, 8)):
+        graph = evaluator.graph(space.scheme(evaluator.scheme, space.uniform(bits)))
+        assert sum(node.weight_bits_total() for node in graph.nodes) == score.costs["weight_bits"]
+        logits = graph.run(evaluator.frames).reshape(40, -1)
+        assert score.accuracy == 100 * (logits.argmax(1) == evaluator.labels).mean()
+    train = {image.tobytes() for image in evaluator.dataset.train.images.numpy()}
+    assert all(frame.astype(np.int8).transpose(2, 0, 1).tobytes() in train for frame in evaluator.frames)
+
+
+def test_the_command(run, tmp_path, capsys):
+    pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
+    out = tmp_path / "search"
+    argv = ["search", str(run), "--average", "4", "--weights", "2,4", "--images", "20", "--trials", "4", "--fps", "2000", "--out", str(out), "--json"]
+    assert main(argv) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(result["points"]) == 4 and result["best"]["weight_bits"] <= result["budget"]["weight_bits"]
+    scheme = Scheme.from_dict(tomllib.loads((out / "scheme.toml").read_text())["scheme"])
+    free = result["layers"][1:-1]
+    assert [scheme.layers[path]["weight_bits"] for path in free] == result["best"]["weights"][1:-1]
+    ElementTree.parse(out / "front.svg")
+    measured = (out / "sensitivity.json").stat().st_mtime_ns
+    assert main(argv) == 0  # goes on in the same study, measures no sensitivity again
+    assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["points"]) == 8
+    assert (out / "sensitivity.json").stat().st_mtime_ns == measured
+
+
+@pytest.mark.parametrize("argv, sentence", [
+    (["--average", "1"], "is below the"),
+    (["--trials", "0"], "--trials must be at least 1"),
+    (["--storage", "nonsense://x"], "cannot use the storage nonsense://x"),
+])  # fmt: skip
+def test_bad_options_are_one_sentence(run, tmp_path, capsys, argv, sentence):
+    pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
+    assert main(["search", str(run), "--weights", "4", "--images", "10", "--trials", "1", "--out", str(tmp_path / "x"), *argv]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.strip().splitlines()[-1].startswith("hwqat: ")
