@@ -25,6 +25,7 @@ from hwqat.nn.affine import Bias, Mean, Norm
 from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale, Scheme
+from hwqat.quant.grid import FLOAT_BITS
 from hwqat.tracing import Call
 
 INF = float("inf")
@@ -157,7 +158,9 @@ class _Placer:
         layer = self.scheme.layer(
             path, first=self.depth[call.name] <= 1 and call.kind != "average", last=self._feeds_last(call)
         )
-        bits = self.scheme.bn_bits if only_norm and not isinstance(sources[0], Input) else layer.act_bits
+        bits = layer.act_bits
+        if only_norm and not isinstance(sources[0], Input) and bits != FLOAT_BITS:
+            bits = self.scheme.bn_bits
         for step in (*sources, None):  # what is said of the layer, then what is said of its activation
             bits = self.scheme.override(step.path if step else path).get("act_bits", bits)
         signed = not (value.floor == 0 or value.unsigned)
@@ -272,20 +275,29 @@ class _Placer:
             raise HwqatError(f"a concatenation of vectors in {call.path or 'the network'!r}; concatenate images, before flattening")
         path = _unique(_join(call.path, "concat_q"), self.paths)
         self.paths.add(path)
+        pending = [self.values[name] for name in call.inputs if self.values[name].ready is None]
         unsigned = all(x.floor == 0 or x.unsigned for x in xs)
+        caps = {x.cap for x in pending}
         bits = self.scheme.layer(path, last=self._feeds_last(call)).act_bits
-        shared = ACT_QUANTISERS[self.scheme.activations](bits, not unsigned)
-        names = []
-        for name, x in zip(call.inputs, xs):
-            x = self.values[name]
-            if x.ready is None and not x.clipped:  # its own quantiser would do nothing else: the shared one is its own
-                made = self._add_requantise(path, x, shared)
-                self.values[name] = replace(x, operands=((made, ()),), unsigned=unsigned, ready=made)
-            else:
-                made = self._add_requantise(path, x if x.ready is None else replace(x, operands=((x.ready, ()),)), _clipping(shared, x))
-            names.append(made)
+        shared = ACT_QUANTISERS[self.scheme.activations](
+            bits, not unsigned, 0.0 if unsigned else -INF, caps.pop() if len(caps) == 1 and len(pending) == len(xs) else INF
+        )
+        names = [self._share(name, shared, path) for name in call.inputs]
         name = self._add_step(Concat, _join(call.path, "concat"), call.block, names)
         return _Value(((name, ()),), path, call.block, unsigned=unsigned, ready=name)
+
+    def _share(self, name: str, shared: ActQuantiser, path: str) -> str:
+        """The step that brings a concatenation's input onto the grid of all of them."""
+        x = self.values[name]
+        own_clip = x.cap != shared.cap or (x.floor != shared.floor and not x.unsigned)
+        if x.ready is None and not own_clip:  # nobody asked for its integers yet: these are they
+            made = self._add_requantise(path, x, shared)
+            self.values[name] = replace(
+                x, operands=((made, ()),), floor=-INF, cap=INF, unsigned=not shared.signed, ready=made
+            )
+            return made
+        source = self._requantise(self.by_name[name])
+        return self._add_requantise(path, replace(self.values[name], operands=((source, ()),)), shared)
 
     def _flatten(self, call: Call, x: _Value) -> _Value:
         shape = self.by_name[call.inputs[0]].shape
@@ -317,15 +329,6 @@ class _Placer:
             else:
                 source = self._requantise(self.by_name[name])
             self._add_step(Output, f"output_{number}", "", [source])
-
-
-def _clipping(shared: ActQuantiser, x: _Value) -> ActQuantiser:
-    """The shared quantiser of a concatenation for an input with a clip of its own."""
-    if x.floor == 0 and shared.signed or x.cap != INF:
-        raise HwqatError(
-            f"the concatenation that reads {x.path!r} mixes clipped and unclipped inputs; put one ReLU behind it instead"
-        )
-    return shared
 
 
 def _join(path: str, name: str) -> str:

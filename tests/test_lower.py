@@ -210,6 +210,45 @@ def test_eval_is_golden_on_other_networks(extra):
     assert ("normalise_q" in graph.by_name) == bool(extra)
 
 
+class Concats(nn.Module):
+    """Inputs with unlike clips, one of them read elsewhere too, and a concatenation of concatenations."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 4, 3, padding=1) for _ in range(4))
+        self.last = nn.Conv2d(24, 5, 1)
+
+    def forward(self, x):
+        a, b, c, d = (conv(x) for conv in self.convs)
+        a, b, d = F.relu(a), F.relu6(b), F.relu6(d)
+        capped = torch.cat([b, d], 1)
+        mixed = torch.cat([a, b, c], 1)
+        return self.last(torch.cat([capped, mixed, c + a], 1)).mean((2, 3))
+
+
+def test_eval_is_golden_on_concatenations():
+    torch.manual_seed(2)
+    net = Concats().eval()
+    model = prepared(net, Scheme.uniform(5))
+    assert differences(model, images((3, 16, 16), 6, seed=4))[0] == 0
+    fine = prepared(net, Scheme(16, 16, 16, 16, 16, 16, calibration="min-max"))
+    x = images((3, 16, 16), 6, seed=4) / 128
+    with torch.no_grad():
+        assert (fine.eval()(x) - net(x)).abs().max() < 0.01 * net(x).abs().max()
+
+
+def test_a_copy_is_independent(digitnet):
+    import copy
+
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.get_parameter("stem.act.alpha").mul_(2)
+    q = images((1, 8, 8), 9, DIGITS)
+    assert not torch.equal(model.integers(q)[0], other.integers(q)[0])
+    assert lower(other).tensor("stem_act").scale == pytest.approx(2 * lower(model).tensor("stem_act").scale)
+
+
 def test_signed_and_unsigned_inputs():
     torch.manual_seed(1)
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 3 * 3, 5, bias=False))

@@ -31,6 +31,7 @@ class QatModel(nn.Module):
         super().__init__()
         self.steps = tuple(steps)
         self.scheme = scheme
+        self._dead = _last_reads(self.steps)
         for step in steps:
             for path, module in step.modules.items():
                 _register(self, path, module)
@@ -89,19 +90,13 @@ class QatModel(nn.Module):
     def _walk(self, image, run) -> tuple:
         """Run every step in order; tensors are dropped as soon as nobody reads them any more."""
         values, outs = {}, []
-        for step, dead in zip(self.steps, self._dead()):
+        for step, dead in zip(self.steps, self._dead):
             values[step.name] = image if isinstance(step, Input) else run(step, [values[name] for name in step.inputs])
             if isinstance(step, Output):
                 outs.append(values[step.name])
             for name in dead:
                 del values[name]
         return tuple(outs)
-
-    def _dead(self) -> list[list[str]]:
-        """For each step, which values are read for the last time."""
-        last = {step.name: i for i, step in enumerate(self.steps)}
-        last |= {name: i for i, step in enumerate(self.steps) for name in step.inputs}
-        return [[name for name, at in last.items() if at == i] for i in range(len(self.steps))]
 
     def unquantised(self) -> list[str]:
         """What has 32 bits, as "layer PATH: its weights have 32 bits"."""
@@ -120,6 +115,16 @@ class QatModel(nn.Module):
         for step in self.steps:
             if isinstance(step, (Requantise, Logits)):
                 step.rescale, step.rounding = Rescale.parse(self.scheme.rescale), Rounding(self.scheme.rounding)
+
+
+def _last_reads(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
+    """For each step, which values nobody reads after it."""
+    last = {step.name: at for at, step in enumerate(steps)}
+    last |= {name: at for at, step in enumerate(steps) for name in step.inputs}
+    dead: list[list[str]] = [[] for _ in steps]
+    for name, at in last.items():
+        dead[at].append(name)
+    return tuple(map(tuple, dead))
 
 
 def _register(root: nn.Module, path: str, module: nn.Module) -> None:
