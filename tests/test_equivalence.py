@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import FRAMES, cases, random_case
 
+from hwqat.fixed import Rounding
 from hwqat.ops import OPS
 from hwqat.sim import cosim, csim, fxp
 
@@ -83,3 +84,67 @@ def test_soak(tmp_path):
         for engine in ENGINES:
             check(engine, seeds, tmp_path / f"{engine}{begin}")
         print(f"{seeds.stop - first:6} graphs, {time.monotonic() - start:7.0f} s", flush=True)
+
+
+def features(case) -> set[str]:
+    """What a case has of what the issue asks for, in words."""
+    found = set()
+    graph, foldings = case.graph, case.foldings
+    if len(graph.of("output")) > 1:
+        found.add("several outputs")
+    if len(graph.of("input")) > 1:
+        found.add("several inputs")
+    if len({block.name for block in case.plan.blocks}) > 2:
+        found.add("several blocks")
+    for node in graph.nodes:
+        x = graph.ins(node)[0] if node.inputs else None
+        found |= {f"fork of {len(graph.consumers[node.name])}"} if len(graph.consumers[node.name]) in (2, 3) else set()
+        if node.op == "input":
+            found |= {"one pixel"} if node.out.pixels == 1 else {"one channel"} if node.out.channels == 1 else set()
+            found |= {"input without zero"} if node.out.lo > 0 or node.out.hi < 0 else set()
+        if node.op in ("conv2d", "max_pool", "sum_pool"):
+            g, kind = node.geometry, node.op
+            if node.op == "conv2d":
+                kind = "depthwise" if node.depthwise else "grouped" if node.groups > 1 else "pointwise" if g.kernel == (1, 1) else "dense"
+            found |= {f"{kind} stride {s}" for s in g.stride} | ({f"{kind} padding"} if any(g.padding) else set())
+            found |= {f"{kind} dilation"} if any(d > 1 and k > 1 for d, k in zip(g.dilation, g.kernel)) else set()
+            found |= {f"{kind} asymmetric"} if g.padding[:2] != g.padding[2:] else set()
+            found |= {f"{kind} pad value"} if node.pad_value != x.zero_point and any(g.padding) else set()
+            found |= {f"{kind} whole image"} if g.kernel == x.shape[:2] and kind.endswith("pool") else set()
+            found |= {f"{kind} all taps"} if foldings[node.name].taps > 1 else {f"{kind} serial taps"}
+        if node.op in ("conv2d", "linear"):
+            found.add(f"weights of {node.weight_bits} bits")
+        if node.op == "requant":
+            found |= {str(node.rounding), f"{len(node.inputs)} inputs", f"output of {node.out.bits} bits"}
+            for form in (*node.factor_forms, node.bias_form):
+                found |= {"I < 0"} if form.integer < 0 else {"I > W"} if form.integer > form.width else set()
+                found |= set() if form.signed else {"unsigned constant"}
+            found |= {"one factor for all"} if node.factors.shape[1] < node.out.channels else {"factor per channel"}
+            found |= {"one bias for all"} if len(node.bias) < node.out.channels else {"bias per channel"}
+            found |= {"left shift"} if node.frac < 0 else set()
+            if len(node.inputs) == 2:
+                found.add("join of " + " and ".join(sorted("conv" if graph.by_name[i].op == "conv2d" else "other" for i in node.inputs)))
+                found |= {"join of a tensor with itself"} if node.inputs[0] == node.inputs[1] else set()
+    return found
+
+
+#: Every feature that the 500 graphs of `make test-all` must have between them.
+KINDS = ("dense", "depthwise", "grouped", "pointwise", "max_pool", "sum_pool")
+WANTED = {
+    "several outputs", "several inputs", "several blocks", "one pixel", "one channel", "input without zero", "fork of 2", "fork of 3",
+    *(f"{kind} stride {s}" for kind in KINDS for s in (1, 2, 3) if kind != "pointwise" or s < 3),
+    *(f"{kind} {what}" for kind in KINDS if kind != "pointwise" for what in ("padding", "dilation", "asymmetric", "all taps", "serial taps")),
+    "dense pad value", "depthwise pad value", "grouped pad value", "sum_pool pad value", "max_pool whole image", "sum_pool whole image",
+    *(f"weights of {bits} bits" for bits in range(1, 17)), *(f"output of {bits} bits" for bits in range(1, 33)),
+    *map(str, Rounding), "1 inputs", "2 inputs", "I < 0", "I > W", "unsigned constant", "one factor for all", "factor per channel",
+    "one bias for all", "bias per channel", "left shift", "join of conv and conv", "join of conv and other", "join of other and other",
+    "join of a tensor with itself",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_500_graphs_have_everything():
+    missing = set(WANTED)
+    for seed in range(508):
+        missing -= features(random_case(seed))
+    assert not missing
