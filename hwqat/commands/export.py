@@ -49,7 +49,7 @@ def run(args):
     result = plan_json(plan)
     if not args.check:
         return result, 0
-    return _check(trained, graph, build, result, floating)
+    return _check(trained, graph, build, args.out, result, floating)
 
 
 def _float_accuracy(source: str) -> float | None:
@@ -60,7 +60,7 @@ def _float_accuracy(source: str) -> float | None:
     return load_card(folder).accuracy.get("test") if folder.is_dir() else None
 
 
-def _check(trained, graph, build: Path, result: dict, floating: float | None):
+def _check(trained, graph, build: Path, out: str, result: dict, floating: float | None):
     """Run every engine on the build and print one table."""
     from ..sim.cosim import run_cosim
     from ..sim.csim import run_csim
@@ -87,8 +87,8 @@ def _check(trained, graph, build: Path, result: dict, floating: float | None):
         ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
         ("cycles, planned", f"{result['cycles']} a frame"),
         ("cycles, simulated", f"{cosim.fill_cycles} for the first frame, {cosim.steady_cycles} for each further one"),
-        ("HLS C++ sources", f"{build / 'hls'}"),
-        ("SystemVerilog sources", f"{build / 'rtl'}"),
+        ("HLS C++ sources", f"{out}/hls"),
+        ("SystemVerilog sources", f"{out}/rtl"),
     ]
     print("\n" + table(rows))
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
