@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
+import torch
 import torch.nn.functional as F
 
 from .base import expect
@@ -33,9 +35,20 @@ class MaxPool(Pooling):
 
     def compute(self, x):
         window = self.geometry
+        size = window.out_size(*x.q.shape[1:3])
         if any(window.padding):
             x = x.widened(self.pad_value, self.pad_value)
         top, left, bottom, right = window.padding
         q = F.pad(x.q, (0, 0, left, right, top, bottom), value=self.pad_value)
-        q = F.max_pool2d(q.permute(0, 3, 1, 2), window.kernel, window.stride, 0, window.dilation)
-        return Integers(q.permute(0, 2, 3, 1).contiguous(), x.lo, x.hi)
+        for axis in (0, 1):  # first over the rows of a window, then over its columns; torch's own pool refuses int8 images
+            taps = [
+                _every(q, axis + 1, tap * window.dilation[axis], window.stride[axis], size[axis])
+                for tap in range(window.kernel[axis])
+            ]
+            q = functools.reduce(torch.maximum, taps)
+        return Integers(q.contiguous(), x.lo, x.hi)
+
+
+def _every(q: torch.Tensor, axis: int, start: int, stride: int, count: int) -> torch.Tensor:
+    """``count`` positions of an axis, from ``start``, ``stride`` apart."""
+    return q.narrow(axis, start, (count - 1) * stride + 1)[(slice(None),) * axis + (slice(None, None, stride),)]
