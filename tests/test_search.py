@@ -64,7 +64,7 @@ def test_a_score_is_golden_on_training_images(run):
     low, high = (evaluator.score(space, space.uniform(bits)) for bits in (2, 8))
     assert low.costs["weight_bits"] < high.costs["weight_bits"] == 8 * sum(x.weights for x in space.layers)
     for score, bits in ((low, 2), (high, 8)):
-        graph = evaluator.graph(space.scheme(evaluator.scheme, space.uniform(bits)))
+        graph = evaluator.variants.graph(space.scheme(evaluator.scheme, space.uniform(bits)))
         assert sum(node.weight_bits_total() for node in graph.nodes) == score.costs["weight_bits"]
         logits = graph.run(evaluator.frames).reshape(40, -1)
         assert score.accuracy == 100 * (logits.argmax(1) == evaluator.labels).mean()

@@ -15,6 +15,7 @@ from hwqat.commands.common import open_run
 from hwqat.commands.evaluate import graph_accuracy
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph
+from hwqat.graph_io import graph_files
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.quant import Scheme
@@ -26,6 +27,7 @@ from hwqat.sweep.memo import Memo, node_digests
 from hwqat.sweep.pareto import front
 from hwqat.sweep.plots import plots
 from hwqat.sweep.points import integers
+from hwqat.sweep.variants import Variants
 
 LIMIT = 30
 EASY = Target(fps=2000)  # quick to plan for
@@ -138,6 +140,14 @@ def test_a_digest_tells_what_a_node_computes():
     moved = replace(node, factor_forms=tuple(replace(f, integer=f.integer + 1) for f in node.factor_forms))
     for other in (clamp, moved, changed(graph, at, lambda m: m[:, ::-1]).nodes[at]):
         assert node_digests(Graph("g", (other,)))[name] != digests[name]
+
+
+def test_variants_are_what_restoring_gives(run):
+    variants = Variants(run, data.load("digits"))
+    for changes in ({"rescale": "12"}, {"weight_bits": 3, "act_bits": 5}, {"layers": {"blocks.1.*": {"weight_bits": 2}}}, {}):
+        trained = open_run(run, None, **changes)
+        want = graph_files(to_graph(trained.model, trained.run, trained.dataset))
+        assert graph_files(variants.graph(variants.scheme.with_changes(**changes))) == want
 
 
 # Results ------------------------------------------------------------------------------------------------------------

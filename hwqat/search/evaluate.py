@@ -10,12 +10,12 @@ import torch
 from .. import data as datasets
 from ..errors import HwqatError
 from ..passes import Target
-from ..quant import Scheme
-from ..restore import restore, to_frames, to_graph
+from ..restore import to_frames
 from ..runs import load_card
 from ..sim.golden import BLOCK
 from ..sweep.cost import Costs
 from ..sweep.memo import Memo, node_digests
+from ..sweep.variants import Variants
 from .space import Choice, Space, space_of
 
 
@@ -35,8 +35,9 @@ class Evaluator:
         card = load_card(source)
         if card.scheme is None:
             raise HwqatError(f"{source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
-        self.source, self.card, self.scheme = source, card, Scheme.from_dict(card.scheme)
         self.dataset = datasets.load(card.data, data_dir)
+        self.variants = Variants(source, self.dataset)
+        self.scheme = self.variants.scheme
         order = np.random.RandomState(0).permutation(len(self.dataset.train))[:images]
         split = self.dataset.train.take(torch.from_numpy(order))
         self.frames, self.labels = to_frames(split), split.labels.numpy()
@@ -44,16 +45,11 @@ class Evaluator:
         self.memos: dict[int, Memo] = {}
 
     def space(self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool) -> Space:
-        model, _ = restore(self.source, self.dataset)
-        return space_of(model, weight_bits, act_bits, ends)
-
-    def graph(self, scheme: Scheme):
-        model, run = restore(self.source, self.dataset, layers=scheme.layers)
-        return to_graph(model, run, self.dataset)
+        return space_of(self.variants.model(self.scheme), weight_bits, act_bits, ends)
 
     def score(self, space: Space, choice: Choice, plan: bool = False) -> Score:
         """Post-training: the run's weights, quantised to the chosen bits. ``plan``: with all that hardware costs."""
-        graph = self.graph(space.scheme(self.scheme, choice))
+        graph = self.variants.graph(space.scheme(self.scheme, choice))
         digests, scale = node_digests(graph), graph.of("output")[0].out.scale
         step = max(1, BLOCK // max(node.out.size for node in graph.nodes))
         logits = [

@@ -9,12 +9,12 @@ import torch
 from .. import data as datasets
 from ..errors import HwqatError
 from ..passes import Target
-from ..quant import Scheme
-from ..restore import restore, to_frames, to_graph
+from ..restore import to_frames, to_graph
 from ..runs import load_card
 from .cost import Costs
 from .memo import Memo, node_digests
 from .points import Point
+from .variants import Variants
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Worker:
     """A trained network and its test images; graphs of the last few points are kept."""
 
     def __init__(self, source: str, data_dir: str | None, target: Target, graphs: int = 64) -> None:
-        self.source, self.costs, self.kept = source, Costs(target), graphs
+        self.costs, self.kept = Costs(target), graphs
         card = load_card(source)
         self.dataset = datasets.load(card.data, data_dir)
-        self.scheme = Scheme.from_dict(card.scheme)
+        self.variants = Variants(source, self.dataset)
         self.frames, self.labels = to_frames(self.dataset.test), self.dataset.test.labels.numpy()
         self.graphs: dict[Point, tuple] = {}
-        self.model = None  # (weights, acts, layer), the restored network and its run: most points only change constants
+        self.model = None  # (weights, acts, layer) and the network with them: most points only change constants
 
     def graph(self, point: Point):
         """The graph of a point and its digests; one that cannot be lowered raises HwqatError."""
@@ -63,10 +63,11 @@ class Worker:
     def _lower(self, point: Point):
         bits = point.weights, point.acts, point.layer
         if self.model is None or self.model[0] != bits:
-            self.model = bits, *restore(self.source, self.dataset, **point.changes(self.scheme))
-        _, model, run = self.model
+            own = self.variants.scheme
+            self.model = bits, self.variants.model(own.with_changes(**point.changes(own)))
+        model = self.model[1]
         model.set_rescale(point.format, point.rounding)
-        return to_graph(model, run, self.dataset)
+        return to_graph(model, self.variants.run, self.dataset)
 
     def answer(self, task: Task) -> Answer:
         answer, memo = Answer(task), Memo()
