@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: 
 def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset) -> Graph:
     """Lower a restored network."""
     meta = {"net": run.net, "data": run.data, "classes": list(dataset.classes), "accuracy": run.accuracy}
-    return lower(model, name=run.net, meta=meta)
+    return lower(model, name=re.sub(r"\W", "_", Path(run.net).name.replace(".py:", "_")), meta=meta)
 
 
 def to_frames(split: Split) -> np.ndarray:

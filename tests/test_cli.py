@@ -19,13 +19,54 @@ def fails(capsys, *argv: str) -> str:
 
 def test_unknown_network_is_one_sentence(capsys, tmp_path):
     said = fails(capsys, "train", "vgg", "--data", "digits", "--out", tmp_path / "run")
-    assert said == "no network is called 'vgg'; there are digitnet, toynet, resnet20, mobilenetv2"
+    assert said == "no network is called 'vgg'; there are digitnet, toynet, resnet20, mobilenetv2, or file.py:Net for your own"
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_unknown_data_set_is_one_sentence(capsys, tmp_path):
     said = fails(capsys, "train", "digitnet", "--data", "mnist", "--out", tmp_path / "run")
     assert said == "no data set is called 'mnist'; there are digits, cifar10"
+
+
+NET = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, stride=2)
+        self.act = nn.{act}()
+        self.fc = nn.Linear(36, 10)
+
+    def forward(self, x):
+        return self.fc(self.act(self.conv(x)).flatten(1))
+"""
+
+
+def test_unsupported_module_is_one_sentence_before_any_training(capsys, tmp_path):
+    (tmp_path / "mine.py").write_text(NET.format(act="GELU"))
+    said = fails(capsys, "train", f"{tmp_path}/mine.py:Net", "--data", "digits", "--out", tmp_path / "run")
+    assert "act" in said and "GELU" in said and "ReLU" in said
+    assert [p.name for p in tmp_path.iterdir() if p.name != "__pycache__"] == ["mine.py"]
+
+
+def test_a_network_of_ones_own_goes_all_the_way(tmp_path):
+    (tmp_path / "mine.py").write_text(NET.format(act="ReLU"))
+    (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\n")
+    argv = ["train", f"{tmp_path}/mine.py:Net", "--data", "digits", "--config", tmp_path / "c.toml", "--out", tmp_path / "run"]
+    assert main([*map(str, argv)]) == 0
+    assert main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "b"), "--vectors", "4"]) == 0
+    assert load_graph(tmp_path / "b").name == "mine_Net"
+    assert main(["csim", str(tmp_path / "b")]) == 0
+
+
+@pytest.mark.parametrize("name, said", [
+    ("gone.py:Net", "there is no file gone.py"),
+    ("no_such_module:Net", "there is no module 'no_such_module'"),
+    ("json:Net", "json has no class or function 'Net'"),
+])  # fmt: skip
+def test_missing_network_of_ones_own_is_one_sentence(capsys, tmp_path, name, said):
+    assert fails(capsys, "train", name, "--data", "digits", "--out", tmp_path / "run").startswith(said)
 
 
 def test_unknown_target_is_one_sentence(capsys, digit_run, tmp_path):

@@ -1,4 +1,7 @@
-"""``hwqat train``: float first, then quantisation-aware from the float weights; resumes by itself."""
+"""``hwqat train``: float first, then quantisation-aware from the float weights; resumes by itself.
+
+Several GPUs or processes: ``torchrun --nproc-per-node 2 -m hwqat train ...``.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from .. import data as datasets
 from .. import models
 from ..config import read_config
 from ..errors import HwqatError
+from ..ranks import is_first
 from .common import data_arguments
 
 HELP = "train a network, float first and then with the hardware's arithmetic"
 
 
 def arguments(parser) -> None:
-    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}")
+    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
     parser.add_argument("--data", required=True, metavar="NAME", help=f"data set: {', '.join(datasets.DATASETS)}")
     data_arguments(parser)
     parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [float], [train]: what differs from the defaults")
@@ -30,7 +34,7 @@ def run(args):
     from ..restore import quantised, restore_float
     from ..runs import Run
     from ..quant import Scheme
-    from ..train import default_config, fit, qat_config, train_float
+    from ..train import default_config, fit, qat_config, require_fit, train_float
 
     config = read_config(args.config)
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
@@ -42,13 +46,17 @@ def run(args):
         result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir)
         return _report(args, "float", None, result), 0
 
+    dataset = datasets.load(args.data, args.data_dir)
+    if args.start is None:  # what cannot be quantised is said before any training
+        fresh = models.build(args.net)
+        require_fit(args.net, fresh, dataset)
+        quantised(fresh.eval(), scheme, dataset)
     start = Path(args.start or Path(args.out) / "float")
     if args.start is None:
         train_float(args.net, args.data, start, float_config, data_dir=args.data_dir)
     model, card = restore_float(start)
     if card.net != args.net or card.data != args.data:
         raise HwqatError(f"{start} holds {card.net} on {card.data}, not {args.net} on {args.data}")
-    dataset = datasets.load(args.data, args.data_dir)
     card = Run(net=card.net, net_kwargs=card.net_kwargs, data=card.data, scheme=scheme.to_dict(), config={},
                seed=args.seed, epochs_done=0)  # fmt: skip
     teacher = models.build(card.net, **card.net_kwargs) if train_config.distill else None
@@ -66,6 +74,9 @@ def _report(args, kind, start, result) -> dict:
                "valid_accuracy": result.valid_accuracy, "test_accuracy": result.test_accuracy}  # fmt: skip
     if start is not None:
         reached["float_accuracy"] = load_card(start).accuracy.get("test")
+    if not is_first():  # of several processes, one speaks
+        return reached
+    if start is not None:
         print(f"float: {reached['float_accuracy']:.2f} % of the test images")
     print(f"{kind}: {result.test_accuracy:.2f} % of the test images (final epoch), in {args.out}")
     return reached

@@ -10,6 +10,7 @@ from hwqat.errors import HwqatError
 from hwqat.models.count import Work, count
 from hwqat.models.digitnet import DigitNet
 from hwqat.models.mobilenetv2 import MobileNetV2
+from hwqat.models.own import find_own
 from hwqat.models.resnet20 import ResNet20
 from hwqat.models.toynet import ToyNet
 
@@ -24,13 +25,14 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 
 def build(name: str, **kwargs: object) -> nn.Module:
-    """A network with fresh weights drawn from torch's global generator (seed it first).
+    """A network of ours, or the user's own (`find_own`), with fresh weights drawn from torch's global generator (seed it first).
 
     kwargs: `width` (float, default 1.0) and `classes` (int, default 10), the same for every network.
     """
-    if name not in NETWORKS:
-        raise HwqatError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
+    if name not in NETWORKS and ":" not in name:
+        raise HwqatError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}, or file.py:Net for your own")
+    make = NETWORKS[name] if name in NETWORKS else find_own(name)
     try:
-        return NETWORKS[name](**kwargs)
+        return make(**kwargs)
     except TypeError as error:
         raise HwqatError(f"network {name} cannot be built with {kwargs}: {error}") from error
