@@ -4,13 +4,16 @@
 """
 
 import os
+import shutil
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import FRAMES, cases, random_case
 
+from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
 from hwqat.ops import OPS
 from hwqat.sim import cosim, csim, fxp
@@ -36,6 +39,12 @@ def same(graph, inputs) -> None:
         assert np.array_equal(golden[node.name], reference[node.name]), f"node {node.name} of {graph.name}"
 
 
+def check_fxp(seeds) -> None:
+    for seed in seeds:
+        case = random_case(seed)
+        same(case.graph, case.inputs)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_golden_is_fxpmath(case):
@@ -45,9 +54,7 @@ def test_golden_is_fxpmath(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 2000, 250))
 def test_golden_is_fxpmath_on_many_graphs(first):
-    for seed in range(first, first + 250):
-        case = random_case(seed)
-        same(case.graph, case.inputs)
+    check_fxp(range(first, first + 250))
 
 
 def test_a_seed_gives_the_same_case_and_a_few_seeds_give_every_operator():
@@ -73,17 +80,20 @@ def test_engine_is_golden_on_500_graphs(engine, first, tmp_path):
 @pytest.mark.soak
 @pytest.mark.skipif("HWQAT_SOAK" not in os.environ, reason="HWQAT_SOAK=N asks for N graphs")
 def test_soak(tmp_path):
-    """HWQAT_SOAK graphs from HWQAT_SEED (10,000 by default) on, through every engine."""
+    """HWQAT_SOAK graphs from HWQAT_SEED (10,000 by default) on, through every engine; goes on after a failure."""
     count, first = int(os.environ["HWQAT_SOAK"]), int(os.environ.get("HWQAT_SEED", 10_000))
-    start = time.monotonic()
+    start, failures = time.monotonic(), []
     for begin in range(first, first + count, BATCH):
         seeds = range(begin, min(begin + BATCH, first + count))
-        for seed in seeds:
-            case = random_case(seed)
-            same(case.graph, case.inputs)
-        for engine in ENGINES:
-            check(engine, seeds, tmp_path / f"{engine}{begin}")
-        print(f"{seeds.stop - first:6} graphs, {time.monotonic() - start:7.0f} s", flush=True)
+        for trial in (partial(check_fxp, seeds), *(partial(check, engine, seeds, tmp_path / "batch") for engine in ENGINES)):
+            try:
+                trial()
+            except (AssertionError, HwqatError) as error:
+                failures.append(f"seeds {seeds.start}..{seeds.stop - 1}: {error}")
+                print(failures[-1], flush=True)
+            shutil.rmtree(tmp_path / "batch", ignore_errors=True)
+        print(f"{seeds.stop - first:6} graphs, {time.monotonic() - start:7.0f} s, {len(failures)} failures", flush=True)
+    assert not failures
 
 
 def features(case) -> set[str]:
