@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from hwqat import zoo
 from hwqat.cli import main
 from hwqat.graph_io import load_graph
 
@@ -152,3 +153,13 @@ def test_usage_errors_exit_2(argv):
     with pytest.raises(SystemExit) as stop:
         main(argv)
     assert stop.value.code == 2
+
+
+def test_the_zoo_lists_and_exports_without_training(capsys, tmp_path):
+    assert main(["export", "zoo:"]) == 0
+    assert "zoo:digitnet-int8" in capsys.readouterr().out
+    assert main(["export", "zoo:digitnet-int8", "--out", str(tmp_path / "b"), "--vectors", "2"]) == 0
+    assert main(["eval", "zoo:digitnet-int8", "--json"]) == 0
+    reached = json.loads(capsys.readouterr().out.splitlines()[-1])["accuracy"]
+    assert reached == zoo.card("digitnet-int8")["integer_accuracy"] >= 98.0
+    assert "the zoo has no 'vgg'" in fails(capsys, "export", "zoo:vgg", "--out", tmp_path / "c")

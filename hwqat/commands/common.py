@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import data as datasets
+from .. import zoo
 from ..errors import HwqatError
 from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
@@ -25,7 +26,7 @@ class Trained:
 
 def is_build(folder: str | Path) -> bool:
     """BUILD or RUN? Neither is an error."""
-    folder = Path(folder)
+    folder = zoo.find(folder)
     if (folder / GRAPH).is_file():
         return True
     if (folder / CARD).is_file():
@@ -45,6 +46,7 @@ def open_run(folder: str | Path, data_dir: str | None, **changes) -> Trained:
     from ..restore import restore
     from ..runs import load_card
 
+    folder = zoo.find(folder)
     dataset = datasets.load(load_card(folder).data, data_dir)
     model, run = restore(folder, dataset, **changes)
     return Trained(model, run, dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from .. import zoo
 from ..errors import HwqatError
 from ..passes import make_plan
 from ..results import save_result
@@ -15,8 +16,8 @@ COSIM_FRAMES = 20
 
 
 def arguments(parser) -> None:
-    parser.add_argument("source", metavar="RUN", help="folder of a run")
-    parser.add_argument("--out", required=True, metavar="BUILD", help="folder to write; an earlier build there is replaced")
+    parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME; 'zoo:' lists those")
+    parser.add_argument("--out", metavar="BUILD", help="folder to write; an earlier build there is replaced")
     parser.add_argument("--rescale", metavar="W[,I]", help="format of M and B: bits, and integer bits if fixed (default: the run's)")
     parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
     parser.add_argument("--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary")
@@ -29,6 +30,11 @@ def run(args):
     from ..passes.report import plan_json, plan_table
     from ..restore import to_frames, to_graph
 
+    if args.source == zoo.PREFIX:
+        print(zoo.listing())
+        return {"zoo": zoo.names()}, 0
+    if args.out is None:
+        raise HwqatError("say where to write the build: --out BUILD")
     began = time.monotonic()
     target = target_of(args)
     changes = {} if args.rescale is None else {"rescale": args.rescale}
@@ -56,7 +62,7 @@ def _float_accuracy(source: str) -> float | None:
     """Test accuracy of the float network that the run began with, if it is kept."""
     from ..runs import load_card
 
-    folder = Path(source) / "float"
+    folder = zoo.find(source) / "float"
     return load_card(folder).accuracy.get("test") if folder.is_dir() else None
 
 

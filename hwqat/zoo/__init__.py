@@ -1,0 +1,46 @@
+"""Networks that ship trained: RUN folders in the package, called ``zoo:NAME`` on the command line.
+
+An entry is a RUN folder (run.json, model.safetensors), the float run's card (float/run.json) and
+card.json: how it was made and what it reaches. ``python -m hwqat.zoo RUN NAME`` adds one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hwqat.errors import HwqatError
+
+PREFIX, CARD = "zoo:", "card.json"
+HOME = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The networks there are, in order."""
+    return sorted(path.parent.name for path in HOME.glob(f"*/{CARD}"))
+
+
+def card(name: str) -> dict:
+    """What an entry says of itself: net, data, command, seed, float_accuracy, integer_accuracy, commit."""
+    return json.loads((find(f"{PREFIX}{name}") / CARD).read_text())
+
+
+def find(source: str | Path) -> Path:
+    """The RUN folder behind ``zoo:NAME``; any other source is its own folder."""
+    if not str(source).startswith(PREFIX):
+        return Path(source)
+    name = str(source).removeprefix(PREFIX)
+    if name not in names():
+        raise HwqatError(f"the zoo has no {name!r}; it has {', '.join(names())}")
+    return HOME / name
+
+
+def listing() -> str:
+    """A line for each network."""
+    rows = [(name, card(name)) for name in names()]
+    width = max((len(name) for name in names()), default=0)
+    return "\n".join(
+        f"  zoo:{name:<{width}}  {c['net']} on {c['data']}: {c['float_accuracy']:.2f} % float, "
+        f"{c['integer_accuracy']:.2f} % in integers"
+        for name, c in rows
+    )
