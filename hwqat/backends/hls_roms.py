@@ -21,26 +21,34 @@ def dimensions(rom: Rom) -> str:
 
 
 def table(rom: Rom) -> str:
-    """The initialiser: one group of rows for each address, numbers right-aligned."""
+    """The initialiser: addresses under each other, numbers right-aligned."""
     values = np.asarray(rom.values)
     words = [_literal(v, rom) for v in values.reshape(-1).tolist()]
     width = max(map(len, words))
-    words = [word.rjust(width) for word in words]
-    return "{\n" + ",\n".join(_nest(words, values.shape[1:], 1, i) for i in range(len(values))) + ",\n}"
+    return _braces([word.rjust(width) for word in words], values.shape, "", outermost=True)
 
 
-def _nest(words: list[str], shape: tuple[int, ...], depth: int, index: int) -> str:
-    """Part ``index`` of what the shape's parts make up, as nested braces."""
-    indent = "    " * depth
+def _braces(words: list[str], shape: tuple[int, ...], indent: str, outermost: bool = False) -> str:
+    """``words`` as nested braces, on one line where they fit; the outermost ones always have lines of their own."""
     if len(shape) == 1:
-        row = words[index * shape[0] : (index + 1) * shape[0]]
-        if len(row) == 1:
-            return f"{indent}{{{row[0]}}}"
-        per_line = max(1, (LINE - len(indent) - 3) // (len(row[0]) + 2))
-        lines = [", ".join(row[i : i + per_line]) for i in range(0, len(row), per_line)]
-        return f"{indent}{{" + f",\n{indent} ".join(lines) + "}"
-    parts = [_nest(words, shape[1:], depth + 1, index * shape[0] + i) for i in range(shape[0])]
-    return f"{indent}{{\n" + ",\n".join(parts) + f"\n{indent}}}"
+        parts = words
+    else:
+        size, inner = len(words) // shape[0], indent + "    "
+        parts = [_braces(words[i : i + size], shape[1:], inner) for i in range(0, len(words), size)]
+    line = "{" + ", ".join(parts) + "}"
+    if not outermost and "\n" not in line and len(indent) + len(line) <= LINE:
+        return line
+    if len(shape) == 1:  # one row on several lines
+        return "{" + _filled(parts, indent + " ")[len(indent) + 1 :] + "}"
+    inner = indent + "    "
+    body = _filled(parts, inner) if shape[-1] == len(words) // shape[0] == 1 else ",\n".join(inner + part for part in parts)
+    return "{\n" + body + f",\n{indent}}}"
+
+
+def _filled(parts: list[str], indent: str) -> str:
+    """As many parts of one length on a line as it holds."""
+    per_line = max(1, (LINE - len(indent)) // (len(parts[0]) + 2))
+    return ",\n".join(indent + ", ".join(parts[i : i + per_line]) for i in range(0, len(parts), per_line))
 
 
 def _literal(value: int, rom: Rom) -> str:
