@@ -55,6 +55,13 @@ def same(**fields) -> Geometry:
     return replace(SAME, **fields)
 
 
+def far_bias():
+    """The products bring the sum back into 64 bits, but the aligned bias alone has no place in them."""
+    i = Input.make("i", (1, 1, 2), lo=2**31 - 9, hi=2**31 - 1, scale=1.0)
+    r = Requant.make("r", [i.out], [[-(2**31)]], [2**32, 2**33 + 2**20], factor_forms=[Fixed(32, 2)], bias_form=Fixed(40, 40), lo=0, hi=1)
+    return i, r, Output.make("o", r.out)
+
+
 WRONG = {
     # every node
     "name": (lambda: Graph("net", (replace(NODES["i"], name="2x", out=replace(NODES["i"].out, name="2x")),)),
@@ -120,6 +127,8 @@ WRONG = {
                    "node 'r' (requant, module 'stem'): bias must be within -128..127 of ap_fixed<8,2>, not (-129, 0)"),
     "wide sum": (lambda: change("r", bias_form=Fixed(8, -55)),
                  "node 'r' (requant, module 'stem'): sum in channel 3 must be within 64 bits, not -592601653367919345664..592601653367919345667"),
+    "wide bias": (lambda: Graph("net", far_bias()),
+                  "node 'r' (requant, module ''): bias in channel 1 must be within 64 bits at the sum's binary point, not 9224497936761618432"),
     # pools, concat, flatten
     "inputs of pool": (lambda: change("m", inputs=("j", "j")), "node 'm' (max_pool, module ''): inputs must be 1, not 2"),
     "max pool's padding": (lambda: change("m", pad_value=0), "node 'm' (max_pool, module ''): pad_value must be -7, not 0"),

@@ -92,6 +92,11 @@ class Requant(Op):
         low, high, channel = self.sum_range(ins)
         if max(-low - 1, high) >= 1 << (SUM_BITS - 1):
             yield f"sum in channel {channel}", f"within {SUM_BITS} bits", f"{low}..{high}"
+        # The aligned bias is a constant of its own in every engine: it must fit even where the products bring it back.
+        half = 1 << (self.frac - 1) if self.frac > 0 else 0
+        for channel, b in enumerate(self.bias.tolist()):
+            if not -(1 << (SUM_BITS - 1)) <= (aligned := b << (self.frac - self.bias_form.frac)) < (1 << (SUM_BITS - 1)) - half:
+                yield f"bias in channel {channel}", f"within {SUM_BITS} bits at the sum's binary point", aligned
 
     @cached_property
     def _rescale(self) -> Rescale:
