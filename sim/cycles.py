@@ -66,6 +66,7 @@ class Timing:
     Attributes:
         fill: cycles until the last beat of the first frame has left.
         steady: cycles between the last two frames (``fill`` if there was one).
+        slowest: most cycles between two frames (``fill`` if there was one): FIFOs may make them alternate.
         finish: for each output port, the cycle of each frame's last beat.
         deadlock: None, or a sentence that names who waits for whom; the cycles are 0 then.
         limit: the stage that does the most trips, which sets the pace.
@@ -75,6 +76,7 @@ class Timing:
 
     fill: int
     steady: int
+    slowest: int
     finish: dict[str, tuple[int, ...]]
     deadlock: str | None
     limit: str
@@ -141,6 +143,7 @@ class Model:
         return Timing(
             fill=0 if state else int(last[0]),
             steady=0 if state else int(last[-1] - (last[-2] if frames > 1 else 0)),
+            slowest=0 if state else int(np.diff(last).max() if frames > 1 else last[0]),
             finish={port.name: tuple(row.tolist()) for port, row in zip(self.network.outputs, finish)},
             deadlock={0: None, 1: self._describe(held, left), 2: f"no end after {limit} cycles"}[state],
             limit=max(stages, key=trips.get, default=""),

@@ -45,6 +45,12 @@ class Pooling(Op):
         return Window.of(name, self, x, self.geometry, lanes=folding.lanes, taps=folding.taps,
                          outer=x.channels // folding.lanes, pad_value=self.pad_value)  # fmt: skip
 
+    def units(self, ins, folding):
+        if self.whole(ins[0]):
+            return (GlobalPool.of("u", self, ins[0], folding),)
+        window = () if self.geometry.trivial else (self._window(ins[0], folding),)
+        return *window, Pool.of("u", self, ins[0], folding)
+
     def build(self, net, folding):
         x = net.tensor(self.inputs[0])
         stream = net.read(x.name, folding.lanes)

@@ -5,8 +5,9 @@
    FIFO. The region between fork and join runs alone in the model, with inputs always there and outputs
    always free; the least depths with which it reaches the plan's rate are found by bisection. What a region
    cannot do alone it cannot do in the network, so these are lower bounds.
-3. The whole network runs in the model. If it misses the rate, the branches' FIFOs grow until it does not,
-   and (for RTL, whose model is exact) shrink one by one to the least.
+3. The whole network runs in the model. If it misses the rate, the branches' FIFOs grow together, a tenth at
+   a time, until it does not. Asked to be ``tight``, they then shrink one by one to the least; that takes a run
+   of the whole network for each step (a minute for MobileNetV2).
 
 Both styles of the model are asked (`hwqat.sim.cycles`), since one plan drives both back ends. ``min_depth``
 is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to what a memory holds.
@@ -19,13 +20,12 @@ from ..stages import Stage
 from .network import Network, Stream
 from .regions import Region, find_regions, with_depths
 
-FRAMES = 3
 #: Bits of a FIFO that only smooths a burst; a larger one costs more than the few cycles it would save.
-BURST_BITS = 18432
+BURST_BITS = 49152
 
 
-def size_streams(network: Network) -> Network:
-    """The network with the depth of every stream."""
+def size_streams(network: Network, tight: bool = False) -> Network:
+    """The network with the depth of every stream; ``tight``: no branch's ``min_depth`` could be one less."""
     cycles = max(stage.cycles for stage in network.stages)
     bursts = {s.name: need for s in network.streams for need in [_burst(network.stage(s.sink), s, cycles)
               if s.sink not in {port.name for port in network.outputs} else 0] if need > 2}  # fmt: skip
@@ -38,7 +38,7 @@ def size_streams(network: Network) -> Network:
             found = _solve(region, style, cycles, depths, kept)
             depths.update(found)
             waits += found
-        _settle(Model(network, style), cycles, depths, waits)
+        _settle(Model(network, style), cycles, depths, waits, tight and style == "rtl")
     joins = {s.name: region for region in regions for branch in region.branches for s in branch}
     depths = {}
     for stream in network.streams:
@@ -48,6 +48,11 @@ def size_streams(network: Network) -> Network:
         why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network.stage(stream.sink))
         depths[stream.name] = min(round_up(max(rtl, hls)), max(stream.beats, rtl, hls)), rtl, why
     return with_depths(network, depths)
+
+
+def _frames(cycles: int) -> int:
+    """Frames of a run: more where a frame is short, since several are then in flight and may disturb each other."""
+    return 3 + min(13, 8192 // cycles)
 
 
 def round_up(depth: int) -> int:
@@ -79,35 +84,37 @@ def _solve(region: Region, style: str, cycles: int, fixed: dict[str, int], kept:
 
 
 def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int], part: int) -> list[int]:
-    free = model.run(FRAMES, depths=known | {s.name: UNBOUNDED for s in waits})
-    target = max(cycles, free.steady)
-    limit = free.fill + (FRAMES + 1) * target  # longer only if it misses the target
+    frames = _frames(cycles)
+    free = model.run(frames, depths=known | {s.name: UNBOUNDED for s in waits})
+    target = max(cycles, free.slowest)
+    limit = free.fill + (frames + 1) * target  # longer only if it misses the target
     least = {s.name: max(known.get(s.name, 2), free.most[s.name] + 1) for s in waits}
     for stream in sorted(waits, key=lambda s: least[s.name] * s.elements.width):
 
         def enough(depth, name=stream.name):
-            timing = model.run(FRAMES, depths=known | least | {name: depth}, limit=limit)
-            return not timing.deadlock and timing.steady <= target
+            timing = model.run(frames, depths=known | least | {name: depth}, limit=limit)
+            return not timing.deadlock and timing.slowest <= target
 
         least[stream.name] = _least(known.get(stream.name, 2), least[stream.name], enough, part)
     return [least[s.name] for s in waits]
 
 
-def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str]) -> None:
-    """Grow the branches' depths until the whole network keeps its rate; then each as little as it can."""
+def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str], tight: bool) -> None:
+    """Grow the branches' depths until the whole network keeps its rate; if ``tight``, then shrink each again."""
     if not waits:
         return
-    target = max(cycles, model.run(FRAMES, depths=depths | {name: UNBOUNDED for name in waits}).steady)
+    frames = _frames(cycles)
+    target = max(cycles, model.run(frames, depths=depths | {name: UNBOUNDED for name in waits}).slowest)
 
     def enough(trial):
-        timing = model.run(FRAMES, depths=trial)
-        return not timing.deadlock and timing.steady <= target
+        timing = model.run(frames, depths=trial)
+        return not timing.deadlock and timing.slowest <= target
 
     grown = dict(depths)
     while not enough(grown):
-        grown |= {name: grown[name] + grown[name] // 2 + 1 for name in waits}
-    for name in waits:
-        if grown[name] > depths[name] and model.style == "rtl":
+        grown |= {name: grown[name] + -(-grown[name] // 10) for name in waits}
+    for name in waits if tight else ():
+        if grown[name] > depths[name]:
             grown[name] = _least(depths[name], grown[name], lambda depth, name=name: enough(grown | {name: depth}))
     depths.update(grown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import gcd
+from math import gcd, lcm
 
 from ..graph import Graph, Tensor
 from ..ops import Folding, Op
@@ -72,11 +72,25 @@ class Network:
 
 def build_network(graph: Graph, foldings: dict[str, Folding]) -> Network:
     """Lay out the stages of a verified graph; every FIFO still has its default depth."""
-    builder = Builder(graph)
+    builder = Builder(graph, foldings)
     for node in graph.nodes:
         builder.start(node)
         node.build(builder, foldings[node.name])
     return builder.finish()
+
+
+def conversions(have: int, want: int, size: int, pace: int) -> tuple[int, ...]:
+    """Lanes after each width converter on the way from ``have`` to ``want`` lanes of ``size`` elements a frame.
+
+    A converter needs that one number divides the other. Where neither does, two go through the greatest
+    common divisor, or, if that many beats are more than ``pace`` cycles, through the least common multiple.
+    """
+    if have == want:
+        return ()
+    if have % want == 0 or want % have == 0:
+        return (want,)
+    narrow = gcd(have, want)
+    return (narrow if size // narrow <= pace else lcm(have, want)), want
 
 
 @dataclass
@@ -84,6 +98,7 @@ class Builder:
     """What `Op.build` talks to: ``read`` an input, ``add`` a stage, ``write`` the output."""
 
     graph: Graph
+    foldings: dict[str, Folding]
     stages: list[Stage] = field(default_factory=list)
     streams: dict[str, Stream] = field(default_factory=dict)
     waiting: dict[str, list[str]] = field(default_factory=dict)  # tensor -> streams not yet read
@@ -100,11 +115,17 @@ class Builder:
 
     def read(self, tensor: str, lanes: int) -> str:
         """The stream of a tensor, in beats of ``lanes`` elements: one is taken for each reader."""
-        name = self.waiting[self.root[tensor]].pop(0)
-        while (have := self.streams[name].elements.lanes) != lanes:
-            step = lanes if have % lanes == 0 or lanes % have == 0 else gcd(have, lanes)
+        root = self.root[tensor]
+        name = self.waiting[root].pop(0)
+        pace = max(self.cycles(root), self.cycles(self.node.name))
+        for step in conversions(self.streams[name].elements.lanes, lanes, self.tensor(tensor).size, pace):
             name = self._convert(name, step)
         return name
+
+    def cycles(self, name: str) -> int:
+        """Of a node."""
+        node = self.graph.by_name[name]
+        return node.cycles(self.graph.ins(node), self.foldings[name])
 
     def _convert(self, source: str, lanes: int) -> str:
         stream = self.streams[source]

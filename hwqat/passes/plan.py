@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,11 +12,11 @@ from ..ops import Folding
 from ..stages.device import DEVICES, Resources
 from .blocks import Block, group_blocks
 from .depths import size_streams
-from .folding import fold_for_cycles, fold_for_multipliers
+from .folding import fold_for_cycles, fold_for_dsps
 from .network import Network, build_network
 
-#: Multipliers used when neither a rate nor a budget is asked for: the DSPs of a small Zynq (xc7z020).
-DEFAULT_MULTIPLIERS = 220
+#: DSPs used when neither a rate nor a budget is asked for: those of a small Zynq (xc7z020).
+DEFAULT_DSPS = 220
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Target:
 
     Attributes:
         device: xcup, xc7 or ecp5-85k; clock_mhz: > 0.
-        fps: frames a second to reach, or None; dsp: multipliers at most, or None.
+        fps: frames a second to reach, or None; dsp: multiplier blocks at most, or None.
     """
 
     device: str = "xcup"
@@ -74,16 +75,23 @@ class Plan:
 
     @cached_property
     def resources(self) -> Resources:
-        """Estimated resources of all stages."""
-        return sum(self.stage_resources.values(), Resources())
+        """Estimated resources of all stages and FIFOs."""
+        device = DEVICES[self.target.device]
+        fifos = (device.fifo(s.depth, s.elements.width) for s in self.network.streams)
+        return sum((*self.stage_resources.values(), *fifos), Resources())
 
     @cached_property
     def multipliers(self) -> int:
         return sum(stage.multipliers for stage in self.network.stages)
 
 
-def make_plan(graph: Graph, target: Target = Target(), foldings: dict[str, Folding] | None = None) -> Plan:
-    """Graph -> Plan: the passes in their order.
+def make_plan(
+    graph: Graph,
+    target: Target = Target(),
+    foldings: dict[str, Folding] | None = None,
+    size: Callable[[Network], Network] = size_streams,
+) -> Plan:
+    """Graph -> Plan: the passes in their order. ``size`` gives the streams their depths (a sweep knows many already).
 
     1. verify      rules and ranges of the graph hold (everything below relies on them)
     2. folding     parallelism of each node, for the target's rate or budget
@@ -91,9 +99,10 @@ def make_plan(graph: Graph, target: Target = Target(), foldings: dict[str, Foldi
     4. depths      of every stream; needs all stages
     """
     verify(graph)
+    device = DEVICES[target.device]
     if foldings is None:
         if target.fps is not None:
-            foldings = fold_for_cycles(graph, max(1, int(target.clock_mhz * 1e6 / target.fps)))
+            foldings = fold_for_cycles(graph, max(1, int(target.clock_mhz * 1e6 / target.fps)), device)
         else:
-            foldings = fold_for_multipliers(graph, target.dsp or DEFAULT_MULTIPLIERS)
-    return Plan(graph, target, foldings, size_streams(build_network(graph, foldings)))
+            foldings = fold_for_dsps(graph, target.dsp or DEFAULT_DSPS, device)
+    return Plan(graph, target, foldings, size(build_network(graph, foldings)))

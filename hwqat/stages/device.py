@@ -1,8 +1,13 @@
-"""What a device offers: the width of its multipliers and the size of its memories."""
+"""What a device offers: the width of its multipliers and the size of its memories.
+
+Estimates follow hls/rtl block by block: registers that the SystemVerilog names, one LUT for each bit of an
+adder, a choice or a comparison.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -13,8 +18,8 @@ class Device:
         name: as in ``--target``; part: a member, for the vendor's tools.
         wide, narrow: signed operands of a multiplier block, in bits.
         packs: whether it computes several narrow products that share an operand in one block.
-        bram_bits: of one block RAM; bram_shapes: its (depth, width) shapes.
-        lutram: (depth, width in bits, LUTs) of the smallest memory made of LUTs.
+        bram: (depth, width) of each shape of a block RAM of 18 kbit.
+        lutram: (depth, LUTs per bit of width) of each memory made of LUTs; rom: likewise, written never.
     """
 
     name: str
@@ -22,9 +27,9 @@ class Device:
     wide: int
     narrow: int
     packs: bool
-    bram_bits: int
-    bram_shapes: tuple[tuple[int, int], ...]
-    lutram: tuple[int, int, int]
+    bram: tuple[tuple[int, int], ...]
+    lutram: tuple[tuple[int, float], ...]
+    rom: tuple[tuple[int, float], ...]
 
     def products_per_dsp(self, shared_bits: int, other_bits: int) -> int:
         """Products ``x * w_i`` with one ``x`` that a multiplier computes at once.
@@ -37,6 +42,34 @@ class Device:
         pitch = shared_bits + other_bits
         return max(1, 1 + (self.wide - 1 - other_bits) // pitch)
 
+    def in_luts(self, a_bits: int, b_bits: int) -> bool:
+        """Whether a product of signed numbers is too small for a multiplier block."""
+        return a_bits + b_bits <= SMALL_PRODUCT or min(a_bits, b_bits) <= 1
+
+    def dot(self, outputs: int, terms: int, shared_bits: int, other_bits: int) -> Resources:
+        """Multipliers of ``outputs`` sums of ``terms`` products; the outputs share their terms' ``x``."""
+        if min(shared_bits, other_bits) <= 1:
+            return Resources(lut=outputs * terms * max(shared_bits, other_bits))
+        if self.in_luts(shared_bits, other_bits):
+            return Resources(lut=outputs * terms * shared_bits * other_bits)
+        packed = self.products_per_dsp(shared_bits, other_bits)
+        blocks = self.dsps_of_product(shared_bits, other_bits)
+        return Resources(dsp=-(-outputs // packed) * terms * blocks)
+
+    def memory(self, depth: int, width: int, rom: bool = False) -> Resources:
+        """A memory with one write and one read port: LUTs, or block RAM where that is worth it."""
+        shapes = self.rom if rom else self.lutram
+        lut = ceil(min(-(-depth // d) * width * cost for d, cost in shapes))
+        bram = min(-(-depth // d) * -(-width // w) for d, w in self.bram)
+        return Resources(lut=lut) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
+
+    def fifo(self, depth: int, width: int) -> Resources:
+        """A FIFO: two registers, or a memory and an output register."""
+        if depth == 2:
+            return Resources(lut=width + 3, ff=2 * width + 2)
+        bits = (depth - 1).bit_length()
+        return self.memory(depth - 1, width) + Resources(lut=4 * bits + 4, ff=width + 3 * bits + 1)
+
     def dsps_of_product(self, a_bits: int, b_bits: int) -> int:
         """Blocks of one product of two signed numbers: each operand is cut into pieces that fit."""
         either = ((a_bits, b_bits), (b_bits, a_bits))
@@ -48,15 +81,21 @@ def _pieces(bits: int, width: int) -> int:
     return 1 if bits <= width else 1 + -(-(bits - width) // (width - 1))
 
 
+#: Products of at most so many bits are made of LUTs, as synthesis does by itself.
+SMALL_PRODUCT = 8
+#: A memory goes into block RAM when it saves more LUTs than this for each.
+LUTS_PER_BRAM = 192
+
 _RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-_DP16KD = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+_LUT6_RAM, _LUT6_ROM = ((32, 8 / 14), (64, 8 / 7)), ((64, 1.0),)
+_LUT4_RAM, _LUT4_ROM = ((16, 1.5),), ((16, 1.0),)
 
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, 18432, _RAMB18, (64, 1, 1)),
-        Device("xc7", "xc7z020clg400-1", 25, 18, False, 18432, _RAMB18, (64, 1, 1)),
-        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, 18432, _DP16KD, (16, 4, 4)),
+        Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, _RAMB18, _LUT6_RAM, _LUT6_ROM),
+        Device("xc7", "xc7z020clg400-1", 25, 18, False, _RAMB18, _LUT6_RAM, _LUT6_ROM),
+        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM),
     )
 }
 

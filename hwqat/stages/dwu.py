@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .base import Elements, Stage
 from .device import Resources
-from .mvu import weight_rom
+from .mvu import sums, weight_rom
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,16 +29,19 @@ class Dwu(Stage):
     acc_bits: int
 
     @classmethod
-    def of(cls, name, node, x, folding):
+    def of(cls, name, node, x, folding, constants=True):
         pe, taps = folding.pe, folding.taps
         channels, kh, kw, _ = node.weight.shape
         groups, folds = channels // pe, kh * kw // taps
-        values = node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+        roms = ()
+        if constants:
+            values = node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+            roms = (weight_rom(values, node.weight_bits),)
         pixels = node.out.pixels
         return cls(name=name, node=node.name, module=node.module, cycles=pixels * groups * folds, pixels=pixels,
                    groups=groups, folds=folds, pe=pe, taps=taps, in_bits=x.bits, in_signed=x.signed,
                    weight_bits=node.weight_bits, acc_bits=node.out.bits,
-                   roms=(weight_rom(values, node.weight_bits),))  # fmt: skip
+                   roms=roms)  # fmt: skip
 
     @property
     def multipliers(self):
@@ -54,4 +57,7 @@ class Dwu(Stage):
 
     def resources(self, device):
         """No two products share an operand."""
-        return Resources(dsp=self.multipliers)
+        words, terms = self.groups * self.folds, self.pe * self.taps
+        total = device.dot(1, terms, self.in_bits + (not self.in_signed), self.weight_bits)
+        total += sums(self, self.taps) + device.memory(words, terms * self.weight_bits, rom=True)
+        return total + Resources(lut=3 * words.bit_length() + 10, ff=terms * self.in_bits + 2 * words.bit_length() + 10)

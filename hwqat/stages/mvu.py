@@ -30,21 +30,25 @@ class Mvu(Stage):
     acc_bits: int
 
     @classmethod
-    def of(cls, name, node, x, folding):
+    def of(cls, name, node, x, folding, constants=True):
+        """The unit of a node; without ``constants`` it has no ROM, which is enough for estimates."""
         weight = node.weight if node.weight.ndim == 4 else node.weight[:, None, None, :]
         groups = getattr(node, "groups", 1)
         oc, kh, kw, ic = weight.shape
         pe, lanes, taps = folding.pe, folding.lanes, folding.taps
         repeats, beats = oc // groups // pe, ic // lanes
-        split = weight.reshape(groups, repeats, pe, kh * kw, beats, lanes)
-        order = (0, 1, 4, 2, 3, 5) if taps > 1 else (0, 1, 3, 4, 2, 5)
         folds = kh * kw // taps * beats
-        values = split.transpose(order).reshape(groups * repeats * folds, pe, taps * lanes)
+        roms = ()
+        if constants:
+            split = weight.reshape(groups, repeats, pe, kh * kw, beats, lanes)
+            order = (0, 1, 4, 2, 3, 5) if taps > 1 else (0, 1, 3, 4, 2, 5)
+            values = split.transpose(order).reshape(groups * repeats * folds, pe, taps * lanes)
+            roms = (weight_rom(values, node.weight_bits),)
         pixels = node.out.pixels
         return cls(name=name, node=node.name, module=node.module, cycles=pixels * groups * repeats * folds,
                    pixels=pixels, groups=groups, repeats=repeats, folds=folds, pe=pe, simd=taps * lanes,
                    in_bits=x.bits, in_signed=x.signed, weight_bits=node.weight_bits, acc_bits=node.out.bits,
-                   roms=(weight_rom(values, node.weight_bits),))  # fmt: skip
+                   roms=roms)  # fmt: skip
 
     @property
     def multipliers(self):
@@ -58,10 +62,35 @@ class Mvu(Stage):
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.acc_bits, True)
 
+    @property
+    def buffer_bits(self) -> int:
+        """Of the two halves in which an input used ``repeats`` times is kept."""
+        return 2 * self.folds * self.simd * self.in_bits if self.repeats > 1 else 0
+
     def resources(self, device):
         """Products of one input share it, so the ``pe`` weights of a lane are packed."""
-        packed = device.products_per_dsp(self.in_bits + (not self.in_signed), max(2, self.weight_bits))
-        return Resources(dsp=-(-self.pe // packed) * self.simd)
+        words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
+        total = device.dot(self.pe, self.simd, self.in_bits + (not self.in_signed), self.weight_bits)
+        total += sums(self, self.simd) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
+        total += Resources(lut=3 * words.bit_length() + 10, ff=beat + 2 * words.bit_length() + 10)
+        if self.repeats > 1:
+            control = 3 * self.folds.bit_length() + 2 * self.repeats.bit_length()
+            total += device.memory(2 * self.folds, beat) + Resources(lut=2 * control + 10, ff=beat + control + 5)
+        return total
+
+
+def sums(stage, terms: int) -> Resources:
+    """Product registers, adder trees and accumulators of ``pe`` sums of ``terms`` products."""
+    bits = stage.in_bits + (not stage.in_signed) + max(1, stage.weight_bits)
+    lut = ff = 0
+    ff += terms * bits
+    while terms > 1:
+        bits = min(bits + 1, stage.acc_bits)
+        lut += terms // 2 * bits
+        terms = (terms + 1) // 2
+        ff += terms * bits
+    more = stage.acc_bits if stage.folds > 1 else 0
+    return Resources(lut=stage.pe * (lut + more), ff=stage.pe * (ff + stage.acc_bits))
 
 
 def weight_rom(values, bits: int) -> Rom:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Elements, Stage
+from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,6 +26,10 @@ class Width(Stage):
     def elements_out(self) -> Elements:
         return Elements(self.lanes_out, self.bits, self.signed)
 
+    def resources(self, device):
+        wide = max(self.lanes_in, self.lanes_out) * self.bits
+        return Resources(lut=wide // (1 + (self.lanes_in < self.lanes_out)) + 8, ff=wide + 4)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fork(Stage):
@@ -32,6 +37,9 @@ class Fork(Stage):
 
     kind = "fork"
     elements: Elements
+
+    def resources(self, device):
+        return Resources(lut=3 * len(self.outputs), ff=len(self.outputs))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,3 +62,7 @@ class Concat(Stage):
                    pixels=node.out.pixels, beats=tuple(x.channels // pe for x in xs),
                    ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
                    elements_out=Elements(pe, node.out.bits, node.out.signed))  # fmt: skip
+
+    def resources(self, device):
+        count = max(self.beats).bit_length()
+        return Resources(lut=self.elements_out.width * (len(self.ins) + 1) // 2 + 2 * count + 6, ff=len(self.ins) + count)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Elements, Stage
+from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,6 +46,9 @@ class Pool(Stage):
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.out_bits, self.out_signed)
 
+    def resources(self, device):
+        return _reduction(self, self.taps - 1 + (self.folds > 1), self.pe * self.taps * self.in_bits)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GlobalPool(Stage):
@@ -72,3 +76,19 @@ class GlobalPool(Stage):
     @property
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.out_bits, self.out_signed)
+
+    @property
+    def buffer_bits(self) -> int:
+        """Of the results so far."""
+        return self.groups * self.pe * self.out_bits
+
+    def resources(self, device):
+        control = Resources(lut=2 * (self.pixels.bit_length() + self.groups.bit_length()) + 6,
+                            ff=self.pixels.bit_length() + self.groups.bit_length())  # fmt: skip
+        return _reduction(self, 1, 0) + device.memory(self.groups, self.pe * self.out_bits) + control
+
+
+def _reduction(stage, pairs: int, ff: int) -> Resources:
+    """``pairs`` additions or comparisons (with a choice each) of every channel."""
+    each = stage.out_bits * (2 if stage.reduce == "max" else 1)
+    return Resources(lut=stage.pe * pairs * each + 6, ff=ff + stage.pe * (pairs + 1) * stage.out_bits + 6)

@@ -66,8 +66,18 @@ class Requant(Stage):
     def resources(self, device):
         bits = [x.bits + (not x.signed) for x in self.ins]
         factors = [self.rom(f"factor_{i}") for i in range(len(self.ins))]
-        dsp = sum(device.dsps_of_product(b, m.bits + (not m.signed)) for b, m in zip(bits, factors))
-        return Resources(dsp=self.pe * dsp)
+        products = [(b, m.bits + (not m.signed)) for b, m in zip(bits, factors)]
+        kept = max(1, self.sum_bits - max(0, self.frac))
+        total = Resources(
+            lut=self.pe * (len(self.ins) * self.sum_bits + 3 * kept + self.out_bits) + 3 * self.groups.bit_length() + 10,
+            ff=self.pe * (sum(bits) + sum(a + b for a, b in products) + 2 * self.sum_bits + kept + self.out_bits)
+            + self.groups.bit_length() + 6,
+        )
+        for a, b in products:
+            total += device.dot(1, self.pe, a, b)
+        for rom in self.roms:
+            total += device.memory(rom.depth, rom.width * rom.bits, rom=True)
+        return total
 
 
 def _words(values, groups: int, pe: int):

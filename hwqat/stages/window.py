@@ -26,6 +26,7 @@ import numpy as np
 
 from ..errors import HwqatError
 from .base import Elements, Stage
+from .device import Resources
 
 #: Trips between the write of a beat into the line buffer and its first use: more than the depth of
 #: an HLS pipeline between the two, so that no read-after-write hazard is real.
@@ -96,6 +97,30 @@ class Window(Stage):
     @property
     def elements_out(self) -> Elements:
         return Elements(self.lanes * self.taps, self.bits, self.signed)
+
+    @property
+    def buffer_bits(self) -> int:
+        """Of the line buffer."""
+        return self.rows * self.width * self.beats_per_pixel * self.lanes * self.bits
+
+    def resources(self, device):
+        beat, number = self.lanes * self.bits, (self.rows + self.height).bit_length() + self.width.bit_length()
+        number += self.beats_per_pixel.bit_length()
+        control = Resources(lut=14 * number + 40, ff=10 * number + 20)
+        if self.taps == 1:
+            return device.memory(self.rows * self.width * self.beats_per_pixel, beat) + control + Resources(lut=beat, ff=2 * beat)
+        banks, kernel = self.rows * self.columns, self.geometry.kernel
+        bank = device.memory(-(-self.width // self.columns) * self.beats_per_pixel, beat)
+        total = control + Resources(lut=kernel[1] * (number + 12), ff=kernel[1] * number + self.columns * number)
+        for _ in range(banks):
+            total += bank
+        choose = self.rows * kernel[1] * beat * _choice(self.columns) + self.taps * beat * (_choice(self.rows) + 1)
+        return total + Resources(lut=choose, ff=banks * beat + self.taps * beat)
+
+
+def _choice(ways: int) -> int:
+    """LUTs that choose one of ``ways`` bits: four each."""
+    return -(-(ways - 1) // 3)
 
 
 def _power_of_two(n: int) -> int:

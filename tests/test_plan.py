@@ -1,0 +1,252 @@
+"""The plan: foldings are optimal, depths are enough and tight, resources and reports add up."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from networks import Net, basic, inverted, mobilenetv2_graph, resnet20_graph
+
+from hwqat.errors import HwqatError
+from hwqat.ops import Concat, Conv2d, Geometry, MaxPool, Output
+from hwqat.passes import Target, make_plan
+from hwqat.passes.depths import size_streams
+from hwqat.passes.elimination import minimise
+from hwqat.passes.folding import cost, fold_for_cycles, fold_for_dsps
+from hwqat.passes.network import build_network, conversions
+from hwqat.passes.report import plan_json, plan_table
+from hwqat.sim.cycles import Model, simulate
+from hwqat.stages.device import DEVICES, Resources
+
+RATE = Target(fps=1e6 * 200 / 2**15)  # one frame per 2**15 cycles
+
+
+def chain():
+    """Lanes that do not divide each other: 6 channels, then 4, then 3."""
+    net = Net(8)
+    y = net.requant(net.conv(net.input(3, 2, 2), 6, 1), relu=True)
+    y = net.requant(net.conv(y, 4, 2, padding=0))
+    net.add(Output.make("y", y.out))
+    return net.finish("chain")
+
+
+def residual():
+    net = Net(8)
+    x = net.requant(net.input(4, 4, 2), module="in")
+    net.add(Output.make("y", basic(net, x, 4, 2, "block").out))
+    return net.finish("residual")
+
+
+def joined():
+    """A fork into a pool and a depthwise convolution, which meet in a concatenation."""
+    net = Net(4)
+    x = net.requant(net.input(4, 3, 6))
+    pooled = net.add(MaxPool.make("pool", x.out, Geometry((2, 2), padding=(0, 0, 1, 1))))
+    deep = net.requant(net.conv(x, 6, 3, groups=6))
+    net.add(Output.make("y", net.add(Concat.make("both", [pooled.out, deep.out])).out))
+    return net.finish("joined")
+
+
+SMALL = {make.__name__: make for make in (chain, residual, joined)}
+
+
+def spent(graph, foldings, device):
+    """(cycles, cost, DSPs) of the stages of a folded graph."""
+    stages = build_network(graph, foldings).stages
+    total = sum((stage.resources(device) for stage in stages), Resources())
+    return max(stage.cycles for stage in stages), cost(total), total.dsp
+
+
+def every_folding(graph, device, limit=250):
+    """(cycles, cost, DSPs) of all combinations; of a random ``limit`` of them where there are more."""
+    names = [node.name for node in graph.nodes]
+    options = [node.foldings(graph.ins(node)) for node in graph.nodes]
+    count = int(np.prod([len(o) for o in options], dtype=object))
+    if count <= limit:
+        picks = product(*options)
+    else:
+        rng = np.random.default_rng(0)
+        picks = ([o[rng.integers(len(o))] for o in options] for _ in range(limit))
+    return [spent(graph, dict(zip(names, pick)), device) for pick in picks]
+
+
+@pytest.mark.parametrize("device", ["xcup", "ecp5-85k"])
+@pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
+def test_foldings_are_optimal(make, device):
+    """Against all combinations (a random part of them for the larger graphs)."""
+    graph, device = make(), DEVICES[device]
+    every = every_folding(graph, device)
+    for cycles in sorted({took for took, _, _ in every})[::5]:
+        took, price, _ = spent(graph, fold_for_cycles(graph, cycles, device), device)
+        assert took <= cycles
+        assert price <= min(price for took, price, _ in every if took <= cycles)
+    for budget in sorted({dsp for _, _, dsp in every})[::4]:
+        took, price, dsp = spent(graph, fold_for_dsps(graph, budget, device), device)
+        assert dsp <= budget
+        assert (took, price) <= min((took, price) for took, price, dsp in every if dsp <= budget)
+
+
+def test_brute_force_covers_the_smallest_graph_completely():
+    """There, the solver's choice is one of the combinations: the best, not better than possible."""
+    net = Net(8)
+    net.add(Output.make("y", net.requant(net.conv(net.input(2, 2, 2), 6, 1)).out))
+    graph, device = net.finish("tiny"), DEVICES["xcup"]
+    every = every_folding(graph, device, limit=10**6)
+    for cycles in sorted({took for took, _, _ in every}):
+        _, price, _ = spent(graph, fold_for_cycles(graph, cycles), device)
+        assert price == min(price for took, price, _ in every if took <= cycles)
+    for budget in sorted({dsp for _, _, dsp in every}):
+        took, price, _ = spent(graph, fold_for_dsps(graph, budget), device)
+        assert (took, price) == min((took, price) for took, price, dsp in every if dsp <= budget)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_elimination_is_exact(seed):
+    rng = np.random.default_rng(seed)
+    names = [f"v{i}" for i in range(5)]
+    unary = {name: rng.integers(0, 50, rng.integers(1, 5)) for name in names}
+    pairs = {
+        (a, b): rng.integers(0, 50, (len(unary[a]), len(unary[b])))
+        for i, a in enumerate(names) for b in names[i:] if rng.random() < 0.6
+    }  # fmt: skip
+    total = lambda pick: sum(u[pick[n]] for n, u in unary.items()) + sum(t[pick[a], pick[b]] for (a, b), t in pairs.items())  # noqa: E731
+    picked, least = minimise(unary, pairs)
+    assert total(picked) == least == min(total(dict(zip(names, p))) for p in product(*(range(len(u)) for u in unary.values())))
+
+
+def test_converters_keep_the_pace():
+    assert conversions(4, 4, 96, 10) == ()
+    assert conversions(8, 2, 96, 10) == (2,)
+    assert conversions(6, 4, 96, 48) == (2, 4)
+    assert conversions(6, 4, 96, 47) == (12, 4)
+
+
+def test_what_cannot_be_had():
+    graph = chain()
+    with pytest.raises(HwqatError, match=r"^chain needs at least \d+ DSPs on xcup, more than the 1 given$"):
+        fold_for_dsps(graph, 1)
+    with pytest.raises(HwqatError, match=r"^node 'x' needs at least 6 cycles a frame; 5 were asked for$"):
+        fold_for_cycles(graph, 5)
+
+
+def test_what_a_multiplier_holds():
+    up, seven = DEVICES["xcup"], DEVICES["xc7"]
+    assert [up.products_per_dsp(x, w) for x, w in ((8, 8), (9, 8), (4, 4), (5, 4), (16, 8), (12, 12))] == [2, 2, 3, 3, 1, 1]
+    assert seven.products_per_dsp(8, 8) == 1
+    assert [up.dsps_of_product(x, m) for x, m in ((27, 18), (18, 27), (28, 18), (27, 32), (32, 32))] == [1, 1, 2, 2, 4]
+    assert up.dot(8, 9, 9, 8) == Resources(dsp=36)
+    assert up.dot(8, 9, 4, 4).dsp == 0
+
+
+@pytest.mark.parametrize("shared, other", [(8, 8), (9, 8), (6, 6), (5, 4), (4, 5)])
+def test_packed_products_are_exact(shared, other):
+    """One multiplication of ``wide`` x ``narrow`` bits gives every product of the pack, borrow corrected."""
+    device = DEVICES["xcup"]
+    count, pitch = device.products_per_dsp(shared, other), shared + other
+    ends = lambda bits: np.array([-(1 << (bits - 1)), -1, 0, 1, (1 << (bits - 1)) - 1], dtype=np.int64)  # noqa: E731
+    x, *w = np.meshgrid(ends(shared), *[ends(other)] * count)
+    word = sum(wi << (i * pitch) for i, wi in enumerate(w))
+    assert np.abs(word).max() < 1 << (device.wide - 1)
+    left = word * x
+    for wi in w:
+        low = ((left + (1 << (pitch - 1))) & ((1 << pitch) - 1)) - (1 << (pitch - 1))  # signed low bits
+        assert np.array_equal(low, wi * x)
+        left = (left - low) >> pitch
+
+
+def test_resnet20_reaches_its_number():
+    """One frame per 2**15 cycles with at most 660 DSP48E2, requantise included, in seconds."""
+    plan = make_plan(resnet20_graph(), RATE)
+    assert plan.cycles == 2**15
+    assert plan.resources.dsp <= 660
+    assert all(stage.resources(DEVICES["xcup"]).dsp > 0 for stage in plan.network.stages if stage.kind == "mvu")
+    timing = simulate(plan.network, 4)
+    assert timing.deadlock is None
+    assert timing.steady == 2**15
+
+
+@pytest.mark.slow
+def test_mobilenetv2_plan():
+    plan = make_plan(mobilenetv2_graph(), RATE)
+    assert plan.cycles <= 2**15
+    assert plan.macs / plan.cycles / plan.resources.dsp >= 1.69
+    timing = simulate(plan.network, 4)
+    assert timing.deadlock is None
+    assert timing.steady == plan.cycles
+
+
+def waits(network):
+    return [stream for stream in network.streams if "branch" in stream.why and stream.min_depth > 2]
+
+
+@pytest.mark.parametrize("build", [residual, lambda: two_blocks(8), lambda: two_blocks(4)], ids=["residual", "mixed", "narrow"])
+@pytest.mark.parametrize("dsp", [20, 40, 200])
+def test_least_depths_are_enough_and_tight(build, dsp):
+    """With every FIFO at its least the network keeps the rate of unbounded ones; one less on a branch does not."""
+    plan = make_plan(build(), Target(dsp=dsp))
+    network = size_streams(plan.network, tight=True)
+    model = Model(network)
+    least = {stream.name: stream.min_depth for stream in network.streams}
+    frames = 3 + min(13, 8192 // plan.cycles)
+    free = model.run(frames, depths=dict.fromkeys(least, 1 << 30))
+    timing = model.run(frames, depths=least)
+    assert timing.deadlock is None
+    assert timing.slowest <= max(free.slowest, plan.cycles)
+    for stream in waits(network):
+        tight = model.run(frames, depths=least | {stream.name: stream.min_depth - 1})
+        assert tight.deadlock or tight.slowest > max(free.slowest, plan.cycles), stream.name
+
+
+def two_blocks(bits):
+    net = Net(bits)
+    y = net.requant(net.conv(net.input(8, 8, 2), 4, 3), relu=True)
+    y = inverted(net, basic(net, y, 8, 2, "a"), 8, 1, 2, "b")
+    net.add(Output.make("y", y.out))
+    return net.finish("two_blocks")
+
+
+def test_depths_hold_for_both_back_ends():
+    for stream in make_plan(two_blocks(8), Target(dsp=40)).network.streams:
+        assert stream.depth >= stream.min_depth >= 2
+        assert stream.why
+    for style in ("rtl", "hls"):
+        assert simulate(make_plan(two_blocks(8), Target(dsp=40)).network, 4, style).deadlock is None
+
+
+def test_a_shallow_branch_locks_up_and_says_where():
+    plan = make_plan(two_blocks(8), Target(dsp=40))
+    wait = max(waits(plan.network), key=lambda s: s.min_depth)
+    timing = Model(plan.network).run(2, depths={wait.name: 2})
+    assert timing.deadlock
+    assert wait.name in timing.deadlock
+    assert "waits for a beat of" in timing.deadlock
+
+
+def test_json_and_table_agree_with_the_plan():
+    plan = make_plan(two_blocks(8), Target(dsp=40, clock_mhz=100))
+    facts = plan_json(plan)
+    stable = {"target", "clock_mhz", "macs", "cycles", "dsp", "lut", "bram", "stages", "streams"}
+    assert stable <= facts.keys()
+    assert (facts["target"], facts["clock_mhz"], facts["cycles"]) == ("xcup", 100, plan.cycles)
+    assert facts["macs"] == sum(node.macs(plan.graph.ins(node)) for node in plan.graph.nodes)
+    assert facts["dsp"] == sum(stage["dsp"] for stage in facts["stages"]) <= 40
+    assert [s["name"] for s in facts["stages"]] == [s.name for s in plan.network.stages]
+    names = {s["name"] for s in facts["stages"]} | {p.name for p in (*plan.network.inputs, *plan.network.outputs)}
+    assert all(s["source"] in names and s["sink"] in names for s in facts["streams"])
+    table = plan_table(plan)
+    for stage in plan.network.stages:
+        assert (stage.name in table) == (stage.kind not in ("fork", "width"))
+    assert f"{facts['dsp']} DSP" in table
+
+
+def test_the_same_graph_gives_the_same_plan():
+    assert plan_json(make_plan(two_blocks(8), Target(dsp=40))) == plan_json(make_plan(two_blocks(8), Target(dsp=40)))
+
+
+def test_grouped_convolutions_fold_by_group():
+    net = Net(8)
+    x = net.input(4, 4, 8)
+    weight = net.rng.integers(-127, 128, (12, 3, 3, 2))
+    y = net.add(Conv2d.make("g", x.out, weight, weight_bits=8, groups=4, geometry=Geometry((3, 3), padding=(1,) * 4)))
+    net.add(Output.make("y", y.out))
+    plan = make_plan(net.finish("grouped"), Target(dsp=100))
+    assert simulate(plan.network, 4).steady <= plan.cycles
