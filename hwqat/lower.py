@@ -7,7 +7,7 @@ import torch
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
 from hwqat.nn.model import QatModel
-from hwqat.nn.steps import Logits, Requantise
+from hwqat.nn.steps import Requantise
 
 
 @torch.no_grad()

@@ -110,7 +110,9 @@ class _Placer:
     def _feeds_last(self, call: Call) -> bool:
         """Whether a last layer reads the integers of this call, moved or pooled by maximum at most."""
         return any(
-            self._is_last(user) if user.kind in PRODUCTS else user.kind in ("pass", "flatten", "max", "clip") and self._feeds_last(user)
+            self._is_last(user)
+            if user.kind in PRODUCTS
+            else user.kind in ("pass", "flatten", "max", "clip") and self._feeds_last(user)
             for user in self.users[call.name]
         )
 
@@ -143,7 +145,8 @@ class _Placer:
 
     def _add_affine(self, kind: type[Step], path: str, value: _Value, **details) -> str:
         name = self._add_step(
-            kind, path, value.block, [source for source, _ in value.operands], chains=[chain for _, chain in value.operands],
+            kind, path, value.block, [source for source, _ in value.operands],
+            chains=[chain for _, chain in value.operands],
             rescale=Rescale.parse(self.scheme.rescale), rounding=Rounding(self.scheme.rounding), **details,
         )  # fmt: skip
         for _, chain in value.operands:
@@ -154,7 +157,9 @@ class _Placer:
     def _quantiser(self, call: Call, value: _Value, path: str) -> ActQuantiser:
         """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
         sources = [self.steps[source] for source, _ in value.operands]
-        only_norm = not value.clipped and len(sources) == 1 and isinstance(sources[0], (Input, Requantise, MaxPool, Concat))
+        only_norm = (
+            not value.clipped and len(sources) == 1 and isinstance(sources[0], (Input, Requantise, MaxPool, Concat))
+        )
         layer = self.scheme.layer(
             path, first=self.depth[call.name] <= 1 and call.kind != "average", last=self._feeds_last(call)
         )
@@ -180,7 +185,9 @@ class _Placer:
 
     def _conv(self, call: Call, x: _Value) -> _Value:
         layer = self._quantised_layer(call, QuantConv2d)
-        name = self._add_step(Conv2d, call.path, call.block, [self._read(call)], layer=layer, geometry=call.params["geometry"])
+        name = self._add_step(
+            Conv2d, call.path, call.block, [self._read(call)], layer=layer, geometry=call.params["geometry"]
+        )
         return self._sum(call, name, layer)
 
     def _linear(self, call: Call, x: _Value) -> _Value:
@@ -188,7 +195,9 @@ class _Placer:
         if len(call.shape) != 1:
             raise HwqatError(f"linear layer {call.path!r} must read vectors (N, C), not images; flatten them first")
         source = self._read(call)
-        name = self._add_step(Linear, call.path, call.block, [source], layer=layer, flattened=self.values[call.inputs[0]].flattened)
+        name = self._add_step(
+            Linear, call.path, call.block, [source], layer=layer, flattened=self.values[call.inputs[0]].flattened
+        )
         return self._sum(call, name, layer)
 
     def _read(self, call: Call, index: int = 0) -> str:
@@ -207,7 +216,9 @@ class _Placer:
 
     def _norm(self, call: Call, x: _Value) -> _Value:
         if self.values[call.inputs[0]].flattened is not None:
-            raise HwqatError(f"batch norm {call.path!r} stands behind a flattened image; put it in front of the flattening")
+            raise HwqatError(
+                f"batch norm {call.path!r} stands behind a flattened image; put it in front of the flattening"
+            )
         return self._affine(call, x, Norm(call.module, call.path))
 
     def _normalise(self, call: Call, x: _Value) -> _Value:
@@ -268,11 +279,15 @@ class _Placer:
             return self.values[call.inputs[0]]
         path = call.path if call.module is not None else _join(call.path, "max")
         name = self._add_step(MaxPool, path, call.block, [source], geometry=call.params["geometry"])
-        return replace(self.values[call.inputs[0]], operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block)
+        return replace(
+            self.values[call.inputs[0]], operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block
+        )
 
     def _concat(self, call: Call, *xs: _Value) -> _Value:
         if len(call.shape) != 3:
-            raise HwqatError(f"a concatenation of vectors in {call.path or 'the network'!r}; concatenate images, before flattening")
+            raise HwqatError(
+                f"a concatenation of vectors in {call.path or 'the network'!r}; concatenate images, before flattening"
+            )
         path = _unique(_join(call.path, "concat_q"), self.paths)
         self.paths.add(path)
         pending = [self.values[name] for name in call.inputs if self.values[name].ready is None]
@@ -280,7 +295,10 @@ class _Placer:
         caps = {x.cap for x in pending}
         bits = self.scheme.layer(path, last=self._feeds_last(call)).act_bits
         shared = ACT_QUANTISERS[self.scheme.activations](
-            bits, not unsigned, 0.0 if unsigned else -INF, caps.pop() if len(caps) == 1 and len(pending) == len(xs) else INF
+            bits,
+            not unsigned,
+            0.0 if unsigned else -INF,
+            caps.pop() if len(caps) == 1 and len(pending) == len(xs) else INF,
         )
         names = [self._share(name, shared, path) for name in call.inputs]
         name = self._add_step(Concat, _join(call.path, "concat"), call.block, names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -94,16 +95,14 @@ def _observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[
         model.train(training)
 
 
-class Normalize(Normalise):
-    """`Normalise` under the name that tracing knows."""
-
-
 class _Normalised(nn.Module):
+    """A float network behind the normalisation of its images."""
+
     def __init__(self, mean, std, net: nn.Module) -> None:
         super().__init__()
         if mean is None or std is None:
             raise HwqatError("prepare needs mean and std together")
-        self.normalise = Normalize(mean, std)
+        self.normalise = Normalise(mean, std)
         self.net = net
 
     def forward(self, x):
@@ -111,7 +110,6 @@ class _Normalised(nn.Module):
 
 
 def _without_prefix(call: Call) -> Call:
-    from dataclasses import replace
-
-    strip = lambda path: path.removeprefix("net").removeprefix(".")  # noqa: E731
-    return replace(call, path=strip(call.path), block=strip(call.block))
+    """The call with the user's own paths, which `_Normalised` put behind "net"."""
+    path, block = (path.removeprefix("net").removeprefix(".") for path in (call.path, call.block))
+    return replace(call, path=path, block=block)

@@ -91,7 +91,8 @@ def test_eval_is_golden_for_every_rounding(digitnet, rounding):
 
 def test_eval_is_golden_for_mixed_bits(digitnet):
     layers = {
-        "stem.*": {"weight_bits": 1}, "blocks.0.*": {"act_bits": 13, "weight_bits": 16}, "blocks.1.*": {"weight_bits": 1},
+        "stem.*": {"weight_bits": 1}, "blocks.0.*": {"act_bits": 13, "weight_bits": 16},
+        "blocks.1.*": {"weight_bits": 1},
         "blocks.2.relu1": {"act_bits": 1}, "blocks.4.*": {"act_bits": 3, "weight_bits": 5, "per_channel": True},
     }  # fmt: skip
     model = prepared(digitnet, Scheme(weight_bits=7, act_bits=6, layers=layers), (1, 8, 8), DIGITS)
@@ -175,7 +176,9 @@ def test_training_with_rounded_constants_sees_what_hardware_computes(digitnet, b
 
 
 def test_rounded_constants_need_a_quantised_network(digitnet):
-    model = prepared(digitnet, Scheme(train_constants=True, layers={"blocks.2.relu1": {"act_bits": 32}}), (1, 8, 8), DIGITS)
+    model = prepared(
+        digitnet, Scheme(train_constants=True, layers={"blocks.2.relu1": {"act_bits": 32}}), (1, 8, 8), DIGITS
+    )
     with pytest.raises(HwqatError, match="cannot be trained with rounded constants: layer 'blocks.2.relu1'"):
         model.train()(images((1, 8, 8), 2, DIGITS) / 8)
 
@@ -251,7 +254,9 @@ def test_a_copy_is_independent(digitnet):
 
 def test_signed_and_unsigned_inputs():
     torch.manual_seed(1)
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 3 * 3, 5, bias=False))
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 3 * 3, 5, bias=False)
+    )
     grid = Grid(bits=3, signed=False, lo=0, hi=5, scale=0.2)
     model = prepared(net, Scheme(), (1, 8, 8), grid)
     count, graph = differences(model, images((1, 8, 8), 10, grid, 4))
@@ -273,11 +278,16 @@ def test_float_layers_evaluate_and_refuse_to_lower(digitnet):
     layers = {"blocks.2.*": {"act_bits": 32}, "blocks.1.expand": {"weight_bits": 32}}
     model = prepared(digitnet, Scheme(16, 16, 16, 16, 16, 16, layers=layers), (1, 8, 8), DIGITS).eval()
     x = images((1, 8, 8), 20, DIGITS, 9) / 8
-    with pytest.warns(UserWarning, match="evaluated in float, not in integers: layer 'blocks.1.expand': its weights have 32 bits; layer"):
+    with pytest.warns(
+        UserWarning,
+        match="evaluated in float, not in integers: layer 'blocks.1.expand': its weights have 32 bits; layer",
+    ):
         got = model(x)
     wanted = digitnet(x)
     assert (got - wanted).abs().max() < 0.01 * wanted.abs().max()
-    message = "cannot be lowered: layer 'blocks.1.expand': its weights have 32 bits; layer 'blocks.2.relu1': its activations"
+    message = (
+        "cannot be lowered: layer 'blocks.1.expand': its weights have 32 bits; layer 'blocks.2.relu1': its activations"
+    )
     with pytest.raises(HwqatError, match=message):
         lower(model)
     with pytest.raises(HwqatError, match="cannot be evaluated in integers"):

@@ -68,7 +68,9 @@ def test_branch_as_accumulator(digitnet):
 
 
 def test_bits_of_layers(digitnet):
-    scheme = Scheme.uniform(4, layers={"blocks.3.*": {"weight_bits": 6, "act_bits": 5}, "blocks.3.project.conv": {"weight_bits": 2}})
+    scheme = Scheme.uniform(
+        4, layers={"blocks.3.*": {"weight_bits": 6, "act_bits": 5}, "blocks.3.project.conv": {"weight_bits": 2}}
+    )
     model = prepare(digitnet, scheme, digits(), GRID)
     weights = {s.path: s.layer.weight_quantiser.bits for s in model.steps if hasattr(s, "layer")}
     assert weights["stem.conv"] == weights["head.fc"] == 8
@@ -152,8 +154,9 @@ def test_all_that_is_unsupported_is_named_at_once():
     with pytest.raises(HwqatError) as error:
         prepare(Odd(), Scheme(), torch.zeros(1, 3, 8, 8))
     assert str(error.value) == (
-        "Odd has 5 operation(s) that hwqat does not support: GELU at 'act': use ReLU; LayerNorm at 'norms.0': use BatchNorm2d; "
-        "silu at 'the top': use ReLU6; mul at 'the top': use a batch norm for a scale; "
+        "Odd has 5 operation(s) that hwqat does not support: GELU at 'act': use ReLU; "
+        "LayerNorm at 'norms.0': use BatchNorm2d; "
+        "silu at 'the top': use ReLU6; mul at 'the top': use a batch norm for a scale or a shift; "
         "add at 'the top': an addition of a constant; use a bias or a batch norm"
     )
 
@@ -207,7 +210,11 @@ class Spellings(nn.Module):
         a += b
         c = torch.add(c, d).contiguous()
         x = self.drop(a.add(c))
-        return x.mean(dim=[2, 3]), torch.flatten(F.adaptive_avg_pool2d(x, 1), 1), x.mean((-1, -2), keepdim=True).view(x.size(0), -1)
+        return (
+            x.mean(dim=[2, 3]),
+            torch.flatten(F.adaptive_avg_pool2d(x, 1), 1),
+            x.mean((-1, -2), keepdim=True).view(x.size(0), -1),
+        )
 
 
 def test_spellings_become_the_same_calls():

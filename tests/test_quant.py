@@ -303,7 +303,10 @@ def test_calibration_of_nothing_but_zeros(name):
         ({"weights": "foo"}, "the scheme: weights must be one of absmax, .*, not 'foo'"),
         ({"rescale": "33"}, "rescale must be a width of 2..32 bits, W, or a format, W,I, not '33'"),
         ({"rescale": "16,"}, "rescale must be a width .*, not '16,'"),
-        ({"layers": {"a.*": {"bits": 3}}}, "unknown key 'bits' in the scheme's layers 'a.\\*'; known are weight_bits, .*"),
+        (
+            {"layers": {"a.*": {"bits": 3}}},
+            "unknown key 'bits' in the scheme's layers 'a.\\*'; known are weight_bits, .*",
+        ),
         ({"layers": {"a": {"act_bits": 0}}}, "the scheme's layers 'a': act_bits must be 1..16, .*, not 0"),
         ({"layers": {"a": 3}}, "the scheme's layers 'a' must be a table of keys, not 3"),
     ],
@@ -396,7 +399,8 @@ def test_torch_requantise_equals_the_contract(data):
     if max(-min(made.lows), max(made.highs)) >= 1 << 62 or made.frac > 62:
         return  # what verify() refuses
     xs = [rng.integers(-r, r + 1, (3, channels, 4, 2)) for r in reach]
-    wanted = requantise([x.transpose(0, 2, 3, 1) for x in xs], made.factors, made.bias, factor_fracs=[f.frac for f in made.factor_forms],
+    wanted = requantise([x.transpose(0, 2, 3, 1) for x in xs], made.factors, made.bias,
+                        factor_fracs=[f.frac for f in made.factor_forms],
                         bias_frac=made.bias_form.frac, rounding=rounding, lo=-127, hi=127)  # fmt: skip
     got = exact.requantise([torch.from_numpy(x).double() for x in xs], made, rounding, -127, 127)
     assert np.array_equal(got.permute(0, 2, 3, 1).numpy(), wanted)

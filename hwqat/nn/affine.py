@@ -25,7 +25,9 @@ class Line:
     def apply(self, x: Tensor) -> Tensor:
         """y of a float64 tensor with channels in axis 1."""
         shape = (-1, *[1] * (x.ndim - 2))
-        gain, centre, shift = (torch.from_numpy(v).to(x.device).reshape(shape) for v in (self.gain, self.centre, self.shift))
+        gain, centre, shift = (
+            torch.from_numpy(v).to(x.device).reshape(shape) for v in (self.gain, self.centre, self.shift)
+        )
         return gain * (x - centre) + shift
 
     def add(self, b: np.ndarray) -> Line:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwqat.errors import HwqatError
-from hwqat.fixed import Fixed, Rounding
+from hwqat.fixed import Rounding
 from hwqat.quant.constants import Constants
 
 #: Values of one block on a CPU: 256 KiB in float64.
@@ -31,7 +31,9 @@ def carrier(bound: int, device: torch.device) -> torch.dtype:
     for dtype, limit in LIMIT.items():
         if bound < limit and _trusted(dtype, device.type):
             return dtype
-    raise HwqatError(f"an accumulator may reach {bound}, more than evaluation can carry exactly (2**53); use fewer bits")
+    raise HwqatError(
+        f"an accumulator may reach {bound}, more than evaluation can carry exactly (2**53); use fewer bits"
+    )
 
 
 def conv2d(x: Tensor, weight: Tensor, bound: int, *, stride, padding, dilation, groups) -> Tensor:

@@ -27,7 +27,9 @@ class Spec:
     @classmethod
     def of(cls, channels: int, scale: float, lo: int, hi: int, zero_point: int = 0) -> Spec:
         """An activation: one scale and one range for all channels."""
-        return cls(np.full(channels, float(scale)), np.full(channels, lo, object), np.full(channels, hi, object), zero_point)
+        return cls(
+            np.full(channels, float(scale)), np.full(channels, lo, object), np.full(channels, hi, object), zero_point
+        )
 
     @property
     def channels(self) -> int:

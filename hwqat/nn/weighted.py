@@ -15,7 +15,7 @@ class _Quantised:
     weight_quantiser: WeightQuantiser
 
     def integers(self) -> tuple[np.ndarray, np.ndarray]:
-        """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what training, evaluation and hardware use."""
+        """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what evaluation and hardware use."""
         q, step = self.weight_quantiser.integers(self.weight)
         return q.numpy(), np.broadcast_to(step.numpy(), (len(q),)).astype(np.float64)
 

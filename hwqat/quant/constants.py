@@ -143,7 +143,9 @@ def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> 
         ends = np.stack([m * min(operand.lows), m * max(operand.highs)])
         wide_low, wide_high = wide_low + ends.min(axis=0), wide_high + ends.max(axis=0)
     reach = max(-min(wide_low), max(wide_high))
-    return Constants(np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)), int(reach))
+    return Constants(
+        np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)), int(reach)
+    )
 
 
 def _form(rescale: Rescale, values: np.ndarray) -> Fixed:

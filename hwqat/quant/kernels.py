@@ -28,6 +28,10 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     if a.dtype == b.dtype == torch.float32 and not torch.compiler.is_compiling():
         if a.is_contiguous() and b.is_contiguous():
             return torch.dot(a.view(-1), b.view(-1))
-        if a.ndim == 4 and a.is_contiguous(memory_format=torch.channels_last) and b.is_contiguous(memory_format=torch.channels_last):
+        if (
+            a.ndim == 4
+            and a.is_contiguous(memory_format=torch.channels_last)
+            and b.is_contiguous(memory_format=torch.channels_last)
+        ):
             return torch.dot(a.permute(0, 2, 3, 1).view(-1), b.permute(0, 2, 3, 1).view(-1))
     return (a * b).sum(dtype=torch.promote_types(a.dtype, torch.float32))

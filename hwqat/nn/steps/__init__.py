@@ -7,4 +7,16 @@ from hwqat.nn.steps.product import Conv2d, Linear
 from hwqat.nn.steps.requantise import Logits, Requantise
 from hwqat.nn.steps.shaping import Concat, Flatten
 
-__all__ = ["Concat", "Conv2d", "Flatten", "Input", "Linear", "Logits", "MaxPool", "Output", "Requantise", "Step", "SumPool"]
+__all__ = [
+    "Concat",
+    "Conv2d",
+    "Flatten",
+    "Input",
+    "Linear",
+    "Logits",
+    "MaxPool",
+    "Output",
+    "Requantise",
+    "Step",
+    "SumPool",
+]

@@ -79,9 +79,16 @@ class Conv2d(Product):
 
     def node(self, name, xs, specs):
         weight, step = self.layer.integers()
-        return ops.Conv2d.make(name, xs[0], weight.transpose(0, 2, 3, 1), weight_bits=self.layer.weight_quantiser.stored_bits,
-                               geometry=self.geometry, groups=self.layer.groups, weight_scale=float(step.max()),
-                               module=self.block)  # fmt: skip
+        return ops.Conv2d.make(
+            name,
+            xs[0],
+            weight.transpose(0, 2, 3, 1),
+            weight_bits=self.layer.weight_quantiser.stored_bits,
+            geometry=self.geometry,
+            groups=self.layer.groups,
+            weight_scale=float(step.max()),
+            module=self.block,
+        )
 
 
 class Linear(Product):

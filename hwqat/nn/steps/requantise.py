@@ -111,7 +111,9 @@ class Requantise(_Affine):
 
     def integers(self, *values):
         specs = [value.spec for value in values]
-        q = exact.requantise([value.q for value in values], self.constants(*specs), self.rounding, self.act.lo, self.act.hi)
+        q = exact.requantise(
+            [value.q for value in values], self.constants(*specs), self.rounding, self.act.lo, self.act.hi
+        )
         return Value(q, self.spec(*specs))
 
     def evaluate(self, *xs):
@@ -125,7 +127,9 @@ class Requantise(_Affine):
 
     def node(self, name, xs, specs):
         act = self.act
-        return self._make(name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(), bits=act.bits, signed=act.signed)
+        return self._make(
+            name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(), bits=act.bits, signed=act.signed
+        )
 
 
 class Logits(_Affine):

@@ -9,9 +9,10 @@ SMALLEST_STEP = 1e-8
 
 
 class LsqActivation(ActQuantiser):
-    """``step * clamp(round(x / step), lo, hi)``; gradients: `RoundToStep`, the step's times ``1 / sqrt(features * hi)``.
+    """``step * clamp(round(x / step), lo, hi)``.
 
-    features: values of one image. The step starts from the calibrated range.
+    Gradients: `RoundToStep`; the step's is scaled by ``1 / sqrt(features * hi)``, features being the values of one
+    image. The step starts from the calibrated range.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -69,7 +69,9 @@ class Dorefa(_Tanh):
     def __init__(self, bits: int, per_channel: bool = False) -> None:
         super().__init__(bits, per_channel)
         if self.quantised and bits >= MAX_BITS:
-            raise HwqatError(f"dorefa weights take at most {MAX_BITS - 1} bits, not {bits}; dorefa-symmetric takes {MAX_BITS}")
+            raise HwqatError(
+                f"dorefa weights take at most {MAX_BITS - 1} bits, not {bits}; dorefa-symmetric takes {MAX_BITS}"
+            )
         if self.quantised and bits > 1:
             self.lo, self.hi = -((1 << bits) - 1), (1 << bits) - 1
 
