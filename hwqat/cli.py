@@ -10,6 +10,7 @@ import warnings
 
 from .commands import COMMANDS
 from .errors import HwqatError
+from .ranks import is_first
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone: `hwqat ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    if args.json:
+    if args.json and is_first():
         print(json.dumps(result))
     return code
 

@@ -15,8 +15,11 @@ def accuracy(model: nn.Module, split: Split, grid: Grid, batch: int = BATCH) -> 
 
     The model is left in eval(). Equal logits go to the lowest class. NaN for an empty split.
     """
-    if len(split) == 0:
-        return float("nan")
+    return 100 * count_right(model, split, grid, batch) / len(split) if len(split) else float("nan")
+
+
+def count_right(model: nn.Module, split: Split, grid: Grid, batch: int = BATCH) -> int:
+    """How many images of `split` that is; the model is left in eval()."""
     device = next(model.parameters()).device
     model.eval()
     correct = 0
@@ -25,4 +28,4 @@ def accuracy(model: nn.Module, split: Split, grid: Grid, batch: int = BATCH) -> 
             images = grid.to_real(split.images[start : start + batch].to(device))
             labels = split.labels[start : start + batch].to(device)
             correct += int((model(images).argmax(1) == labels).sum())  # argmax takes the first of equals
-    return 100 * correct / len(split)
+    return correct

@@ -2,7 +2,8 @@
 
 Data order, augmentation and schedule depend only on the seed, the epoch and the step, so a run that is interrupted
 and started again ends with the same bits on CPU (with the same number of threads). What is reported is the final
-epoch, never the best; the test set is looked at once, at the very end.
+epoch, never the best; the test set is looked at once, at the very end. Under `torchrun`, several processes train one
+model (hwqat.train.parallel).
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hwqat import runs
-from hwqat.data import Dataset, Draw
+from hwqat.data import Dataset, Draw, Split
 from hwqat.errors import HwqatError
 from hwqat.runs import Run
 from hwqat.train import checkpoint, statistics
 from hwqat.train.config import TrainConfig
-from hwqat.train.evaluate import accuracy
+from hwqat.train.evaluate import count_right
 from hwqat.train.optim import build_optimizer, rate, set_rate
+from hwqat.train.parallel import World
 
 LOG = "log.csv"
 COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
@@ -63,6 +65,9 @@ def fit(
     run: net, net_kwargs and scheme for run.json (its other fields are filled in here). teacher: for distillation,
     needed exactly if config.distill > 0. device: default cuda if there is one, else cpu.
     progress: a bar and a line per epoch on stderr.
+
+    Started by `torchrun`, every process calls this with the same arguments and shares each batch of config.batch
+    images; gradients are those of the whole batch, rank 0 alone writes `out`, and all return the same result.
     """
     if (teacher is not None) != (config.distill > 0):
         raise HwqatError(f"distillation needs a teacher and distill above 0 together; distill is {config.distill}")
@@ -72,15 +77,18 @@ def fit(
         run, data=dataset.name, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={}
     )
     folder = Path(out) if out is not None else None
-    if folder is not None and (finished := _finished(folder, run)) is not None:
-        runs.load_weights(model, runs.load_run(folder)[1], folder / runs.MODEL)
+    world = World.join()
+    if folder is not None and (finished := world.ask_first(lambda: _finished(folder, run))) is not None:
+        runs.load_weights(model, world.ask_first(lambda: runs.load_run(folder)[1]), folder / runs.MODEL)
         model.eval()
         return finished
     if config.use_validation:
         dataset = dataset.with_validation_in_training()
-    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    if min(config.batch, len(dataset.train)) < world.size:
+        raise HwqatError(f"{world.size} processes cannot share a batch of {config.batch}; start fewer, or raise batch")
+    where = torch.device(device) if device is not None else world.device()
     with _threads_for(dataset, config):
-        return _Trainer(model, dataset, config, folder, run, teacher, where, progress).run_all()
+        return _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world).run_all()
 
 
 #: Elements of a batch of images below which a second thread waits more than it works.
@@ -125,8 +133,10 @@ class _Trainer:
         teacher: nn.Module | None,
         device: torch.device,
         progress: bool,
+        world: World,
     ) -> None:
         torch.manual_seed(config.seed)
+        self.world = world
         self.config, self.dataset, self.folder, self.run, self.device = config, dataset, folder, run, device
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model = model.to(device=device, memory_format=self.memory_format)
@@ -152,6 +162,7 @@ class _Trainer:
 
     def run_all(self) -> Result:
         self.resume()
+        self.world.from_first_(self.model.state_dict().values())  # all begin alike, whatever they were given
         total = self.config.epochs * self.steps
         with tqdm(
             total=total,
@@ -177,7 +188,7 @@ class _Trainer:
             if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
                 self.save()
         with self.averaged():
-            valid = accuracy(self.model, self.dataset.valid, self.dataset.grid)
+            valid = self.accuracy(self.dataset.valid)
         row = {
             "epoch": at.epoch + 1,
             "lr": self.optimizer.param_groups[0]["lr"] / self.optimizer.param_groups[0]["factor"],
@@ -196,27 +207,36 @@ class _Trainer:
             )
 
     def train_step(self, step: int, index: Tensor) -> tuple[float, int]:
-        """One update on the images of `index`; returns the mean loss and the number classified right."""
-        config = self.config
+        """One update on the images of `index`, of which each process takes its share.
+
+        Returns the mean loss and the number classified right, of all.
+        """
+        config, world = self.config, self.world
         steps = config.epochs * self.steps
         share = rate(self.at.epoch * self.steps + step, steps, round(config.warmup * self.steps))
         set_rate(self.optimizer, config.lr * share)
-        images = self.draw(self.at.epoch, index)
-        labels = self.labels[index]
+        mine = world.share(index)
+        self.seed_step(step)
+        images = self.draw(self.at.epoch, mine)
+        labels = self.labels[mine]
         with self.autocast():
             logits = self.forward(images)
         loss = self.loss(logits.float(), labels, images)
+        if world.size > 1:
+            loss = loss * (len(mine) * world.size / len(index))  # so that the mean over processes is that of the batch
         self.optimizer.zero_grad()
         loss.backward()
+        tally = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() * float(world.size)])
+        world.mean_([*self.gradients(), *self.statistics(), tally])
         self.optimizer.step()
         if self.average is not None:
             _average_into(self.average, self.model, config.average)
-        value = loss.item()
+        value, correct = tally.tolist()
         if value != value:
             raise HwqatError(
                 f"the loss became NaN in epoch {self.at.epoch + 1}, step {step + 1}; lower lr (now {config.lr})"
             )
-        return value, int((logits.argmax(1) == labels).sum())
+        return value, round(correct)
 
     def loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """Cross entropy, mixed with the teacher's softened outputs where distillation is on."""
@@ -236,11 +256,11 @@ class _Trainer:
         if self.average is not None:
             self.model.load_state_dict(self.average)
         result = Result(
-            valid_accuracy=accuracy(self.model, self.dataset.valid, self.dataset.grid),
-            test_accuracy=accuracy(self.model, self.dataset.test, self.dataset.grid),
+            valid_accuracy=self.accuracy(self.dataset.valid),
+            test_accuracy=self.accuracy(self.dataset.test),
             history=tuple(self.at.history),
         )
-        if self.folder is not None:
+        if self.folder is not None and self.world.first:
             done = dataclasses.replace(
                 self.run,
                 epochs_done=self.at.epoch,
@@ -249,9 +269,34 @@ class _Trainer:
             self.write_log()
             runs.save_run(self.folder, done, self.model.state_dict())
             (self.folder / checkpoint.NAME).unlink(missing_ok=True)
+        self.world.wait()  # for the folder to be complete, since the caller may read it at once
         return result
 
     # Its parts ----------------------------------------------------------------------------------------------------
+
+    def accuracy(self, split: Split) -> float:
+        """hwqat.train.accuracy of the model, every process on its share of the images."""
+        if len(split) == 0:
+            return float("nan")
+        mine = split.take(self.world.share(torch.arange(len(split))))
+        return 100 * self.world.sum(count_right(self.model, mine, self.dataset.grid)) / len(split)
+
+    def seed_step(self, step: int) -> None:
+        """Several processes draw each step's randomness (dropout) from its place and their rank.
+
+        Rank 0's checkpoint then is enough to go on with; a single process keeps its generator's state in it.
+        """
+        if self.world.size > 1:
+            place = ((self.config.seed + 1) * 3_000_017 + self.at.epoch) * self.steps + step
+            torch.manual_seed(place * self.world.size + self.world.rank)
+
+    def gradients(self) -> list[Tensor]:
+        """Those of this step, in the order of the parameters."""
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
+
+    def statistics(self) -> list[Tensor]:
+        """The running statistics that this step moved."""
+        return statistics.running(self.model) if self.at.epoch < self.freeze_from else []
 
     def batches(self, epoch: int, first: int) -> Iterator[tuple[int, Tensor]]:
         """(step, index) from step `first` on; index int64 (batch,) is a slice of the epoch's permutation."""
@@ -284,6 +329,7 @@ class _Trainer:
         if self.at.epoch == self.freeze_from and self.at.step == 0:
             clean = (self.draw(self.at.epoch, index) for _, index in self.batches(self.at.epoch, 0))
             statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.steps))))
+            self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
         statistics.freeze(self.model)
 
     @contextlib.contextmanager
@@ -302,10 +348,8 @@ class _Trainer:
     def resume(self) -> None:
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        found = checkpoint.load_progress(self.folder)
+        found = self.world.ask_first(self.find_checkpoint)
         if found is None:
-            runs.save_card(self.folder, self.run)
             return
         progress, tensors = found
         _require_same(self.folder, Run(**progress["run"]), self.run)
@@ -314,9 +358,17 @@ class _Trainer:
         if self.progress:
             print(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}", file=sys.stderr)
 
+    def find_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """The folder's checkpoint; if there is none, the folder is made and gets its card."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        found = checkpoint.load_progress(self.folder)
+        if found is None:
+            runs.save_card(self.folder, self.run)
+        return found
+
     def save(self) -> None:
         self.last_save = time.monotonic()
-        if self.folder is None:
+        if self.folder is None or not self.world.first:
             return
         progress = {"run": dataclasses.asdict(self.run), "position": dataclasses.asdict(self.at)}
         checkpoint.save(self.folder, progress, self.model, self.optimizer, self.average)

@@ -22,6 +22,12 @@ def freeze(model: nn.Module) -> None:
             module.eval()
 
 
+def running(model: nn.Module) -> list[Tensor]:
+    """The real-valued buffers that training moves: those of the modules that `freeze` stops."""
+    movers = [m for m in model.modules() if hasattr(m, "freeze_statistics") or isinstance(m, _BatchNorm)]
+    return [buffer for m in movers for buffer in m.buffers(recurse=False) if buffer.is_floating_point()]
+
+
 def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replace running means and variances by plain averages over `batches` (real-valued images), in training mode.
 
