@@ -15,6 +15,7 @@ from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear,
 from hwqat.passes import Target, make_plan
 from hwqat.sim import csim
 from hwqat.stages import KINDS
+from hwqat.stages.window import GAP
 
 
 class Net:
@@ -181,6 +182,10 @@ def test_constants_are_raw_integers_with_their_format(small_plan):
     assert "M of input 0, ap_fixed<16,4> as raw integers: value = raw * 2^-12" in text
     table = text.split("factor_0[2][2] = {")[1].split("};")[0]
     assert [int(v) for v in re.findall(r"-?\d+", table)] == node.factors[0].tolist()
+
+
+def test_the_line_buffer_says_how_far_apart_the_schedule_keeps_writes_and_reads():
+    assert set(re.findall(r"HWQAT_READ_AFTER_WRITE\(lines, (\d+)\)", hls.library_files()["window.h"])) == {str(GAP)}
 
 
 @pytest.mark.parametrize("name", ["int", "main", "hls", "input0_in", "conv2d1_mvu", "s_axis", "named"])

@@ -72,7 +72,7 @@ class _Writer:
     def __init__(self, plan: Plan, command: str):
         self.plan, self.network = plan, plan.network
         self.streams = {stream.name: stream for stream in plan.network.streams}
-        self.top = core_name(plan)
+        self.top, self.device = core_name(plan), DEVICES[plan.target.device]
         self.env = _environment()
         self.env.globals |= {"plan": plan, "graph": plan.graph, "network": plan.network, "top": self.top, "command": command}
         self.texts = {stage.name: describe(stage, plan.graph) for stage in plan.network.stages}
@@ -149,7 +149,7 @@ class _Writer:
         """The plain function of a stage, by its kind's template."""
         ends = (("in", stage.inputs), ("out", stage.outputs))
         ports = [(end if len(names) == 1 else f"{end}{i}", self.streams[name]) for end, names in ends for i, name in enumerate(names)]
-        roms = [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom)} for rom in stage.roms]
+        roms = [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms]
         facts = {"stage": stage, "text": text, "ports": ports, "roms": roms, "pieces": _pieces(stage)}
         return self._render(f"stage/{stage.kind}.j2", **facts).rstrip("\n")
 
@@ -167,8 +167,7 @@ class _Writer:
         return [stream for stream in self.network.streams if stream.name not in inside]
 
     def _tool(self) -> dict:
-        device = DEVICES[self.plan.target.device]
-        part = device.part if device.part.startswith("xc") else DEVICES["xc7"].part
+        part = self.device.part if self.device.part.startswith("xc") else DEVICES["xc7"].part  # Vitis knows no ECP5
         sources = [f"{self.top}.cpp", *(f"blocks/{part.file}.cpp" for part in self.parts)]
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from ..fixed import Rounding
 from ..graph import Graph, Tensor
 from ..stages import Rom, Stage
+from ..stages.device import Device
 
-#: A ROM shallower than this is made of LUTs: a BRAM is at least 512 words deep, mostly idle then.
-BRAM_WORDS = 128
 #: AP_RND's half is in the bias, which makes it a plain shift.
 MODES = {
     Rounding.RND: "shift",
@@ -58,9 +57,11 @@ def describe(stage: Stage, graph: Graph) -> StageText:
     return _KINDS[stage.kind](stage, graph)
 
 
-def binding(rom: Rom) -> str | None:
-    """Memory that a ROM is bound to; None for constants that are wired in."""
-    return None if rom.depth == 1 else "bram" if rom.depth >= BRAM_WORDS else "lutram"
+def binding(rom: Rom, device: Device) -> str | None:
+    """Memory that a ROM is bound to, as the plan's estimate has it; None for constants that are wired in."""
+    if rom.depth == 1:
+        return None
+    return "bram" if device.memory(rom.depth, rom.width * rom.bits, rom=True).bram else "lutram"
 
 
 def shape_text(x: Tensor) -> str:
