@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import cosim, csim, doctor, evaluate, export, report, search, sweep, train
+from . import compare, cosim, csim, doctor, evaluate, export, report, search, sweep, train
 
 COMMANDS = {
     "train": train,
@@ -10,6 +10,7 @@ COMMANDS = {
     "cosim": cosim,
     "doctor": doctor,
     "report": report,
+    "compare": compare,
     "sweep": sweep,
     "search": search,
 }

@@ -1,0 +1,59 @@
+"""``hwqat compare``: what quantisation costs a trained float network, as the tables of the whitepaper have it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from .. import data as datasets
+from ..config import read_config
+from ..errors import HwqatError
+from ..progress import bar
+from .common import data_arguments
+
+HELP = "tables of what post-training quantisation and training reach on a float run"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("source", metavar="RUN", help="folder of a float run ('hwqat train --float', or RUN/float)")
+    parser.add_argument("--epochs", type=int, default=5, metavar="N", help="of each trained cell; 0 leaves them out (default 5)")
+    parser.add_argument("--batches", type=int, default=100, metavar="N", help="mini-batches of 32 images for calibration (default 100)")
+    parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
+    parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [train]: what differs from the defaults")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--out", metavar="DIR", help="folder for compare.json and compare.csv; an interrupted comparison goes on there")
+    data_arguments(parser)
+
+
+def run(args):
+    from ..compare import Settings, compare, text, whitepaper, write_result
+    from ..quant import Scheme
+    from ..restore import restore_float
+    from ..runs import MODEL
+    from ..train import qat_config
+
+    for option, value, least in (("--epochs", args.epochs, 0), ("--batches", args.batches, 1), ("--limit", args.limit, 1)):
+        if value is not None and value < least:
+            raise HwqatError(f"{option} must be at least {least}, not {value}")
+    config = read_config(args.config)
+    model, card = restore_float(args.source)
+    dataset = datasets.load(card.data, args.data_dir)
+    settings = Settings(
+        scheme=Scheme.from_dict(config.scheme),
+        train=qat_config(card.data).with_changes(**config.train | {"epochs": args.epochs, "seed": args.seed}),
+        batches=args.batches,
+        limit=args.limit,
+        begun=hashlib.sha256((Path(args.source) / MODEL).read_bytes()).hexdigest(),
+    )
+    wanted = whitepaper(training=args.epochs > 0)
+    keep = None
+    if args.out is not None:
+        Path(args.out).mkdir(parents=True, exist_ok=True)
+        keep = Path(args.out) / "cells.json"
+    with bar(sum(len(row.cells) for table in wanted for row in table.rows), "cell") as progress:
+        result = compare(model, dataset, wanted, settings, keep=keep, step=progress.update)
+    result = {"net": card.net, "data": card.data} | result
+    print(text(result))
+    if args.out is not None:
+        print(f"\nwrote {', '.join(path.name for path in write_result(result, args.out))} to {args.out}")
+    return result, 0
