@@ -30,6 +30,7 @@ class TrainConfig:
         (Krishnamoorthi 2018).
     freeze_bn: fraction of training, counted from the end, with batch-norm statistics re-estimated over
         `bn_batches` batches and then frozen (0 = never).
+    gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
     precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
     channels_last, compile: memory order; torch.compile for the training step.
     use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
@@ -51,6 +52,7 @@ class TrainConfig:
     average: float = 0.0
     freeze_bn: float = 0.0
     bn_batches: int = 100
+    gradient_bits: int = 32
     precision: str = "float32"
     channels_last: bool = False
     compile: bool = False
@@ -66,6 +68,7 @@ class TrainConfig:
         _require(self.bn_batches >= 1, "bn_batches", "at least 1", self.bn_batches)
         _require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        _require(self.gradient_bits in (*range(1, 17), 32), "gradient_bits", "1..16, or 32 for off", self.gradient_bits)
         for name in ("lr", "distill_temperature"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup", "weight_decay", "scale_lr", "checkpoint_minutes"):

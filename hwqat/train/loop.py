@@ -31,6 +31,7 @@ from hwqat.runs import Run
 from hwqat.train import checkpoint, statistics
 from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
+from hwqat.train.gradients import quantised_gradients
 from hwqat.train.optim import build_optimizer, rate, set_rate
 from hwqat.train.parallel import World
 
@@ -87,8 +88,10 @@ def fit(
     if min(config.batch, len(dataset.train)) < world.size:
         raise HwqatError(f"{world.size} processes cannot share a batch of {config.batch}; start fewer, or raise batch")
     where = torch.device(device) if device is not None else world.device()
-    with _threads_for(dataset, config):
-        return _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world).run_all()
+    with threads_for(dataset, config):
+        trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world)
+        with quantised_gradients(model, config.gradient_bits):
+            return trainer.run_all()
 
 
 #: Elements of a batch of images below which a second thread waits more than it works.
@@ -96,7 +99,7 @@ SMALL_BATCH = 1 << 16
 
 
 @contextlib.contextmanager
-def _threads_for(dataset: Dataset, config: TrainConfig) -> Iterator[None]:
+def threads_for(dataset: Dataset, config: TrainConfig) -> Iterator[None]:
     """One thread for tiny images: on a busy machine, two that meet at every small operator are 50 times slower."""
     before = torch.get_num_threads()
     if config.batch * dataset.train.images[0].numel() < SMALL_BATCH:
@@ -414,7 +417,8 @@ def _require_same(folder: Path, begun: Run, asked: Run) -> None:
     """HwqatError naming the first difference between what `folder` was begun with and what is asked now."""
     pairs = [(name, getattr(begun, name), getattr(asked, name)) for name in ("net", "net_kwargs", "data", "scheme")]
     keys = [key for key in asked.config if key != "checkpoint_minutes"]  # says when to save, not what to train
-    pairs += [(key, begun.config.get(key), asked.config[key]) for key in keys]
+    had = TrainConfig().to_dict() | begun.config  # one of an older version lacks newer keys: then they were off
+    pairs += [(key, had[key], asked.config[key]) for key in keys]
     for name, before, now in pairs:
         if before != now:
             raise HwqatError(
