@@ -29,7 +29,7 @@ template <class S> using window_word = ap_uint<S::lanes * S::bits>;
 /// A beat outside the image.
 template <class S> HWQAT_INLINE window_word<S> padding()
 {
-    constexpr int PAD = S::pad_value;
+    constexpr long long PAD = S::pad_value; // an element may be wider than an int
     int_t<S::bits> lane[S::lanes];
 #pragma HLS ARRAY_PARTITION variable=lane complete
 Lane:
