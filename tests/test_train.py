@@ -10,6 +10,7 @@ from hwqat import data, runs
 from hwqat.errors import HwqatError
 from hwqat.runs import Run
 from hwqat.train import RECIPES, TrainConfig, accuracy, checkpoint, fit, loop, statistics, train_float
+from hwqat.train.gradients import quantise_gradient
 from hwqat.train.optim import parameter_groups, rate
 
 
@@ -268,6 +269,29 @@ def test_a_diverging_run_says_so(few):
         fit(TinyNet(), few, config(lr=1e30, warmup=0.0), progress=False)
 
 
+def test_quantised_gradients_are_few_and_right_on_average():
+    torch.manual_seed(0)
+    gradient = torch.randn(2, 3, 4) * torch.tensor([1.0, 1e-3]).reshape(2, 1, 1)  # each image has its own range
+    drawn = torch.stack([quantise_gradient(gradient, 2) for _ in range(4000)])
+    top = gradient.abs().amax((1, 2), keepdim=True)
+    levels = (drawn / top + 1) * 1.5
+    assert torch.allclose(levels, levels.round(), atol=1e-5) and levels.round().unique().tolist() == [0, 1, 2, 3]
+    assert ((drawn.mean(0) - gradient).abs() / top).max() < 0.03
+    assert torch.equal(quantise_gradient(torch.zeros(1, 2), 1).abs(), torch.ones(1, 2))  # 1 bit has no zero
+
+
+def test_training_with_quantised_gradients(few):
+    model = TinyNet()
+    model.drop.p = 0.0
+    fit(model, few, config(epochs=1, gradient_bits=1, batch=200, momentum=0.0), progress=False)
+    # the bias of the last layer sums, for each image, +-max|g|: with one bit no other value is there
+    assert not model.fc._forward_hooks and not model.conv._forward_hooks
+    plain = TinyNet()
+    plain.drop.p = 0.0
+    fit(plain, few, config(epochs=1, batch=200, momentum=0.0), progress=False)
+    assert not torch.equal(model.fc.bias.grad, plain.fc.bias.grad)
+
+
 def test_distillation_needs_both():
     with pytest.raises(HwqatError, match="needs a teacher and distill above 0 together; distill is 0.5"):
         fit(TinyNet(), None, config(distill=0.5))
@@ -288,6 +312,7 @@ def test_config_from_toml(tmp_path):
         ("lr = -1.0", "training config: lr must be above 0, not -1.0"),
         ('optimizer = "lion"', "training config: optimizer must be one of sgd, adamw, not 'lion'"),
         ("freeze_bn = 2.0", r"training config: freeze_bn must be in \[0, 1\], not 2.0"),
+        ("gradient_bits = 20", "training config: gradient_bits must be 1..16, or 32 for off, not 20"),
         ("epochs = ", "recipe.toml cannot be read as TOML"),
     ],
 )
