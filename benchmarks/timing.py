@@ -1,0 +1,47 @@
+"""Timing of contenders that take turns, so that a change of the machine's load meets all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each turn, in order."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
+
+    @property
+    def typical(self) -> float:
+        return median(self.seconds)
+
+
+def take_turns(contenders: dict[str, Callable[[], object]], rounds: int, warmup: int = 1) -> dict[str, Times]:
+    """Every contender once in each round, after ``warmup`` rounds that do not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in tqdm(range(-warmup, rounds), desc="rounds", leave=False):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            if number >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: Times(tuple(values)) for name, values in seconds.items()}
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Text columns; the first flush left, the others flush right."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
