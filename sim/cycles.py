@@ -47,14 +47,11 @@ LATENCY = {
     "fork": lambda s: 0,
 }
 HLS_LATENCY = 24
-#: Cycles between reset and the first beat, in which a window already writes the padding above the image.
+#: Cycles between reset and the first beat.
 START = 1
 
 #: A depth that never fills.
 UNBOUNDED = 1 << 30
-
-#: Needed by a beat of padding: less than what any frame before has sent.
-_NOTHING = -(1 << 30)
 
 _SOURCE, _SINK, _UNIT, _FORK, _WINDOW = range(5)
 
@@ -267,11 +264,10 @@ def _orders(stage) -> tuple[np.ndarray, np.ndarray]:
     pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
     inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
     pixel = np.where(inside, pixel, -1).reshape(windows, 1, g.taps, 1)
-    if stage.taps > 1:  # the window's last pixel, moved into the image
-        last = np.minimum(row + g.span[0] - 1, height - 1)[:, None] * width + np.minimum(col + g.span[1] - 1, width - 1)
+    if stage.taps > 1:  # the window's last tap inside the image
         pixel = pixel.max(axis=2, keepdims=True)
     beat = np.arange(beats).reshape(stage.outer, 1, stage.inner)
-    need = np.where(pixel >= 0, pixel * beats + beat + 1, _NOTHING).reshape(-1)
+    need = np.where(pixel >= 0, pixel * beats + beat + 1, 1).reshape(-1)  # padding waits for its frame to begin
 
     # The oldest pixel still needed from each window on, over this frame and those before it.
     oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)

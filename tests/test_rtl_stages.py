@@ -88,6 +88,16 @@ def column_kernel_parallel():
     return network([x, c := conv(x.out, 2, Geometry((4, 1), padding=(3, 0, 0, 0)))], {c.name: Folding(1, 2, 4)})
 
 
+def nothing_but_padding(taps):
+    """No tap ever meets the image, and still no beat may leave before its frame has begun."""
+    x = image((1, 3, 2))
+    return network([x, c := conv(x.out, 2, Geometry((2, 1), dilation=(2, 1), padding=(1, 0, 1, 0)))], {c.name: Folding(2, 2, taps)})
+
+
+CASES["nothing_but_padding_serial"] = lambda: nothing_but_padding(1)
+CASES["nothing_but_padding_parallel"] = lambda: nothing_but_padding(2)
+
+
 @case
 def grouped_serial():
     x = image((4, 4, 6))

@@ -116,7 +116,7 @@ module hwqat_window_parallel #(
   // ---- Next beat: loops over pixels and their beats.
   logic    make, place_valid_q, read_beat_last;
   place_t  row, col;
-  number_t first, limit;
+  number_t frame, first, limit;
   number_t unused_col_beats;
   logic    row_end, frame_end, pixel_step;
   logic [BeatBits-1:0] read_beat;
@@ -132,7 +132,8 @@ module hwqat_window_parallel #(
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(pixel_step),
-    .row_o(row), .col_o(col), .first_o(first), .col_beats_o(unused_col_beats), .limit_o(limit),
+    .row_o(row), .col_o(col),
+    .frame_o(frame), .first_o(first), .col_beats_o(unused_col_beats), .limit_o(limit),
     .row_end_o(row_end), .frame_end_o(frame_end)
   );
 
@@ -158,7 +159,6 @@ module hwqat_window_parallel #(
   logic [KernelW-1:0] col_inside, col_inside_q;
   number_t            last_row, last_col;  // beats from the first tap to the last one inside the image
   number_t            after_q;             // number of that one's beat, plus one
-  logic               any_inside_q;
   logic [Columns*AddrBits-1:0] bank_addr, bank_addr_q;
 
   for (genvar i = 0; i < KernelH; i++) begin : g_row_inside
@@ -180,8 +180,9 @@ module hwqat_window_parallel #(
 
   always_ff @(posedge clk_i) begin
     if (make) begin
-      after_q      <= first + last_row + last_col + number_t'(read_beat) + number_t'(1);
-      any_inside_q <= (|row_inside) & (|col_inside);
+      // A window that lies in the padding altogether waits for the frame's first beat.
+      after_q      <= number_t'(1) + (((|row_inside) & (|col_inside))
+                                      ? first + last_row + last_col + number_t'(read_beat) : frame);
       row_inside_q <= row_inside;
       col_inside_q <= col_inside;
       row_bank_q   <= first_row_q;
@@ -237,7 +238,7 @@ module hwqat_window_parallel #(
   logic    there, go, en, read_valid_q, out_valid_q;
 
   assign ahead = written_q - after_q;
-  assign there = ~any_inside_q | ~ahead[NumberBits-1];
+  assign there = ~ahead[NumberBits-1];
   assign en    = ~out_valid_q | out_ready_i;
   assign go    = place_valid_q & there & en;
   assign make  = ~place_valid_q | go;

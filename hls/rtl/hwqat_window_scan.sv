@@ -4,6 +4,7 @@
 // pixel (r, c) of frame f has the number (f * Height + r) * RowBeats + c * PixelBeats + b.
 //
 //   row_o, col_o  position of the window's first tap (signed: it may lie in the padding)
+//   frame_o       number of the frame's first beat
 //   first_o       number of the first tap's first beat (also while it lies in the padding)
 //   col_beats_o   beats from the start of the row to the first tap's first beat, likewise
 //   limit_o       number of the first beat for which there is no room while this window is read:
@@ -34,6 +35,7 @@ module hwqat_window_scan #(
 
   output logic signed [PlaceBits-1:0]  row_o,
   output logic signed [PlaceBits-1:0]  col_o,
+  output logic        [NumberBits-1:0] frame_o,
   output logic        [NumberBits-1:0] first_o,
   output logic        [NumberBits-1:0] col_beats_o,
   output logic        [NumberBits-1:0] limit_o,
@@ -109,10 +111,11 @@ module hwqat_window_scan #(
   number_t oldest;
   assign oldest = (row_q < 0) ? '0 : (col_q < 0) ? row_beats_q : row_beats_q + col_beats_q;
 
-  assign row_o   = row_q;
-  assign col_o   = col_q;
-  assign first_o = first_q;
+  assign row_o       = row_q;
+  assign col_o       = col_q;
+  assign frame_o     = frame_q;
+  assign first_o     = first_q;
   assign col_beats_o = col_beats_q;
-  assign limit_o = frame_q + oldest + number_t'(Rows * RowBeats);
+  assign limit_o     = frame_q + oldest + number_t'(Rows * RowBeats);
 
 endmodule

@@ -81,7 +81,7 @@ module hwqat_window_serial #(
   // ---- Next beat: loops over pixels, groups, kernel rows, kernel columns, beats.
   logic    make, place_valid_q;
   place_t  row, col;
-  number_t first, limit, col_beats;
+  number_t frame, first, limit, col_beats;
   logic    row_end, frame_end;
   logic    pixel_end;
 
@@ -91,7 +91,8 @@ module hwqat_window_serial #(
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(make & pixel_end),
-    .row_o(row), .col_o(col), .first_o(first), .col_beats_o(col_beats), .limit_o(limit),
+    .row_o(row), .col_o(col),
+    .frame_o(frame), .first_o(first), .col_beats_o(col_beats), .limit_o(limit),
     .row_end_o(row_end), .frame_end_o(frame_end)
   );
 
@@ -197,18 +198,19 @@ module hwqat_window_serial #(
   end
 
   // ---- Place of the next beat, worked out one cycle ahead.
-  number_t after_q;  // number of the beat, plus one
+  number_t after_q;  // number of the beat, plus one; padding waits for the frame's first beat
   place_t  tap_row, tap_col;
-  logic    in_image_q;
+  logic    in_image, in_image_q;
   addr_t   addr_q;
 
-  assign tap_row = row + tap_row_q;
-  assign tap_col = col + tap_col_q;
+  assign tap_row  = row + tap_row_q;
+  assign tap_col  = col + tap_col_q;
+  assign in_image = (tap_row >= 0) & (tap_row < place_t'(Height)) & (tap_col >= 0) & (tap_col < place_t'(Width));
 
   always_ff @(posedge clk_i) begin
     if (make) begin
-      after_q    <= first + tap_beats_q + within_q + number_t'(1);
-      in_image_q <= (tap_row >= 0) & (tap_row < place_t'(Height)) & (tap_col >= 0) & (tap_col < place_t'(Width));
+      after_q    <= (in_image ? first + tap_beats_q + within_q : frame) + number_t'(1);
+      in_image_q <= in_image;
       addr_q     <= addr_t'(tap_addr_q) + addr_t'(col_beats + within_q);
     end
   end
@@ -219,7 +221,7 @@ module hwqat_window_serial #(
   logic [Lanes*Bits-1:0] read_q, out_q;
 
   assign ahead = written_q - after_q;
-  assign there = ~in_image_q | ~ahead[NumberBits-1];
+  assign there = ~ahead[NumberBits-1];
   assign en    = ~out_valid_q | out_ready_i;
   assign go    = place_valid_q & there & en;
   assign make  = ~place_valid_q | go;

@@ -21,8 +21,6 @@ from ..stages import Rom, Stage
 _PACKAGE = Path(__file__).resolve().parent.parent
 _TEMPLATES = _PACKAGE / "templates" / "rtl"
 _LIBRARY = _PACKAGE / "hls" / "rtl"
-#: Lint waivers, one reason each; beside the blocks that they are about.
-WAIVERS = "hwqat.vlt"
 #: Facts about the top's ports, for benches.
 PORTS = "ports.json"
 
@@ -33,7 +31,7 @@ def render(plan: Plan) -> dict[str, str]:
 
 
 def library_files() -> dict[str, str]:
-    """Name -> text of the hand-written blocks and the lint waivers."""
+    """Name -> text of the hand-written blocks (and of lint waivers, if there were any)."""
     return {path.name: path.read_text() for path in sorted(_LIBRARY.iterdir()) if path.suffix in (".sv", ".vlt")}
 
 

@@ -53,7 +53,9 @@ class Design:
         moved = False
         for end in self.ends:
             moved |= end.step(cycle)
-        if moved:
+        if any(sink.taken > len(sink.expected) + WATCH for sink in self.sinks):
+            self.over = True  # beats that nobody expects, perhaps without end
+        elif moved:
             self.progress = cycle
         elif all(end.done for end in self.ends):
             self.over = cycle > self.progress + WATCH
