@@ -25,7 +25,7 @@ def text(result: dict[str, Any]) -> str:
     why_not: dict[str, list[str]] = {}
     for item in result["left_out"]:
         why_not.setdefault(item["why"], []).append(item["row"])
-    parts += [f"left out: {why} ({', '.join(dict.fromkeys(names))})" for why, names in why_not.items()]
+    parts += [f"left out: {why} ({'; '.join(dict.fromkeys(names))})" for why, names in why_not.items()]
     return "\n\n".join(parts)
 
 

@@ -96,22 +96,22 @@ class _Runner:
         self.done: dict[str, dict[str, Any]] = self._kept()
 
     def cell(self, cell: Cell) -> dict[str, Any]:
-        """{accuracy, lowers, refused}, or {why} if there is no such scheme (yet)."""
+        """{accuracy, lowers, refused}, or {why} if there is no such scheme (yet), or it cannot be trained."""
         try:
             scheme = self.settings.scheme.with_changes(**cell.changes)
         except HwqatError as error:
             return {"why": str(error)}
         key = json.dumps([scheme.to_dict(), cell.trained])
         if key not in self.done:
-            self.done[key] = self._run(scheme, cell.trained)
+            try:
+                self.done[key] = self._run(scheme, cell.trained)
+            except HwqatError as error:  # not kept: another version may know how
+                return {"why": str(error)}
             self._save()
         return self.done[key]
 
     def _run(self, scheme: Scheme, trained: bool) -> dict[str, Any]:
-        try:
-            quantised = prepare(self.model, scheme, self.batches, self.dataset.grid)
-        except HwqatError as error:
-            return {"why": str(error)}
+        quantised = prepare(self.model, scheme, self.batches, self.dataset.grid)
         if trained:
             fit(quantised, self.dataset, self.settings.train, teacher=self._teacher(), progress=False)
         with warnings.catch_warnings():
