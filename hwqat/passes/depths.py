@@ -26,6 +26,7 @@ BURST_BITS = 49152
 
 def size_streams(network: Network, tight: bool = False) -> Network:
     """The network with the depth of every stream; ``tight``: no branch's ``min_depth`` could be one less."""
+    network = with_depths(network, {s.name: (2, 2, "decouples two stages") for s in network.streams})
     cycles = max(stage.cycles for stage in network.stages)
     bursts = {s.name: need for s in network.streams for need in [_burst(network.stage(s.sink), s, cycles)
               if s.sink not in {port.name for port in network.outputs} else 0] if need > 2}  # fmt: skip
