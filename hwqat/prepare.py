@@ -72,7 +72,8 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> None:
         for batch in batches:
             model.run_float(batch)
     for act, histogram in seen.items():
-        act.begin(min(CALIBRATIONS[method](histogram, act.hi), act.cap))
+        top = min(CALIBRATIONS[method](histogram, act.hi), act.cap)
+        act.start(top, histogram.least, histogram.greatest)
 
 
 @contextlib.contextmanager

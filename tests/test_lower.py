@@ -80,7 +80,48 @@ def test_eval_is_golden_for_every_quantiser_after_a_step_of_training(digitnet, w
         optimiser.zero_grad()
         F.cross_entropy(model(images((1, 8, 8), 32, DIGITS, seed) / 8), torch.arange(32) % 10).backward()
         optimiser.step()
+    if weights == "affine":
+        with pytest.raises(HwqatError, match="layer 'stem.conv' cannot be lowered: affine weights need a sum over"):
+            lower(model.eval())
+        return
     assert differences(model, images((1, 8, 8), 40, DIGITS, 9))[0] == 0
+
+
+def test_affine_weights_evaluate_in_integers(digitnet):
+    scheme = Scheme(16, 16, 16, 16, 15, 16, 16, weights="affine", calibration="min-max")
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS).eval()
+    x = images((1, 8, 8), 20, DIGITS, 9) / 8
+    assert (model(x) - digitnet(x)).abs().max() < 0.01 * digitnet(x).abs().max()
+
+
+@pytest.mark.parametrize("branch", ["requantise", "accumulator"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_eval_is_golden_with_zero_points(digitnet, per_channel, branch):
+    """A zero point is in B and in the value that pads an image; borders and sums of pools included."""
+    scheme = Scheme.uniform(5, activations="affine", branch=branch, per_channel=per_channel, rescale="16")
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS)
+    count, graph = differences(model, images((1, 8, 8), 40, DIGITS, 9))
+    assert count == 0
+    assert graph.tensor("blocks_1_downsample_conv_q").zero_point == graph.by_name["blocks_1_depthwise"].pad_value > 0
+    torch.manual_seed(1)
+    other = prepared(lively(Mixed(), (3, 16, 12)), scheme, (3, 16, 12))
+    assert differences(other, images((3, 16, 12), 10, seed=4))[0] == 0
+    torch.manual_seed(2)
+    assert differences(prepared(Concats().eval(), scheme), images((3, 16, 16), 6, seed=4))[0] == 0
+
+
+def test_zero_points_cost_no_accuracy(digitnet):
+    """At 16 bits an affine network is the float network, whatever its ranges."""
+    scheme = Scheme(16, 16, 16, 16, 16, 16, 16, activations="affine", calibration="min-max", train_constants=True)
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS)
+    x = images((1, 8, 8), 16, DIGITS) / 8
+    wanted = digitnet(x).detach()
+    assert (model.eval()(x) - wanted).abs().max() < 0.02 * wanted.abs().max()
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    assert (model(x).detach() - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
 @pytest.mark.parametrize("rounding", Rounding)

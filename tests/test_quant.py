@@ -183,11 +183,11 @@ def test_activations_lie_on_their_grid(name, bits, signed):
     act.begin(1.7)
     x = torch.randn(4, 8, 5, 5)
     scale = act.exact_scale()
-    levels = act(x).double() / scale
+    levels = act(x).double() / scale + act.zero_point
     assert (levels - levels.round()).abs().max() < 0.01
     assert levels.round().min() >= act.lo and levels.round().max() <= act.hi
-    assert (act.lo, act.hi) == integer_range(bits, signed)
-    inside = (x.abs() < 0.9 * act.hi * scale) & (x > 0)
+    assert (act.lo, act.hi) == integer_range(bits, signed and name != "affine")
+    inside = (x.abs() < 0.9 * (act.hi - act.zero_point) * scale) & (x > 0)
     assert (act(x) - x)[inside].abs().max() <= 0.51 * scale + 1e-6
 
 
@@ -247,6 +247,26 @@ def test_moving_average_moves_in_training_only():
     assert float(act.alpha.detach()) == pytest.approx(1 + SHARE * 2)
     act.train()(x)
     assert float(act.alpha.detach()) > 1 + SHARE * 3
+
+
+def test_affine_range_and_zero_point():
+    act = ACT_QUANTISERS["affine"](4, True)
+    act.start(4.0, -1.0, 2.0)  # 15 steps of 0.2
+    assert act.exact_scale() == pytest.approx(0.2) and act.zero_point == 5
+    act.eval()
+    x = torch.tensor([[-3.0, -0.31, 0.0, 0.52, 9.0]], requires_grad=True)
+    y = act(x)
+    torch.testing.assert_close(y, torch.tensor([[-1.0, -0.4, 0.0, 0.6, 2.0]]))
+    assert act.integers(x.detach()).tolist() == [[0, 3, 5, 8, 15]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 1, 1, 1, 0]]
+    act.train()(x)
+    assert float(act.low) == pytest.approx(-1 - SHARE * 2) and float(act.high) == pytest.approx(2 + SHARE * 7)
+
+
+def test_affine_weights_use_the_whole_range():
+    q, step = WEIGHT_QUANTISERS["affine"](2).integers(torch.tensor([[-0.25, 0.0, 0.5, 0.24]]))
+    assert q.tolist() == [[-1, 0, 2, 1]] and float(step) == 0.25
 
 
 def test_scales_are_marked_for_the_optimiser(weight):

@@ -72,7 +72,7 @@ class QatModel(nn.Module):
 
     @torch.no_grad()
     def integers(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Each output's int64 (N, H, W, C), as the graph gives it; images: integers (N, C, H, W) on the input's grid."""
+        """Each output's int64 (N, H, W, C), as the graph gives it; images: int (N, C, H, W) on the input's grid."""
         if self.training:
             raise HwqatError("a network in training has no integers; call eval() first")
         self.require_quantised("evaluated in integers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,19 +17,18 @@ class Spec:
     Attributes:
         scale: float64, (C,); all alike except in an accumulator of weights with one step per channel.
         lows, highs: range of each channel, object arrays (C,) of Python ints.
+        zero_points: the integer that means 0, likewise; all alike except in an accumulator.
     """
 
     scale: np.ndarray
     lows: np.ndarray
     highs: np.ndarray
-    zero_point: int = 0
+    zero_points: np.ndarray
 
     @classmethod
     def of(cls, channels: int, scale: float, lo: int, hi: int, zero_point: int = 0) -> Spec:
         """An activation: one scale and one range for all channels."""
-        return cls(
-            np.full(channels, float(scale)), np.full(channels, lo, object), np.full(channels, hi, object), zero_point
-        )
+        return cls(np.full(channels, float(scale)), *(np.full(channels, v, object) for v in (lo, hi, zero_point)))
 
     @property
     def channels(self) -> int:
@@ -48,8 +47,10 @@ class Spec:
         """The largest magnitude."""
         return max(-self.lo, self.hi)
 
-    def with_range(self, lows: np.ndarray, highs: np.ndarray) -> Spec:
-        return replace(self, lows=lows, highs=highs)
+    @property
+    def zero_point(self) -> int:
+        """That of an activation, one for all channels."""
+        return int(self.zero_points[0])
 
 
 class Value(NamedTuple):
@@ -61,5 +62,8 @@ class Value(NamedTuple):
     def real(self) -> Tensor:
         """float64 real values."""
         shape = (-1, *[1] * (self.q.ndim - 2))
-        scale = self.q.new_tensor(self.spec.scale, dtype=torch.float64).reshape(shape)
-        return (self.q.to(torch.float64) - self.spec.zero_point) * scale
+        scale, zero = (
+            torch.tensor(v.astype(np.float64), device=self.q.device).reshape(shape)
+            for v in (self.spec.scale, self.spec.zero_points)
+        )
+        return (self.q.to(torch.float64) - zero) * scale

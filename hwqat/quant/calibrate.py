@@ -18,16 +18,19 @@ CANDIDATES = 80
 class Histogram:
     """Magnitudes of all tensors seen, in BINS equal bins up to ``top``; bins widen as larger values come.
 
-    average: moving average of each tensor's largest magnitude.
+    average: moving average of each tensor's largest magnitude. least, greatest: of all values, 0 counted among them.
     """
 
     def __init__(self) -> None:
         self.counts = torch.zeros(BINS, dtype=torch.float64)
         self.top = 0.0
         self.average: float | None = None
+        self.least = self.greatest = 0.0
 
     @torch.no_grad()
     def see(self, x: Tensor) -> None:
+        least, greatest = x.aminmax()
+        self.least, self.greatest = min(self.least, float(least)), max(self.greatest, float(greatest))
         x = x.detach().abs().float().flatten().cpu()
         largest = float(x.max())
         self.average = largest if self.average is None else self.average + SHARE * (largest - self.average)

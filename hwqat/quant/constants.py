@@ -54,7 +54,7 @@ class Operand:
     centre: np.ndarray
     lows: np.ndarray
     highs: np.ndarray
-    zero_point: int = 0
+    zero_point: np.ndarray | float = 0.0
 
     @property
     def constant(self) -> np.ndarray:

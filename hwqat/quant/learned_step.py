@@ -33,6 +33,8 @@ class RoundToStep(torch.autograd.Function):
     def backward(ctx, grad: Tensor):
         x, step, y = ctx.saved_tensors
         low, high = ctx.lo * step, ctx.hi * step
+        if not ctx.needs_input_grad[1]:
+            return where_inside(grad, x, low, high), None, None, None, None, None
         if step.ndim == 0:
             grad_x = where_inside(grad, x, low, high)
             # round(v) - v = (y - x) / step inside, lo or hi = y / step outside

@@ -35,9 +35,8 @@ class SumPool(_Pool):
         if any(self.geometry.padding):
             lo, hi = min(lo, x.zero_point), max(hi, x.zero_point)
         taps = self.geometry.taps
-        return Spec(
-            x.scale, np.full(x.channels, taps * lo, object), np.full(x.channels, taps * hi, object), taps * x.zero_point
-        )
+        lows, highs = (np.full(x.channels, taps * end, object) for end in (lo, hi))
+        return Spec(x.scale, lows, highs, taps * x.zero_points)
 
     def integers(self, x):
         spec = self.spec(x.spec)
@@ -46,10 +45,8 @@ class SumPool(_Pool):
             return Value(q.sum((2, 3), keepdim=True), spec)
         padding = self.geometry.padding[:2]
         if x.spec.zero_point and any(padding):
-            q, padding = (
-                F.pad(q, (padding[1], padding[1], padding[0], padding[0]), value=float(x.spec.zero_point)),
-                (0, 0),
-            )
+            q = F.pad(q, (padding[1], padding[1], padding[0], padding[0]), value=float(x.spec.zero_point))
+            padding = (0, 0)
         return Value(F.avg_pool2d(q, self.geometry.kernel, self.geometry.stride, padding, divisor_override=1), spec)
 
     def node(self, name, xs, specs):

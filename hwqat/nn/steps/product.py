@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
+from hwqat.errors import HwqatError
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
@@ -45,11 +46,19 @@ class Product(Step):
     def _hull(self, x: Spec) -> tuple[int, int]:
         return x.lo, x.hi
 
+    def _stored(self) -> tuple[np.ndarray, np.ndarray]:
+        """Integers and steps for hardware; HwqatError if it cannot hold this kind of weights."""
+        if why := self.layer.weight_quantiser.refused:
+            raise HwqatError(f"layer {self.path!r} cannot be lowered: {why}")
+        return self.layer.integers()
+
     def spec(self, x):
         return self._spec(x, *self.layer.integers())
 
     def _spec(self, x: Spec, weight, step) -> Spec:
-        return Spec(x.scale[0] * step, *_sums(weight, *self._hull(x)))
+        # what the sum is for inputs that all mean 0: a padded pixel is the zero point, so borders are no exception
+        zeros = weight.reshape(len(weight), -1).sum(axis=1).astype(object) * x.zero_point
+        return Spec(x.scale[0] * step, *_sums(weight, *self._hull(x)), zeros)
 
 
 class Conv2d(Product):
@@ -78,7 +87,7 @@ class Conv2d(Product):
         return Value(q, self._spec(x.spec, weight, step))
 
     def node(self, name, xs, specs):
-        weight, step = self.layer.integers()
+        weight, step = self._stored()
         return ops.Conv2d.make(
             name,
             xs[0],
@@ -104,7 +113,7 @@ class Linear(Product):
         return Value(q, self._spec(x.spec, weight, step))
 
     def node(self, name, xs, specs):
-        weight, step = self.layer.integers()
+        weight, step = self._stored()
         if self.flattened is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
             weight = weight.reshape(len(weight), *self.flattened).transpose(0, 2, 3, 1).reshape(len(weight), -1)
         return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.stored_bits,

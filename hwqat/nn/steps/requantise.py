@@ -55,7 +55,7 @@ class _Affine(Step):
     def _operands(self, specs: Sequence[Spec]) -> tuple[list[Operand], np.ndarray]:
         lines = [_line(chain, spec.channels) for spec, chain in zip(specs, self.chains)]
         operands = [
-            Operand(spec.scale, line.gain, line.centre, spec.lows, spec.highs, spec.zero_point)
+            Operand(spec.scale, line.gain, line.centre, spec.lows, spec.highs, spec.zero_points.astype(float))
             for spec, line in zip(specs, lines)
         ]
         return operands, sum(line.shift for line in lines)
@@ -82,7 +82,7 @@ class Requantise(_Affine):
         """
         operands, _ = self._operands(specs)
         made, scale = self.constants(*specs), self.act.exact_scale()
-        offset = to_real(made.bias, made.bias_form) * scale
+        offset = (to_real(made.bias, made.bias_form) - self.act.zero_point) * scale
         total = None
         for x, chain, operand, raw, form in zip(xs, self.chains, operands, made.factors, made.factor_forms):
             shift = _line(chain, len(operand.gain)).shift
@@ -104,10 +104,15 @@ class Requantise(_Affine):
             yield "its activations have 32 bits"
 
     def constants(self, *specs: Spec) -> Constants:
-        return make_constants(*self._operands(specs), self.act.exact_scale(), self.rescale)
+        operands, shift = self._operands(specs)
+        scale = self.act.exact_scale()
+        return make_constants(operands, shift + self.act.zero_point * scale, scale, self.rescale)
 
     def spec(self, *specs):
-        return Spec.of(specs[0].channels, self.act.exact_scale(), self.act.lo, self.act.hi)
+        return self._spec(specs[0].channels)
+
+    def _spec(self, channels: int) -> Spec:
+        return Spec.of(channels, self.act.exact_scale(), self.act.lo, self.act.hi, self.act.zero_point)
 
     def integers(self, *values):
         specs = [value.spec for value in values]
@@ -123,13 +128,14 @@ class Requantise(_Affine):
         if not self.act.quantised:
             return self.act(total)
         q = self.act.integers(total).to(torch.float32)
-        return Value(q, Spec.of(q.shape[1], self.act.exact_scale(), self.act.lo, self.act.hi))
+        return Value(q, self._spec(q.shape[1]))
 
     def node(self, name, xs, specs):
         act = self.act
         return self._make(
-            name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(), bits=act.bits, signed=act.signed
-        )
+            name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(),
+            bits=act.bits, signed=act.lo < 0, zero_point=act.zero_point,
+        )  # fmt: skip
 
 
 class Logits(_Affine):

@@ -17,8 +17,8 @@ class Concat(Step):
         return torch.cat(xs, 1)
 
     def spec(self, *specs):
-        return Spec(*(np.concatenate([getattr(s, name) for s in specs]) for name in ("scale", "lows", "highs")),
-                    specs[0].zero_point)  # fmt: skip
+        fields = ("scale", "lows", "highs", "zero_points")
+        return Spec(*(np.concatenate([getattr(spec, name) for spec in specs]) for name in fields))
 
     def integers(self, *values):
         q = torch.cat([value.q for value in values], 1)
@@ -40,7 +40,7 @@ class Flatten(Step):
 
     def spec(self, x):
         pixels = self.shape[1] * self.shape[2]
-        return Spec(*(np.repeat(v, pixels) for v in (x.scale, x.lows, x.highs)), x.zero_point)
+        return Spec(*(np.repeat(v, pixels) for v in (x.scale, x.lows, x.highs, x.zero_points)))
 
     def integers(self, x):
         return Value(x.q.flatten(1), self.spec(x.spec))

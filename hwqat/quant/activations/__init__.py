@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwqat.quant.activations.affine import AffineActivation
 from hwqat.quant.activations.base import ActQuantiser
 from hwqat.quant.activations.dorefa import DorefaActivation
 from hwqat.quant.activations.lsq import LsqActivation
@@ -17,6 +18,7 @@ ACT_QUANTISERS: dict[str, type[ActQuantiser]] = {
     "lsq": LsqActivation,
     "moving-average": MovingAverage,
     "power-of-two": PowerOfTwoActivation,
+    "affine": AffineActivation,
 }
 
 __all__ = ["ACT_QUANTISERS", "ActQuantiser", *(cls.__name__ for cls in ACT_QUANTISERS.values())]

@@ -9,7 +9,7 @@ from hwqat.quant.grid import FLOAT_BITS, integer_range
 
 
 class ActQuantiser(nn.Module):
-    """Integers ``q`` in ``lo..hi`` with one real ``scale`` for the tensor: real = scale * q.
+    """Integers ``q`` in ``lo..hi`` with one real ``scale`` for the tensor: real = scale * (q - zero_point).
 
     It also stands for the non-linearity in front of it: unsigned after a ReLU, clamped at 6 after a ReLU6.
     A subclass defines `exact_scale`, `begin` and `quantise`.
@@ -35,6 +35,15 @@ class ActQuantiser(nn.Module):
         """The real value of one step in float64, worked out on the CPU: the one that integers are made with."""
         raise NotImplementedError
 
+    @property
+    def zero_point(self) -> int:
+        """The integer that means 0, in lo..hi."""
+        return 0
+
+    def start(self, top: float, least: float, greatest: float) -> None:
+        """Start from calibration: the range of magnitudes that it chose, and the ends of what it saw."""
+        self.begin(top)
+
     def begin(self, top: float) -> None:
         """Start from a calibrated range: values up to ``top`` (> 0) in magnitude are to be represented."""
         raise NotImplementedError
@@ -59,7 +68,8 @@ class ActQuantiser(nn.Module):
     @torch.no_grad()
     def integers(self, x: Tensor) -> Tensor:
         """Integers of a real tensor, for what enters an integer part from a float one. float64."""
-        return (self.nonlinearity(x).to(torch.float64) / self.exact_scale()).round().clamp_(self.lo, self.hi)
+        q = (self.nonlinearity(x).to(torch.float64) / self.exact_scale()).round()
+        return q.add_(self.zero_point).clamp_(self.lo, self.hi)
 
     def extra_repr(self) -> str:
         return f"bits={self.bits}, {'signed' if self.signed else 'unsigned'}"

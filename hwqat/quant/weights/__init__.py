@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwqat.quant.weights.absmax import Absmax
+from hwqat.quant.weights.affine import AffineWeights
 from hwqat.quant.weights.base import WeightQuantiser
 from hwqat.quant.weights.dorefa import Dorefa, DorefaSymmetric
 from hwqat.quant.weights.lsq import Lsq, LsqMse
@@ -15,6 +16,7 @@ WEIGHT_QUANTISERS: dict[str, type[WeightQuantiser]] = {
     "lsq": Lsq,
     "lsq-mse": LsqMse,
     "power-of-two": PowerOfTwo,
+    "affine": AffineWeights,
 }
 
 __all__ = ["WEIGHT_QUANTISERS", "WeightQuantiser", *(cls.__name__ for cls in WEIGHT_QUANTISERS.values())]

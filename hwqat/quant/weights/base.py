@@ -18,7 +18,10 @@ class WeightQuantiser(nn.Module):
     Attributes:
         bits: 1..16; 1 bit is -1 and +1, 0 counting as +1. 32: weights stay as they are.
         per_channel: one step for each output channel (the first axis) in place of one for the tensor.
+        refused: why such weights train and evaluate but are not lowered; empty if they are.
     """
+
+    refused = ""
 
     def __init__(self, bits: int, per_channel: bool = False) -> None:
         super().__init__()
