@@ -21,7 +21,8 @@ from ..errors import HwqatError
 #: C++ optimisation. "quick" builds soonest: one file, since its headers cost as much as its code.
 FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
 BENCH = Path(__file__).with_name("bench")
-RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads", "verilator")
+# Not cocotb's main program: it makes a Vtop, whose size is that of the design's port list.
+RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 
 
 def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", waves: bool = False) -> Path:
@@ -48,7 +49,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
         (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
         _run([tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
              out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
-        runtime = cache_folder() / f"runtime-{digest_of(versions, str(driver), speed, waves)}"
+        runtime = cache_folder() / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
         for name in RUNTIME:
             if (runtime / f"{name}.o").exists():
                 shutil.copy(runtime / f"{name}.o", out)  # newer than its sources: make leaves it alone
