@@ -15,7 +15,6 @@ from hwqat.cli import main
 from hwqat.commands.common import open_run
 from hwqat.figures import png
 from hwqat.figures.plot import Axis
-from hwqat.graph_io import load_graph
 from hwqat.report import gather, page
 from hwqat.report.compare import compare, float_tensors
 from hwqat.report.constants import bound

@@ -18,8 +18,9 @@ def histogram_svg(histogram: Histogram, label: str, whole_range: bool) -> str:
     first, step, counts = histogram.bars(BARS, whole_range)
     heights = np.log1p(counts) / max(np.log1p(counts).max(), 1e-9) * (TALL - 4)
     wide = WIDE / len(counts)
+    # absolute ends, so that neighbours meet in one and the same rounded place
     path = "".join(
-        f"M{i * wide:.1f} {TALL}v{-h:.1f}h{wide * n:.1f}V{TALL}" for i, n, h in _runs(heights) if h > 0
+        f"M{i * wide:.1f} {TALL}V{TALL - h:.1f}H{(i + n) * wide:.1f}V{TALL}" for i, n, h in _runs(heights) if h > 0
     )  # fmt: skip
     parts = [title(label), el("path", d=path, class_="bars")]
     if first < 0 < first + step * len(counts):

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from .points import Point
 from .worker import Answer, Task, Worker
 
 #: Points evaluated side by side; images of a piece at most (fewer where that is golden's own block).
-GROUP, MOST_IMAGES = 32, 250
+GROUP, MOST_IMAGES = 8, 250
 
 
 def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int | None = None, jobs: int | None = None,
@@ -122,6 +123,12 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:
         yield (future.result() for future in as_completed([pool.submit(worker.work, task) for task in tasks]))
+    except BrokenProcessPool:
+        raise HwqatError("a process of the sweep died, perhaps for want of memory; start the sweep again with fewer --jobs, it goes on") from None
+    except BaseException:
+        for process in multiprocessing.active_children():  # what they are at is not in the journal; why wait for it
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
