@@ -11,7 +11,8 @@
 
 namespace hwqat {
 
-template <class S> HWQAT_INLINE void from_axis(hls::stream<ap_uint<S::tdata>> &axis, hls::stream<ap_uint<S::lanes * S::bits>> &out)
+template <class S>
+HWQAT_INLINE void from_axis(hls::stream<ap_uint<S::tdata>> &axis, hls::stream<ap_uint<S::lanes * S::bits>> &out)
 {
     static_assert(S::slot >= S::bits && S::tdata >= S::lanes * S::slot, "TDATA must hold a slot for each element");
 
@@ -25,7 +26,8 @@ Beat:
     }
 }
 
-template <class S> HWQAT_INLINE void to_axis(hls::stream<ap_uint<S::lanes * S::bits>> &in, hls::stream<ap_uint<S::tdata>> &axis)
+template <class S>
+HWQAT_INLINE void to_axis(hls::stream<ap_uint<S::lanes * S::bits>> &in, hls::stream<ap_uint<S::tdata>> &axis)
 {
     static_assert(S::slot >= S::bits && S::tdata >= S::lanes * S::slot, "TDATA must hold a slot for each element");
 

@@ -9,7 +9,8 @@
 
 namespace hwqat {
 
-template <class S, class... Outputs> HWQAT_INLINE void fork(hls::stream<ap_uint<S::lanes * S::bits>> &in, Outputs &...out)
+template <class S, class... Outputs>
+HWQAT_INLINE void fork(hls::stream<ap_uint<S::lanes * S::bits>> &in, Outputs &...out)
 {
     static_assert(sizeof...(Outputs) >= 2, "a fork has two outputs or more");
 

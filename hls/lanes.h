@@ -154,7 +154,8 @@ Word:
 }
 
 /// A word moved down by the width of another, which enters at the top.
-template <int WIDE, int NARROW> HWQAT_INLINE ap_uint<WIDE> shift_in(const ap_uint<WIDE> &word, const ap_uint<NARROW> &top)
+template <int WIDE, int NARROW>
+HWQAT_INLINE ap_uint<WIDE> shift_in(const ap_uint<WIDE> &word, const ap_uint<NARROW> &top)
 {
     static_assert(WIDE > NARROW, "the word that enters is the narrower one");
 #if HWQAT_SIM

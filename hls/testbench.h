@@ -23,8 +23,10 @@ namespace hwqat {
 class frame_file
 {
   public:
-    frame_file(const std::string &folder, const char *port) : path_(folder + "/" + port + ".dat"), file_(path_.c_str()) {}
-
+    frame_file(const std::string &folder, const char *port)
+        : path_(folder + "/" + port + ".dat"), file_(path_.c_str())
+    {
+    }
 
     bool opened() const
     {
@@ -35,7 +37,10 @@ class frame_file
     }
 
     /// Complain about the line that was read last.
-    void complain(const std::string &what) const { std::printf("error: %s, line %lld: %s\n", path_.c_str(), line_, what.c_str()); }
+    void complain(const std::string &what) const
+    {
+        std::printf("error: %s, line %lld: %s\n", path_.c_str(), line_, what.c_str());
+    }
 
     /// The next frame's tokens; false at the end of the file.
     bool next(std::vector<std::string> &tokens)
@@ -101,7 +106,8 @@ template <class P> class driver
             return false;
         }
         if (tokens.size() != std::size_t(P::beats) * P::lanes) {
-            file_.complain("expected " + std::to_string(P::beats * P::lanes) + " integers, found " + std::to_string(tokens.size()));
+            file_.complain("expected " + std::to_string(P::beats * P::lanes) + " integers, found " +
+                           std::to_string(tokens.size()));
             bad = true;
             return false;
         }

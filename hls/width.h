@@ -11,7 +11,8 @@ namespace hwqat {
 
 /// Narrow to wide: each trip reads a beat, every RATIO-th writes one.
 template <class S>
-HWQAT_INLINE void widen(hls::stream<ap_uint<S::lanes_in * S::bits>> &in, hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
+HWQAT_INLINE void widen(hls::stream<ap_uint<S::lanes_in * S::bits>> &in,
+                        hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
 {
     constexpr int OUT = S::lanes_out * S::bits, RATIO = S::lanes_out / S::lanes_in;
     static_assert(S::lanes_out % S::lanes_in == 0, "widening needs whole multiples of the lanes that come in");
@@ -34,7 +35,8 @@ Beat:
 
 /// Wide to narrow: each trip writes a beat, every RATIO-th reads one.
 template <class S>
-HWQAT_INLINE void narrow(hls::stream<ap_uint<S::lanes_in * S::bits>> &in, hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
+HWQAT_INLINE void narrow(hls::stream<ap_uint<S::lanes_in * S::bits>> &in,
+                         hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
 {
     constexpr int IN = S::lanes_in * S::bits, OUT = S::lanes_out * S::bits, RATIO = S::lanes_in / S::lanes_out;
     static_assert(S::lanes_in % S::lanes_out == 0, "narrowing needs whole multiples of the lanes that go out");

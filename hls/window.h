@@ -245,7 +245,8 @@ Beat:
         }
         schedule.next(output);
         if (read) {
-            lines[input.slot][input.column & (S::columns - 1)][input.column / S::columns * BEATS + input.beat] = in.read();
+            const int at = input.column / S::columns * BEATS + input.beat;
+            lines[input.slot][input.column & (S::columns - 1)][at] = in.read();
             input.next();
         }
     }
