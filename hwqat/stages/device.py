@@ -7,7 +7,6 @@ adder, a choice or a comparison.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import ceil
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Device:
         wide, narrow: signed operands of a multiplier block, in bits.
         packs: whether it computes several narrow products that share an operand in one block.
         bram: (depth, width) of each shape of a block RAM of 18 kbit.
-        lutram: (depth, LUTs per bit of width) of each memory made of LUTs; rom: likewise, written never.
+        lutram: (depth, width, LUTs) of each memory made of LUTs; rom: likewise, written never.
     """
 
     name: str
@@ -28,8 +27,8 @@ class Device:
     narrow: int
     packs: bool
     bram: tuple[tuple[int, int], ...]
-    lutram: tuple[tuple[int, float], ...]
-    rom: tuple[tuple[int, float], ...]
+    lutram: tuple[tuple[int, int, int], ...]
+    rom: tuple[tuple[int, int, int], ...]
 
     def products_per_dsp(self, shared_bits: int, other_bits: int) -> int:
         """Products ``x * w_i`` with one ``x`` that a multiplier computes at once.
@@ -51,7 +50,7 @@ class Device:
         if min(shared_bits, other_bits) <= 1:
             return Resources(lut=outputs * terms * max(shared_bits, other_bits))
         if self.in_luts(shared_bits, other_bits):
-            return Resources(lut=outputs * terms * shared_bits * other_bits)
+            return Resources(lut=outputs * terms * 2 * shared_bits * other_bits)
         packed = self.products_per_dsp(shared_bits, other_bits)
         blocks = self.dsps_of_product(shared_bits, other_bits)
         return Resources(dsp=-(-outputs // packed) * terms * blocks)
@@ -59,7 +58,7 @@ class Device:
     def memory(self, depth: int, width: int, rom: bool = False) -> Resources:
         """A memory with one write and one read port: LUTs, or block RAM where that is worth it."""
         shapes = self.rom if rom else self.lutram
-        lut = ceil(min(-(-depth // d) * width * cost for d, cost in shapes))
+        lut = min(-(-depth // d) * -(-width // w) * luts for d, w, luts in shapes)
         bram = min(-(-depth // d) * -(-width // w) for d, w in self.bram)
         return Resources(lut=lut) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
 
@@ -83,12 +82,12 @@ def _pieces(bits: int, width: int) -> int:
 
 #: Products of at most so many bits are made of LUTs, as synthesis does by itself.
 SMALL_PRODUCT = 8
-#: A memory goes into block RAM when it saves more LUTs than this for each.
-LUTS_PER_BRAM = 192
+#: A memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides.
+LUTS_PER_BRAM = 96
 
 _RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-_LUT6_RAM, _LUT6_ROM = ((32, 8 / 14), (64, 8 / 7)), ((64, 1.0),)
-_LUT4_RAM, _LUT4_ROM = ((16, 1.5),), ((16, 1.0),)
+_LUT6_RAM, _LUT6_ROM = ((32, 14, 8), (64, 7, 8)), ((64, 1, 1),)
+_LUT4_RAM, _LUT4_ROM = ((16, 4, 6),), ((16, 1, 1),)
 
 DEVICES: dict[str, Device] = {
     device.name: device

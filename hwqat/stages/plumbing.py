@@ -28,7 +28,7 @@ class Width(Stage):
 
     def resources(self, device):
         wide = max(self.lanes_in, self.lanes_out) * self.bits
-        return Resources(lut=wide // (1 + (self.lanes_in < self.lanes_out)) + 8, ff=wide + 4)
+        return Resources(lut=(wide if self.lanes_in > self.lanes_out else 0) + 8, ff=wide + 4)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

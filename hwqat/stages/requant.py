@@ -69,7 +69,7 @@ class Requant(Stage):
         products = [(b, m.bits + (not m.signed)) for b, m in zip(bits, factors)]
         kept = max(1, self.sum_bits - max(0, self.frac))
         total = Resources(
-            lut=self.pe * (len(self.ins) * self.sum_bits + 3 * kept + self.out_bits) + 3 * self.groups.bit_length() + 10,
+            lut=self.pe * (len(self.ins) * self.sum_bits + kept + 2 * self.out_bits) + 3 * self.groups.bit_length() + 10,
             ff=self.pe * (sum(bits) + sum(a + b for a, b in products) + 2 * self.sum_bits + kept + self.out_bits)
             + self.groups.bit_length() + 6,
         )

@@ -106,12 +106,12 @@ class Window(Stage):
     def resources(self, device):
         beat, number = self.lanes * self.bits, (self.rows + self.height).bit_length() + self.width.bit_length()
         number += self.beats_per_pixel.bit_length()
-        control = Resources(lut=14 * number + 40, ff=10 * number + 20)
+        control = Resources(lut=11 * number + 30, ff=8 * number + 20)
         if self.taps == 1:
             return device.memory(self.rows * self.width * self.beats_per_pixel, beat) + control + Resources(lut=beat, ff=2 * beat)
         banks, kernel = self.rows * self.columns, self.geometry.kernel
         bank = device.memory(-(-self.width // self.columns) * self.beats_per_pixel, beat)
-        total = control + Resources(lut=kernel[1] * (number + 12), ff=kernel[1] * number + self.columns * number)
+        total = control + Resources(lut=kernel[1] * (2 * number + 12), ff=kernel[1] * number + self.columns * number)
         for _ in range(banks):
             total += bank
         choose = self.rows * kernel[1] * beat * _choice(self.columns) + self.taps * beat * (_choice(self.rows) + 1)
