@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -238,6 +243,29 @@ def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
     path.write_bytes(path.read_bytes() + b"nonsense\n")
     with pytest.raises(HwqatError, match="line 2: damaged"):
         Journal(tmp_path, "a", 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_killed_sweep_goes_on(run, tmp_path, how, code):
+    """The real command, killed half-way with its processes at work: nothing is done twice, the result is the same."""
+    argv = [sys.executable, "-m", "hwqat", "sweep", str(run), "--rescale", "4:32", "--fps", "2000", "--jobs", "2", "--out"]
+    journal = tmp_path / "cut" / "points.jsonl"
+    sweep = subprocess.Popen([*argv, str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
+        assert sweep.poll() is None
+        time.sleep(0.05)
+    os.killpg(sweep.pid, how)
+    said, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == code and "Traceback" not in said
+    kept = journal.read_bytes()
+    assert not (tmp_path / "cut" / "sweep.json").exists()
+    for folder in ("cut", "whole"):
+        subprocess.run([*argv, str(tmp_path / folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert (tmp_path / "cut/sweep.json").read_bytes() == (tmp_path / "whole/sweep.json").read_bytes()
+    lines = [json.loads(line) for line in journal.read_bytes().splitlines()[1:]]
+    done = [(line["point"], line["from"]) for line in lines if "correct" in line]
+    assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1]) and len(done) == len(set(done)) == 29 * 2
 
 
 # The command --------------------------------------------------------------------------------------------------------
