@@ -65,10 +65,10 @@ class frame_file
     long long line_ = 0;
 };
 
-/// The folder of the vectors: as given, or where the build folder and the tools put them.
+/// The folder of the vectors: as given, or (nothing or "-" given) where the build folder and the tools put them.
 inline std::string vectors_folder(int argc, char **argv, const char *port)
 {
-    if (argc > 1) {
+    if (argc > 1 && std::string(argv[1]) != "-") {
         return argv[1];
     }
     for (const char *folder : {"../vectors", "vectors"}) {

@@ -1,6 +1,6 @@
 """What the engines found out about a BUILD: one small JSON file each in BUILD/report/, for the report.
 
-    report/plan.json     the plan (written by export)         report/csim.json, cosim.json, synth.json, sweep.json
+    report/plan.json     the plan (written by export)         report/csim.json, cosim.json, csynth.json, synth.json, sweep.json
     report/export.json   how it was made
 
 The same command gives the same bytes: no times, no dates.

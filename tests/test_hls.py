@@ -1,5 +1,6 @@
 """The HLS back end: every kind of stage in every folding, in each dialect; generated text; tool scripts."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -208,26 +209,61 @@ def test_a_beat_that_ap_uint_cannot_hold_is_one_sentence():
 MOCKS = "set_top set_part create_clock csim_design csynth_design cosim_design export_design open_project open_solution add_files"
 
 
-@pytest.mark.skipif(shutil.which("tclsh") is None, reason="tclsh runs the script")
-@pytest.mark.parametrize("steps", [None, "csynth export"])
-def test_run_hls_tcl(small_plan, tmp_path, steps, monkeypatch):
+@pytest.fixture
+def run_tcl(small_plan, tmp_path):
+    """run_hls.tcl under tclsh, with the tool's commands as procedures that print themselves."""
+    if shutil.which("tclsh") is None:
+        pytest.skip("tclsh runs the script")
     for name, text in hls.render(small_plan).items():
         (tmp_path / "hls" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "hls" / name).write_text(text)
     mock = "".join(f'proc {name} {{args}} {{ puts "{name} $args" }}\n' for name in MOCKS.split())
     (tmp_path / "mock.tcl").write_text(f"{mock}source hls/run_hls.tcl\n")
-    monkeypatch.setenv("HLS_CLOCK", "4")
-    if steps:
-        monkeypatch.setenv("HLS_STEPS", steps)
-    done = subprocess.run(["tclsh", "mock.tcl"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    ran = [line.split()[0] for line in done.stdout.splitlines()]
-    tail = ["csim_design", "csynth_design", "cosim_design", "export_design"]
-    assert ran[-4:] == tail if steps is None else ran[-2:] == ["csynth_design", "export_design"] and "csim_design" not in ran
-    assert "create_clock -period 4" in done.stdout and f"set_top {small_plan.graph.name}" in done.stdout
-    for line in done.stdout.splitlines():
-        if line.startswith("add_files"):
-            path = next(word for word in line.split() if word.endswith(".cpp"))
-            assert (tmp_path / path).is_file()
+
+    def run(*words, **environment):
+        done = subprocess.run(["tclsh", "mock.tcl", "-f", "hls/run_hls.tcl", *words], cwd=tmp_path, env=os.environ | environment,
+                              capture_output=True, text=True)  # fmt: skip
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    return run
+
+
+def test_run_hls_tcl_does_all_steps_in_order(run_tcl, small_plan, tmp_path):
+    code, lines, _ = run_tcl()
+    assert code == 0
+    top, hls_folder, vectors = small_plan.graph.name, tmp_path / "hls", tmp_path / "vectors"
+    sources = [f"{top}.cpp", *(f"blocks/{block.name}.cpp" for block in small_plan.blocks)]
+    assert lines == [
+        f"open_project -reset {top}_hls", f"set_top {top}",
+        *(f"add_files {hls_folder / source} -cflags -std=c++14" for source in sources),
+        f"add_files -tb {hls_folder}/{top}_tb.cpp -cflags {{-std=c++14 -Wno-unknown-pragmas}}",
+        "open_solution -reset solution1 -flow_target vivado", "set_part xczu9eg-ffvb1156-2-e", "create_clock -period 5",
+        f"csim_design -argv {vectors}", "csynth_design ", f"cosim_design -argv {{{vectors} 3}}", "export_design -format ip_catalog",
+    ]  # fmt: skip
+    assert all((hls_folder / source).is_file() for source in sources)
+
+
+@pytest.mark.parametrize("words, environment", [
+    (("csynth", "export", "part=xczu7ev", "clock=4"), {}),
+    ((), {"HLS_STEPS": "csynth export", "HLS_PART": "xczu7ev", "HLS_CLOCK": "4"}),
+    (("part=xczu7ev", "csynth", "export"), {"HLS_STEPS": "csim", "HLS_PART": "other", "HLS_CLOCK": "4"}),
+])  # fmt: skip
+def test_run_hls_tcl_takes_steps_part_and_clock(run_tcl, words, environment):
+    code, lines, _ = run_tcl(*words, **environment)
+    assert code == 0
+    assert {"set_part xczu7ev", "create_clock -period 4"} <= set(lines)
+    assert [line.split()[0] for line in lines[-2:]] == ["csynth_design", "export_design"]
+    assert not any(line.startswith(("csim_design", "cosim_design")) for line in lines)
+
+
+def test_run_hls_tcl_keeps_an_earlier_synthesis(run_tcl, small_plan):
+    assert run_tcl("cosim", "export")[1][:2] == [f"open_project {small_plan.graph.name}_hls", "open_solution solution1"]
+
+
+@pytest.mark.parametrize("words, environment", [(("csinth",), {}), ((), {"HLS_STEPS": "csim csinth"})])
+def test_run_hls_tcl_refuses_unknown_steps(run_tcl, words, environment):
+    code, lines, error = run_tcl(*words, **environment)
+    assert (code, lines) == (2, []) and "unknown step 'csinth'; choose from csim csynth cosim export" in error
 
 
 def test_hls_config_names_every_source(small_plan):

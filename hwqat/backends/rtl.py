@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..passes import Plan
+from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import Stream
 from ..stages import Rom, Stage
@@ -52,7 +52,12 @@ def bench_top(name: str, tops: list[dict]) -> str:
 
 def core_name(plan: Plan) -> str:
     """The graph's name as an identifier."""
-    name = re.sub(r"\W", "_", plan.graph.name)
+    return identifier(plan.graph.name)
+
+
+def identifier(name: str) -> str:
+    """A name as C++ and Verilog take it."""
+    name = re.sub(r"\W", "_", name)
     return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 
@@ -152,6 +157,7 @@ class _Writer:
         """The instance of one stage, with the comment above it."""
         facts = {
             "stage": stage,
+            "packing": stage.packing(DEVICES[self.plan.target.device]),
             "note": self.note(stage),
             "ins": [reads[name] for name in stage.inputs],
             "outs": [writes[name] for name in stage.outputs],

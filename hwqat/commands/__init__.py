@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import compare, cosim, csim, doctor, evaluate, export, report, search, sweep, train
+from . import compare, cosim, csim, csynth, doctor, evaluate, export, report, search, sweep, train
 
 COMMANDS = {
     "train": train,
@@ -8,6 +8,7 @@ COMMANDS = {
     "export": export,
     "csim": csim,
     "cosim": cosim,
+    "csynth": csynth,
     "doctor": doctor,
     "report": report,
     "compare": compare,

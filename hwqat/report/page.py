@@ -126,5 +126,5 @@ def _synth(facts: Facts) -> list[dict]:
 
 def commands(facts: Facts) -> list[str]:
     """What was typed, as far as the build knows."""
-    typed = [result["command"] for name in ("export", "csim", "cosim", "synth") if (result := facts.results.get(name)) and "command" in result]
+    typed = [result["command"] for name in ("export", "csim", "cosim", "csynth", "synth") if (result := facts.results.get(name)) and "command" in result]
     return [*typed, "hwqat report BUILD"]

@@ -1,0 +1,25 @@
+"""``hwqat csynth``: the HLS compiler that is on PATH, on the generated C++; its report beside the plan."""
+
+from __future__ import annotations
+
+from ..results import save_result
+from .common import require_build, typed
+
+HELP = "synthesise the HLS C++ with Vitis or bambu and set its report against the plan"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("build", metavar="BUILD", help="folder of a build")
+    parser.add_argument("--tool", metavar="TOOL", help="vitis or bambu (default: the first that is on PATH)")
+    parser.add_argument("--part", metavar="P", help="device part, such as xczu9eg-ffvb1156-2-e (default: the target's)")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock in MHz (default: the plan's)")
+
+
+def run(args):
+    from ..csynth import run_csynth
+
+    require_build(args.build)
+    found = run_csynth(args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True))
+    command = typed("csynth", "BUILD", tool=args.tool, part=args.part, clock=None if args.clock is None else f"{args.clock:g}")
+    save_result(args.build, "csynth", {"command": command, **found})
+    return found, 0

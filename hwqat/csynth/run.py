@@ -1,0 +1,94 @@
+"""Run an HLS compiler on BUILD/hls and read what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..errors import HwqatError
+from ..export import PLAN
+from ..graph_io import load_graph
+from .compilers import BAMBU_PART, Compiler, Job, choose
+from .report import Synthesis, compared, find_report, plain, read_report, read_stages
+
+#: Folder of a BUILD for what the compiler writes, and the file there with all that it said.
+FOLDER, LOG = "csynth", "log.txt"
+
+
+def run_csynth(build: str | Path, tool: str | None = None, part: str | None = None, clock_mhz: float | None = None,
+               say=lambda line: None) -> dict:  # fmt: skip
+    """Synthesise the C++ of a BUILD.
+
+    Args:
+        tool: ``vitis`` or ``bambu`` (None: the first on PATH); part, clock_mhz: instead of the build's own.
+        say: called with lines for people: the command, then the table.
+
+    Returns:
+        {tool, program, part, clock_mhz, verilog, latency_min, ..., plan, stages}; None for what the compiler
+        does not tell. What it wrote stays in BUILD/csynth.
+    """
+    build = Path(build).absolute()
+    plan, compiler = _plan(build), choose(tool)
+    job = _job(build, plan, compiler, part, clock_mhz)
+    shutil.rmtree(job.work, ignore_errors=True)
+    job.work.mkdir(parents=True)
+    for name, text in compiler.prepare(job).items():
+        (job.work / name).write_text(text)
+    _run(compiler, job, say)
+    found, stages = Synthesis(), []
+    if compiler.results is None:
+        verilog = [path for path in job.work.glob("*.v")]
+        if not verilog:
+            raise HwqatError(f"{compiler.program} ended without Verilog in {job.work}; see {job.work / LOG}")
+        say(f"wrote {job.work}; {compiler.program} has no report that hwqat reads")
+    else:
+        results = compiler.results(job)
+        verilog = [results / "syn" / "verilog"]
+        found, stages = read_report(find_report(results, job.top)), read_stages(results, plan)
+        say(compared(found, plan, stages))
+    place = str(verilog[0].relative_to(build))
+    return {"tool": compiler.tool, "program": compiler.program, "part": job.part, "clock_mhz": 1000 / job.clock_ns,
+            "verilog": place, **plain(found, plan), "stages": stages}  # fmt: skip
+
+
+def _plan(build: Path) -> dict:
+    try:
+        return json.loads((build / PLAN).read_text())
+    except (OSError, ValueError) as error:
+        raise HwqatError(f"{build / PLAN} cannot be read ({type(error).__name__}); export the build again") from None
+
+
+def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mhz: float | None) -> Job:
+    from ..backends.rtl import identifier
+
+    if clock_mhz is not None and clock_mhz <= 0:
+        raise HwqatError(f"--clock must be positive, not {clock_mhz:g}")
+    script = build / "hls" / "run_hls.tcl"
+    try:
+        own = re.search(r"^set part +\[setting HLS_PART (\S+)\]", script.read_text(), re.MULTILINE)
+    except OSError as error:
+        raise HwqatError(f"{script} cannot be read ({error.strerror}); export the build again") from None
+    default = BAMBU_PART if compiler.tool == "bambu" else own[1] if own else ""
+    return Job(top=identifier(load_graph(build).name), hls=build / "hls", work=build / FOLDER, part=part or default,
+               clock_ns=1000 / (clock_mhz or plan["clock_mhz"]))  # fmt: skip
+
+
+def _run(compiler: Compiler, job: Job, say) -> None:
+    """Run the compiler in the work folder; its output goes to the log."""
+    command, environment = [compiler.program, *compiler.command(job)], compiler.environment(job)
+    say(" ".join([*(f"{name}={value}" for name, value in environment.items()), *command]))
+    log = job.work / LOG
+    try:
+        with log.open("w") as out:
+            done = subprocess.run(command, cwd=job.work, env=os.environ | environment, stdout=out, stderr=subprocess.STDOUT,
+                                  stdin=subprocess.DEVNULL)  # fmt: skip
+    except OSError as error:
+        raise HwqatError(f"{compiler.program} cannot be started: {error.strerror}") from None
+    if done.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        last = next((line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)), lines[-1] if lines else "it said nothing")
+        raise HwqatError(f"{compiler.program} ended with exit code {done.returncode}: {last.strip()}; see {log}")
