@@ -3,6 +3,7 @@
 The rules (DESIGN, section 2):
 
 - A convolution, linear layer, pool or concatenation reads integers of few bits: its input is requantised first.
+- A batch norm is folded into the layer whose sum it reads, if the scheme asks for that.
 - What stands between an exact sum and the next such layer (bias, batch norm, the division of an average, ReLU,
   residual addition) is one requantise.
 - A residual addition takes the last sum of its block as it is, beside the identity; a shortcut with a convolution is
@@ -21,7 +22,8 @@ from torch import nn
 from hwqat.data.dataset import Grid
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
-from hwqat.nn.affine import Bias, Mean, Norm
+from hwqat.nn.affine import Bias, Folded, Mean, Norm
+from hwqat.nn.folded import Fold
 from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale, Scheme
@@ -219,7 +221,21 @@ class _Placer:
             raise HwqatError(
                 f"batch norm {call.path!r} stands behind a flattened image; put it in front of the flattening"
             )
+        if (layer := self._folds_into(call)) is not None:
+            layer.fold = Fold(call.module)
+            chain = (Folded(layer, call.module, call.path),)
+            return replace(x, operands=((x.operands[0][0], chain),), path=f"{call.path}_q", block=call.block)
         return self._affine(call, x, Norm(call.module, call.path))
+
+    def _folds_into(self, call: Call):
+        """The layer that a batch norm is folded into, if the scheme folds: used once, and read by it alone."""
+        source = self.by_name[call.inputs[0]]
+        while source.kind == "pass" and len(self.users[source.name]) == 1:
+            source = self.by_name[source.inputs[0]]
+        once = all(sum(other.module is c.module for other in self.calls) == 1 for c in (call, source))
+        if self.scheme.bn == "folded" and source.kind in PRODUCTS and len(self.users[source.name]) == 1 and once:
+            return self.layers[source.module]
+        return None
 
     def _normalise(self, call: Call, x: _Value) -> _Value:
         module = call.params["normalise"]

@@ -65,7 +65,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> None:
     """Begin every quantiser from the float network's weights and from its activations on ``batches``."""
     for step in model.steps:
         if isinstance(step, Product):
-            step.layer.weight_quantiser.begin(step.layer.weight)
+            step.layer.begin()
     acts = {id(step.act): step.act for step in model.steps if isinstance(step, Requantise)}.values()
     seen = {act: Histogram() for act in acts}
     with _observed(model, seen):

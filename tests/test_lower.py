@@ -1,7 +1,7 @@
 """`hwqat.lower`, and the heart of the project: eval() gives the integers of the lowered graph, all of them."""
 
+import itertools
 import warnings
-from itertools import zip_longest
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from hwqat.lower import lower
 from hwqat.nn import exact
 from hwqat.prepare import IMAGE_GRID, prepare
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
+from hwqat.quant.scheme import BATCH_NORMS
 
 torch.set_num_threads(1)  # tensors are tiny: a second thread would only wait
 
@@ -71,20 +72,55 @@ def test_eval_is_golden(digitnet, bits, rescale):
     assert graph.meta["scheme"] == scheme.to_dict()
 
 
-@pytest.mark.parametrize("weights, activations", [*zip_longest(WEIGHT_QUANTISERS, ACT_QUANTISERS, fillvalue="lsq")])
-def test_eval_is_golden_for_every_quantiser_after_a_step_of_training(digitnet, weights, activations):
-    scheme = Scheme(weight_bits=3, act_bits=5, weights=weights, activations=activations, rescale="16")
-    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS).train()
-    optimiser = torch.optim.SGD(model.parameters(), 0.01)
-    for seed in range(2):
-        optimiser.zero_grad()
-        F.cross_entropy(model(images((1, 8, 8), 32, DIGITS, seed) / 8), torch.arange(32) % 10).backward()
-        optimiser.step()
-    if weights == "affine":
-        with pytest.raises(HwqatError, match="layer 'stem.conv' cannot be lowered: affine weights need a sum over"):
+class Small(nn.Module):
+    """One of each: ReLU, ReLU6 and none behind a batch norm, depthwise, a residual with a convolution in its branch."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.bn = nn.Conv2d(1, 6, 3, 2, 1), nn.BatchNorm2d(6)
+        self.depthwise, self.bn1 = nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), nn.BatchNorm2d(6)
+        self.project, self.bn2 = nn.Conv2d(6, 4, 1, bias=False), nn.BatchNorm2d(4)
+        self.branch, self.bn3 = nn.Conv2d(6, 4, 1, bias=False), nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.stem(x)))
+        y = self.bn2(self.project(F.relu6(self.bn1(self.depthwise(x)))))
+        return self.fc((y + self.bn3(self.branch(x))).mean((2, 3)))
+
+
+def check_after_a_step_of_training(scheme):
+    """eval() is golden once a step of training has moved weights, ranges and statistics."""
+    torch.manual_seed(0)
+    model = prepared(lively(Small(), (1, 8, 8), DIGITS), scheme, (1, 8, 8), DIGITS).train()
+    F.cross_entropy(model(images((1, 8, 8), 32, DIGITS) / 8), torch.arange(32) % 10).backward()
+    torch.optim.SGD(model.parameters(), 0.01).step()
+    if scheme.weights == "affine":
+        with pytest.raises(HwqatError, match="layer 'stem' cannot be lowered: affine weights need a sum over"):
             lower(model.eval())
-        return
-    assert differences(model, images((1, 8, 8), 40, DIGITS, 9))[0] == 0
+    else:
+        assert differences(model, images((1, 8, 8), 12, DIGITS, 9))[0] == 0, scheme
+
+
+def one_of_all(weights, activations, bits, bn):
+    return Scheme(weight_bits=bits, act_bits=max(2, bits), last_weight_bits=bits, weights=weights,
+                  activations=activations, rescale="16", bn=bn)  # fmt: skip
+
+
+@pytest.mark.parametrize("bn", BATCH_NORMS)
+@pytest.mark.parametrize("weights, activations, bits", [*zip(WEIGHT_QUANTISERS, ACT_QUANTISERS, (8, 4, 2, 1, 15, 3, 5))])
+def test_eval_is_golden_for_every_quantiser(weights, activations, bits, bn):
+    assert len(WEIGHT_QUANTISERS) == len(ACT_QUANTISERS) == 7  # or zip leaves one out
+    check_after_a_step_of_training(one_of_all(weights, activations, bits, bn))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bn", BATCH_NORMS)
+@pytest.mark.parametrize("weights", WEIGHT_QUANTISERS)
+def test_eval_is_golden_for_the_product_of_all_quantisers(weights, bn):
+    """Quantisers of weights x those of activations x bits x batch norms."""
+    for activations, bits in itertools.product(ACT_QUANTISERS, (1, 2, 4, 8, 15)):
+        check_after_a_step_of_training(one_of_all(weights, activations, bits, bn))
 
 
 def test_affine_weights_evaluate_in_integers(digitnet):

@@ -58,6 +58,14 @@ class Bias:
         return line.add(self.layer.bias_values())
 
 
+class Folded(Bias):
+    """The bias of the layer in front, with a batch norm folded into it: the layer does all of that in training."""
+
+    def __init__(self, layer: nn.Module, norm: nn.Module, path: str) -> None:
+        super().__init__(layer)
+        self.modules = {path: norm}
+
+
 class Mean:
     """The division of an average pool, which training does in the pool itself."""
 

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwqat.nn.folded import Fold
 from hwqat.quant.weights import WeightQuantiser
 
 
 class _Quantised:
-    """What both layers add to PyTorch's: a quantiser, and the integers that it gives."""
+    """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None."""
 
     weight_quantiser: WeightQuantiser
+    fold: Fold | None = None
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """PyTorch's layer with these weights."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.fold is not None:
+            return self.fold.run(self.product, x, self.weight, self.bias, self.weight_quantiser)
+        return self.product(x, self.weight_quantiser(self.weight), self.bias)
+
+    def begin(self) -> None:
+        """Start the quantiser from the weights as they are."""
+        self.weight_quantiser.begin(self._real(self.weight.detach()))
 
     def integers(self) -> tuple[np.ndarray, np.ndarray]:
         """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what evaluation and hardware use."""
-        q, step = self.weight_quantiser.integers(self.weight)
+        q, step = self.weight_quantiser.integers(self._real(self._exact_weight()))
         return q.numpy(), np.broadcast_to(step.numpy(), (len(q),)).astype(np.float64)
 
     def bias_values(self) -> np.ndarray:
         """float64 (OC,), zeros if there is none."""
-        if self.bias is None:
-            return np.zeros(len(self.weight))
-        return self.bias.detach().cpu().double().numpy()
+        weight = self._exact_weight()
+        if self.fold is not None:
+            return self.fold.bias(weight, self.bias).detach().numpy()
+        return np.zeros(len(weight)) if self.bias is None else self.bias.detach().to(weight).numpy()
+
+    def _real(self, weight: Tensor) -> Tensor:
+        """What is quantised, of a layer with these weights."""
+        return weight if self.fold is None else self.fold.weight(weight).detach()
+
+    def _exact_weight(self) -> Tensor:
+        return self.weight.detach().to("cpu", torch.float64)
 
 
 class QuantConv2d(_Quantised, nn.Conv2d):
@@ -35,8 +59,8 @@ class QuantConv2d(_Quantised, nn.Conv2d):
         self.weight, self.bias = conv.weight, conv.bias
         self.weight_quantiser = quantiser
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.weight_quantiser(self.weight), self.bias)
+    def product(self, x, weight, bias):
+        return self._conv_forward(x, weight, bias)
 
 
 class QuantLinear(_Quantised, nn.Linear):
@@ -47,5 +71,5 @@ class QuantLinear(_Quantised, nn.Linear):
         self.weight, self.bias = linear.weight, linear.bias
         self.weight_quantiser = quantiser
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_quantiser(self.weight), self.bias)
+    def product(self, x, weight, bias):
+        return F.linear(x, weight, bias)

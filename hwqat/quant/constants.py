@@ -97,11 +97,11 @@ def make_constants(
 ) -> Constants:
     """M and B of ``real = sum over operands + shift[c]``, ``q = real / out_scale`` before clamping.
 
-    B is worked out from the rounded M. A channel whose operand is constant gets M = 0, its value goes into B.
+    B is worked out from the rounded M. A channel whose operand is constant has its value in B, and no M of its own.
     A width that the 64-bit sum does not leave is made narrower, unless a fixed format is asked for: by ``rescale``,
     or by ``forms`` and ``bias_form``.
     """
-    wanted = [np.where(o.constant, 0.0, o.gain * o.scale / out_scale) for o in operands]
+    wanted = [_gains(operand, out_scale) for operand in operands]
     if forms is not None:
         return _round(operands, shift, out_scale, wanted, forms, bias_form)
     widths = [rescale.width] * len(operands)
@@ -114,6 +114,17 @@ def make_constants(
         if widths[finest] <= LEAST_WIDTH:
             return made
         widths[finest] -= 1
+
+
+def _gains(operand: Operand, out_scale: float) -> np.ndarray:
+    """The real M of each channel: 0 where it is constant, unless all others agree and theirs does no harm there.
+
+    One M for the tensor then stays one: a filter of zeros times anything is zero.
+    """
+    moving = (operand.gain * operand.scale / out_scale)[~operand.constant]
+    if len(moving) and (moving == moving[0]).all() and not operand.lows[operand.constant].any():
+        return np.full(len(operand.lows), moving[0])
+    return np.where(operand.constant, 0.0, operand.gain * operand.scale / out_scale)
 
 
 def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> Constants:

@@ -18,7 +18,7 @@ from hwqat.quant.grid import FLOAT_BITS, MAX_BITS
 from hwqat.quant.weights import WEIGHT_QUANTISERS
 
 BRANCHES = ("requantise", "accumulator")
-BATCH_NORMS = ("unfolded",)
+BATCH_NORMS = ("unfolded", "folded")
 
 #: what an override for some layers may state
 LAYER_KEYS = ("weight_bits", "act_bits", "weights", "activations", "per_channel")
@@ -52,7 +52,9 @@ class Scheme:
     relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
     branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
         joins as an accumulator ("accumulator").
-    bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution.
+    bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution. "folded": for
+        comparison, it scales the weights before they are quantised (hwqat.nn.folded), if it alone reads the sum of a
+        convolution or linear layer; M is then one for the tensor. Others stay unfolded.
     layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}.
     """
 

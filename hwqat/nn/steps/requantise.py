@@ -86,7 +86,8 @@ class Requantise(_Affine):
         total = None
         for x, chain, operand, raw, form in zip(xs, self.chains, operands, made.factors, made.factor_forms):
             shift = _line(chain, len(operand.gain)).shift
-            rounded = to_real(raw, form) * scale / operand.scale  # the gain that it stands for
+            # the gain that it stands for; a constant channel has none, whatever the tensor's M is
+            rounded = np.where(operand.constant, 0.0, to_real(raw, form) * scale / operand.scale)
             moving = ~operand.constant & (operand.gain != 0)
             ratio = np.where(moving, rounded / np.where(moving, operand.gain, 1.0), 1.0)
             held = operand.gain * (operand.scale * (operand.lows.astype(float) - operand.zero_point) - operand.centre)
