@@ -20,10 +20,18 @@ from .runs import MODEL, Run, load_run, load_weights
 
 def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
     """A float network with its trained weights, in eval()."""
-    run, state = load_run(folder)
+    model, run = float_weights(folder)
     if run.scheme is not None:
         raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
+    return model, run
+
+
+def float_weights(folder: str | Path) -> tuple[torch.nn.Module, Run]:
+    """The float network with the weights of a RUN, be it float or quantised (whose quantisers are left out), in eval()."""
+    run, state = load_run(folder)
     model = models.build(run.net, **run.net_kwargs)
+    if run.scheme is not None:  # a quantised network keeps its weights under the names of the float one
+        state = {name: tensor for name, tensor in state.items() if name in model.state_dict()}
     load_weights(model, state, Path(folder) / MODEL)
     return model.eval(), run
 

@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from hwqat import zoo
 from hwqat.cli import main
 from hwqat.graph_io import load_graph
+from hwqat.runs import load_run
 
 
 def fails(capsys, *argv: str) -> str:
@@ -163,3 +165,25 @@ def test_the_zoo_lists_and_exports_without_training(capsys, tmp_path):
     reached = json.loads(capsys.readouterr().out.splitlines()[-1])["accuracy"]
     assert reached == zoo.card("digitnet-int8")["integer_accuracy"] >= 98.0
     assert "the zoo has no 'vgg'" in fails(capsys, "export", "zoo:vgg", "--out", tmp_path / "c")
+
+
+def test_training_goes_on_from_any_run(tmp_path):
+    """4 bits from 8, and a float control for as many epochs."""
+    (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\ndistill = 0.5\n")
+    common = ["train", "digitnet", "--data", "digits", "--config", str(tmp_path / "c.toml")]
+    assert main([*common, "--out", str(tmp_path / "int8")]) == 0
+    assert main([*common, "--float", "--from", str(tmp_path / "int8/float"), "--out", str(tmp_path / "control")]) == 0
+    teacher = ["--teacher", str(tmp_path / "int8/float")]
+    assert main([*common, "--bits", "4", "--from", str(tmp_path / "int8"), *teacher, "--out", str(tmp_path / "int4")]) == 0
+    begun, control, int8, int4 = (load_run(tmp_path / name) for name in ("int8/float", "control", "int8", "int4"))
+    assert control[0].scheme is None and control[0].config["distill"] == 0.5
+    assert (int8[0].scheme["weight_bits"], int4[0].scheme["weight_bits"]) == (8, 4)
+    moved = {name: not torch.equal(tensor, control[1][name]) for name, tensor in begun[1].items()}
+    assert all(moved[name] for name in moved if name.endswith("weight"))
+
+
+def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
+    (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\n")
+    said = fails(capsys, "train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml",
+                 "--out", tmp_path / "run")  # fmt: skip
+    assert said == f"{digit_run} holds a quantised network; a float one was expected"

@@ -1,5 +1,8 @@
 """``hwqat train``: float first, then quantisation-aware from the float weights; resumes by itself.
 
+--from takes the weights of another run, float or quantised: 4 bits may start from 6. With --float it trains the float
+network on by the quantised one's recipe: the control that a fair comparison wants.
+
 Several GPUs or processes: ``torchrun --nproc-per-node 2 -m hwqat train ...``.
 """
 
@@ -25,13 +28,14 @@ def arguments(parser) -> None:
     parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [float], [train]: what differs from the defaults")
     parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
-    parser.add_argument("--from", dest="start", metavar="RUN", help="a float RUN to start from, instead of training one")
+    parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN to start from, instead of training a float one")
+    parser.add_argument("--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)")
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
     parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run; an unfinished one goes on")
 
 
 def run(args):
-    from ..restore import quantised, restore_float
+    from ..restore import float_weights, quantised
     from ..runs import Run
     from ..quant import Scheme
     from ..train import default_config, fit, qat_config, require_fit, train_float
@@ -42,7 +46,7 @@ def run(args):
     seed = {"seed": args.seed}
     float_config = default_config(args.data).with_changes(**config.float | seed)
     train_config = qat_config(args.data).with_changes(**config.train | seed)
-    if args.float_only:
+    if args.float_only and args.start is None:
         result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir)
         return _report(args, "float", None, result), 0
 
@@ -54,17 +58,26 @@ def run(args):
     start = Path(args.start or Path(args.out) / "float")
     if args.start is None:
         train_float(args.net, args.data, start, float_config, data_dir=args.data_dir)
-    model, card = restore_float(start)
-    if card.net != args.net or card.data != args.data:
-        raise HwqatError(f"{start} holds {card.net} on {card.data}, not {args.net} on {args.data}")
-    card = Run(net=card.net, net_kwargs=card.net_kwargs, data=card.data, scheme=scheme.to_dict(), config={},
-               seed=args.seed, epochs_done=0)  # fmt: skip
-    teacher = models.build(card.net, **card.net_kwargs) if train_config.distill else None
-    if teacher is not None:
-        teacher.load_state_dict(model.state_dict())
-    model = quantised(model, scheme, dataset)
+    model, begun = float_weights(start)
+    if begun.net != args.net or begun.data != args.data:
+        raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {args.data}")
+    card = Run(net=begun.net, net_kwargs=begun.net_kwargs, data=begun.data, config={}, seed=args.seed, epochs_done=0,
+               scheme=None if args.float_only else scheme.to_dict())  # fmt: skip
+    teacher = _teacher(args.teacher, start, card) if train_config.distill else None
+    if not args.float_only:
+        model = quantised(model, scheme, dataset)
     result = fit(model, dataset, train_config, args.out, run=card, teacher=teacher)
-    return _report(args, "quantised", start, result), 0
+    return _report(args, "float" if args.float_only else "quantised", start, result), 0
+
+
+def _teacher(named, start: Path, card):
+    """The float network to distil from, of the same data."""
+    from ..restore import restore_float
+
+    teacher, run = restore_float(named or start)
+    if run.data != card.data:
+        raise HwqatError(f"the teacher {named or start} was trained on {run.data}, not on {card.data}")
+    return teacher
 
 
 def _report(args, kind, start, result) -> dict:
@@ -73,10 +86,11 @@ def _report(args, kind, start, result) -> dict:
     reached = {"net": args.net, "data": args.data, "kind": kind, "out": str(args.out),
                "valid_accuracy": result.valid_accuracy, "test_accuracy": result.test_accuracy}  # fmt: skip
     if start is not None:
-        reached["float_accuracy"] = load_card(start).accuracy.get("test")
+        reached["float_accuracy" if load_card(start).scheme is None else "start_accuracy"] = load_card(start).accuracy.get("test")
     if not is_first():  # of several processes, one speaks
         return reached
-    if start is not None:
-        print(f"float: {reached['float_accuracy']:.2f} % of the test images")
+    for name in ("float_accuracy", "start_accuracy"):
+        if name in reached:
+            print(f"{name.removesuffix('_accuracy')}: {reached[name]:.2f} % of the test images")
     print(f"{kind}: {result.test_accuracy:.2f} % of the test images (final epoch), in {args.out}")
     return reached
