@@ -28,7 +28,7 @@ def both(model, shape, grid=DIGITS, scheme=FLOAT):
 
 
 class Kinds(nn.Module):
-    """Batch norms behind: a convolution with bias, a linear layer, a sum read twice, a sum of two, a layer used twice."""
+    """Batch norms behind a convolution with bias, a linear layer, a sum read twice, a join, a layer used twice."""
 
     def __init__(self):
         super().__init__()
@@ -55,7 +55,8 @@ def folded(model):
 
 
 def test_only_what_one_batch_norm_reads_is_folded(digitnet):
-    assert folded(prepared(lively(Kinds(), (1, 8, 8), DIGITS), Scheme(bn="folded"), (1, 8, 8), DIGITS)) == ["conv", "fc"]
+    kinds = prepared(lively(Kinds(), (1, 8, 8), DIGITS), Scheme(bn="folded"), (1, 8, 8), DIGITS)
+    assert folded(kinds) == ["conv", "fc"]
     model = prepared(digitnet, Scheme(bn="folded"), (1, 8, 8), DIGITS)
     free = {"blocks.0.expand", "blocks.0.project", "blocks.1.downsample.conv", "blocks.1.expand", "blocks.1.project",
             "head.fc"}  # fmt: skip
@@ -144,7 +145,8 @@ def test_a_copy_folds_its_own_batch_norm(digitnet):
 
 
 def test_training_with_rounded_constants_follows_the_integers(digitnet):
-    model = prepared(digitnet, Scheme(bn="folded", rescale="7", train_constants=True, calibration="min-max"), (1, 8, 8), DIGITS)
+    scheme = Scheme(bn="folded", rescale="7", train_constants=True, calibration="min-max")
+    model = prepared(digitnet, scheme, (1, 8, 8), DIGITS)
     x = images((1, 8, 8), 30, DIGITS, 3) / 8
     wanted = model.eval()(x)
     model.train()

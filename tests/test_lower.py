@@ -108,10 +108,10 @@ def one_of_all(weights, activations, bits, bn):
 
 
 @pytest.mark.parametrize("bn", BATCH_NORMS)
-@pytest.mark.parametrize("weights, activations, bits", [*zip(WEIGHT_QUANTISERS, ACT_QUANTISERS, (8, 4, 2, 1, 15, 3, 5))])
-def test_eval_is_golden_for_every_quantiser(weights, activations, bits, bn):
+@pytest.mark.parametrize("weights, acts, bits", [*zip(WEIGHT_QUANTISERS, ACT_QUANTISERS, (8, 4, 2, 1, 15, 3, 5))])
+def test_eval_is_golden_for_every_quantiser(weights, acts, bits, bn):
     assert len(WEIGHT_QUANTISERS) == len(ACT_QUANTISERS) == 7  # or zip leaves one out
-    check_after_a_step_of_training(one_of_all(weights, activations, bits, bn))
+    check_after_a_step_of_training(one_of_all(weights, acts, bits, bn))
 
 
 @pytest.mark.slow

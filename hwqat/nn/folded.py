@@ -15,8 +15,8 @@ class Fold:
 
         weight              gamma / sigma * w: what is quantised. Scaled by a batch's sigma, the grid would jitter
         bias                beta + gamma / sigma * (b - mean)
-        while training      y = conv(x, Q(weight)) * sigma / sigma_b + beta + gamma / sigma_b * (b - mean_b),
-                            what the batch norm gives, except that Q is in it: the correction to the long-term statistics
+        while training      y = conv(x, Q(weight)) * sigma / sigma_b + beta + gamma / sigma_b * (b - mean_b):
+                            what the batch norm gives but for Q, since the correction undoes the long-term sigma
         frozen, and eval()  y = conv(x, Q(weight)) + bias
 
     The statistics of a batch are those of ``conv(x, w) + b`` with w not quantised, a second convolution; gradients
