@@ -1,4 +1,4 @@
-"""Plan + frames -> the BUILD folder: graph, HLS C++, SystemVerilog, vectors, plan.
+"""Plan + frames -> the BUILD folder: graph, HLS C++, SystemVerilog, Vivado scripts, vectors, plan.
 
 Everything is rendered in memory first; then the folder is written whole. The same plan and frames
 give the same bytes.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .backends import hls, rtl
+from .backends import board, hls, rtl
 from .folders import write_folder
 from .graph_io import GRAPH, graph_files
 from .passes import Plan
@@ -40,6 +40,7 @@ def build_files(plan: Plan, frames: tuple[np.ndarray, ...], labels=None) -> dict
     files: dict[str, bytes | str] = dict(graph_files(plan.graph))
     files |= {f"hls/{name}": text for name, text in hls.render(plan).items()}
     files |= {f"rtl/{name}": text for name, text in (rtl.library_files() | rtl.render(plan)).items()}
+    files |= {f"vivado/{name}": text for name, text in board.render(plan).items()}
     files |= vector_files(
         {port.name: x for port, x in zip(network.inputs, frames, strict=True)},
         {port.name: y for port, y in zip(network.outputs, golden, strict=True)},
