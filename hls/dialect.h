@@ -37,6 +37,7 @@
 #define HWQAT_UNROLL
 #define HWQAT_RESHAPE(array, dimension)
 #define HWQAT_BIND_ROM(array, memory)
+#define HWQAT_BIND_PRODUCT(product, unit)
 #define HWQAT_READ_AFTER_WRITE(array, trips)
 
 #elif HWQAT_SIM
@@ -46,6 +47,7 @@
 #define HWQAT_UNROLL
 #define HWQAT_RESHAPE(array, dimension)
 #define HWQAT_BIND_ROM(array, memory)
+#define HWQAT_BIND_PRODUCT(product, unit)
 #define HWQAT_READ_AFTER_WRITE(array, trips)
 
 #else // Vitis HLS; -DHWQAT_VITIS_2020 for releases that know only positional options
@@ -66,6 +68,8 @@
 #define HWQAT_UNROLL HWQAT_PRAGMA(HLS UNROLL)
 // memory: bram or lutram
 #define HWQAT_BIND_ROM(array, memory) HWQAT_PRAGMA(HLS BIND_STORAGE variable=array type=rom_1p impl=memory)
+// unit: dsp or fabric (LUTs)
+#define HWQAT_BIND_PRODUCT(product, unit) HWQAT_PRAGMA(HLS BIND_OP variable=product op=mul impl=unit)
 #endif
 
 #endif // HWQAT_DIALECT_H

@@ -5,15 +5,15 @@
 //
 // The `folds` beats of a pixel and group are read once and used `repeats` times: the unit keeps them.
 // The accumulator's width comes from interval analysis of the actual weights; sums wrap in it, which is
-// exact as long as the result fits.
+// exact as long as the result fits. Outputs share their elements, and so may share multipliers.
 //
-// S: pixels, groups, repeats, folds, pe, simd, in_bits, in_signed, weight_bits, acc_bits, cycles.
+// S: pixels, groups, repeats, folds, pe, simd, in_bits, in_signed, weight_bits, acc_bits, multiplier, cycles.
 #ifndef HWQAT_MVU_H
 #define HWQAT_MVU_H
 
 #include "lanes.h"
+#include "packed.h"
 #include "trips.h"
-#include "weight.h"
 
 namespace hwqat {
 
@@ -22,8 +22,7 @@ HWQAT_INLINE void mvu(hls::stream<ap_uint<S::simd * S::in_bits>> &in, hls::strea
                       const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe][S::simd])
 {
     using beat_t = ap_uint<S::simd * S::in_bits>;
-    using weight_t = hwqat::weight<S::weight_bits>;
-    constexpr int DEPTH = S::groups * S::repeats * S::folds;
+    constexpr int DEPTH = S::groups * S::repeats * S::folds, SHARE = S::multiplier::count;
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * repeats * folds");
 
     beat_t held[S::folds];
@@ -49,15 +48,29 @@ Pixel:
 #pragma HLS ARRAY_PARTITION variable=x complete
                     unpack<S::in_bits, S::in_signed>(beat, x);
                 Pe:
-                    for (int p = 0; p < S::pe; ++p) {
+                    for (int p = 0; p < S::pe; p += SHARE) {
                         HWQAT_UNROLL
-                        sum_t<S::acc_bits> sum = 0;
-                    Simd:
-                        for (int s = 0; s < S::simd; ++s) {
+                        weight_rom<S::weight_bits> w[SHARE][S::simd];
+                        sum_t<S::acc_bits> sum[SHARE];
+#pragma HLS ARRAY_PARTITION variable=w complete dim=0
+#pragma HLS ARRAY_PARTITION variable=sum complete
+                    Weight:
+                        for (int k = 0; k < SHARE; ++k) {
                             HWQAT_UNROLL
-                            sum += weight_t::template times<S::acc_bits>(x[s], weight[address][p][s]);
+                        Simd:
+                            for (int s = 0; s < S::simd; ++s) {
+                                HWQAT_UNROLL
+                                w[k][s] = p + k < S::pe ? weight[address][p + k][s] : weight_rom<S::weight_bits>(0);
+                            }
                         }
-                        acc[p] = fold == 0 ? wrap<S::acc_bits>(sum) : wrap<S::acc_bits>(acc[p] + sum);
+                        S::multiplier::template dot<S::weight_bits, S::acc_bits>(x, w, sum);
+                    Sum:
+                        for (int k = 0; k < SHARE; ++k) {
+                            HWQAT_UNROLL
+                            if (p + k < S::pe) {
+                                acc[p + k] = fold == 0 ? wrap<S::acc_bits>(sum[k]) : wrap<S::acc_bits>(acc[p + k] + sum[k]);
+                            }
+                        }
                     }
                     if (fold == S::folds - 1) {
                         out.write(pack<S::acc_bits>(acc));

@@ -11,17 +11,17 @@ namespace hwqat {
 template <int BITS> struct weight {
     using rom = rom_int<BITS>;
 
-    /// x * w, of which the low SUM_BITS bits matter.
-    template <int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &w)
+    /// x * w, of which the low SUM_BITS bits matter; UNIT multiplies.
+    template <class UNIT, int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &w)
     {
-        return product<SUM_BITS>(x, int_t<BITS>(w));
+        return UNIT::template times<SUM_BITS>(x, int_t<BITS>(w));
     }
 };
 
 template <> struct weight<1> {
     using rom = rom_uint<1>;
 
-    template <int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &minus)
+    template <class, int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &minus)
     {
         const sum_t<SUM_BITS> plus = x;
         return minus != 0 ? sum_t<SUM_BITS>(-plus) : plus;

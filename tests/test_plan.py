@@ -128,29 +128,14 @@ def test_what_cannot_be_had():
         fold_for_cycles(graph, 5)
 
 
-def test_what_a_multiplier_holds():
+def test_what_products_cost():
+    """Packing itself is in test_packing.py."""
     up, seven = DEVICES["xcup"], DEVICES["xc7"]
-    assert [up.products_per_dsp(x, w) for x, w in ((8, 8), (9, 8), (4, 4), (5, 4), (16, 8), (12, 12))] == [2, 2, 3, 3, 1, 1]
-    assert seven.products_per_dsp(8, 8) == 1
     assert [up.dsps_of_product(x, m) for x, m in ((27, 18), (18, 27), (28, 18), (27, 32), (32, 32))] == [1, 1, 2, 2, 4]
-    assert up.dot(8, 9, 9, 8) == Resources(dsp=36)
-    assert up.dot(8, 9, 4, 4).dsp == 0
-
-
-@pytest.mark.parametrize("shared, other", [(8, 8), (9, 8), (6, 6), (5, 4), (4, 5)])
-def test_packed_products_are_exact(shared, other):
-    """One multiplication of ``wide`` x ``narrow`` bits gives every product of the pack, borrow corrected."""
-    device = DEVICES["xcup"]
-    count, pitch = device.products_per_dsp(shared, other), shared + other
-    ends = lambda bits: np.array([-(1 << (bits - 1)), -1, 0, 1, (1 << (bits - 1)) - 1], dtype=np.int64)  # noqa: E731
-    x, *w = np.meshgrid(ends(shared), *[ends(other)] * count)
-    word = sum(wi << (i * pitch) for i, wi in enumerate(w))
-    assert np.abs(word).max() < 1 << (device.wide - 1)
-    left = word * x
-    for wi in w:
-        low = ((left + (1 << (pitch - 1))) & ((1 << pitch) - 1)) - (1 << (pitch - 1))  # signed low bits
-        assert np.array_equal(low, wi * x)
-        left = (left - low) >> pitch
+    assert up.dot(8, 9, 8, False, 8) == Resources(dsp=36)
+    assert up.dot(7, 9, 8, False, 8) == Resources(dsp=36)
+    assert seven.dot(8, 9, 8, False, 8) == Resources(dsp=72)
+    assert up.dot(8, 9, 4, True, 4).dsp == 0
 
 
 def test_resnet20_reaches_its_number():

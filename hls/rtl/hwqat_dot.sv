@@ -1,64 +1,88 @@
-// Dot product and accumulator of one output channel: products, adder tree, accumulator.
+// Dot products and accumulators of output channels that share their input.
 //
-//   acc_o = sum over the beats from first_i on of sum_i x_i * w_i   (modulo 2**AccBits)
+//   acc_o[k] = sum over the beats from first_i on of sum_i x_i * w_i[k]   (modulo 2**AccBits)
 //
-// A one-bit weight is a sign: 0 is +1, 1 is -1.
-// Latency: 1 (product) + $clog2(Terms) (tree) + 1 (accumulator) cycles in which en_i is high;
-// valid_i and first_i come with the beat as it leaves the tree.
+// Groups of PackedTerms products are summed as they leave the multipliers (hwqat_packed), then for each
+// output by itself. A one-bit weight is a sign: 0 is +1, 1 is -1.
+// Latency: 1 (product) + $clog2(Terms) (trees) + 1 (accumulator) cycles in which en_i is high;
+// valid_i and first_i come with the beat as it leaves the trees.
 
 module hwqat_dot #(
-  parameter int unsigned Terms      = 1,
-  parameter int unsigned InBits     = 8,
-  parameter bit          InSigned   = 1'b1,
-  parameter int unsigned WeightBits = 8,
-  parameter int unsigned AccBits    = 24
+  parameter int unsigned Outputs     = 1,
+  parameter int unsigned Terms       = 1,
+  parameter int unsigned InBits      = 8,
+  parameter bit          InSigned    = 1'b1,
+  parameter int unsigned WeightBits  = 8,
+  parameter int unsigned AccBits     = 24,
+  parameter int unsigned Pitch       = 18,
+  parameter int unsigned PackedTerms = 1
 ) (
-  input  logic                        clk_i,
-  input  logic                        en_i,
-  input  logic [Terms*InBits-1:0]     x_i,
-  input  logic [Terms*WeightBits-1:0] w_i,
-  input  logic                        valid_i,
-  input  logic                        first_i,
-  output logic [AccBits-1:0]          acc_o
+  input  logic                                clk_i,
+  input  logic                                en_i,
+  input  logic [Terms*InBits-1:0]             x_i,
+  input  logic [Outputs*Terms*WeightBits-1:0] w_i,
+  input  logic                                valid_i,
+  input  logic                                first_i,
+  output logic [Outputs*AccBits-1:0]          acc_o
 );
 
-  localparam int unsigned ProductBits = InBits + WeightBits;  // also of -x
+  if (PackedTerms < 1 || (PackedTerms & (PackedTerms - 1)) != 0) begin : g_check
+    $error("hwqat_dot: PackedTerms must be a power of two");
+  end
 
-  logic [Terms*ProductBits-1:0] products_q;
-  logic [AccBits-1:0]           sum;
-  logic [AccBits-1:0]           acc_q;
+  // With fewer terms than a group holds there is one group, of all of them. The last group has what is left.
+  localparam int unsigned Full    = 1 << $clog2(Terms);
+  localparam int unsigned Group   = (PackedTerms < Full) ? PackedTerms : Full;
+  localparam int unsigned Groups  = (Terms + Group - 1) / Group;
+  localparam int unsigned SumBits = (Outputs > 1) ? Pitch : InBits + WeightBits + $clog2(Group);
 
-  for (genvar i = 0; i < Terms; i++) begin : g_term
-    logic signed [InBits:0]        x;  // one bit more: it holds an unsigned input, too
-    logic signed [ProductBits-1:0] product_q;
+  logic [Outputs*Groups*SumBits-1:0] sums;
 
-    assign x = {InSigned & x_i[(i+1)*InBits-1], x_i[i*InBits +: InBits]};
+  for (genvar g = 0; g < Groups; g++) begin : g_group
+    logic [Group*InBits-1:0]             x;
+    logic [Outputs*Group*WeightBits-1:0] w;
+    logic [Outputs*SumBits-1:0]          sum;
 
-    if (WeightBits == 1) begin : g_sign
-      always_ff @(posedge clk_i) begin
-        if (en_i) product_q <= w_i[i] ? -x : x;
-      end
-    end else begin : g_multiply
-      logic signed [WeightBits-1:0] w;
-      assign w = w_i[i*WeightBits +: WeightBits];
-      always_ff @(posedge clk_i) begin
-        if (en_i) product_q <= x * w;
+    for (genvar i = 0; i < Group; i++) begin : g_term
+      localparam int unsigned Term = g * Group + i;
+      if (Term < Terms) begin : g_used
+        assign x[i*InBits +: InBits] = x_i[Term*InBits +: InBits];
+        for (genvar k = 0; k < Outputs; k++) begin : g_output
+          assign w[(k*Group+i)*WeightBits +: WeightBits] = w_i[(k*Terms+Term)*WeightBits +: WeightBits];
+        end
+      end else begin : g_unused
+        assign x[i*InBits +: InBits] = '0;
+        for (genvar k = 0; k < Outputs; k++) begin : g_output
+          assign w[(k*Group+i)*WeightBits +: WeightBits] = '0;
+        end
       end
     end
 
-    assign products_q[i*ProductBits +: ProductBits] = product_q;
+    hwqat_packed #(
+      .Outputs(Outputs), .Terms(Group), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .Pitch(Pitch)
+    ) u_packed (
+      .clk_i, .en_i, .x_i(x), .w_i(w), .sum_o(sum)
+    );
+
+    for (genvar k = 0; k < Outputs; k++) begin : g_output
+      assign sums[(k*Groups+g)*SumBits +: SumBits] = sum[k*SumBits +: SumBits];
+    end
   end
 
-  hwqat_tree #(
-    .Terms(Terms), .InBits(ProductBits), .Signed(1'b1), .Max(1'b0), .OutBits(AccBits)
-  ) u_tree (
-    .clk_i, .en_i, .terms_i(products_q), .result_o(sum)
-  );
+  for (genvar k = 0; k < Outputs; k++) begin : g_output
+    logic [AccBits-1:0] sum, acc_q;
 
-  always_ff @(posedge clk_i) begin
-    if (en_i & valid_i) acc_q <= first_i ? sum : acc_q + sum;
+    hwqat_tree #(
+      .Terms(Groups), .InBits(SumBits), .Signed(1'b1), .Max(1'b0), .OutBits(AccBits)
+    ) u_tree (
+      .clk_i, .en_i, .terms_i(sums[k*Groups*SumBits +: Groups*SumBits]), .result_o(sum)
+    );
+
+    always_ff @(posedge clk_i) begin
+      if (en_i & valid_i) acc_q <= first_i ? sum : acc_q + sum;
+    end
+
+    assign acc_o[k*AccBits +: AccBits] = acc_q;
   end
-
-  assign acc_o = acc_q;
 
 endmodule

@@ -3,22 +3,26 @@
 //   for each group and repeat:  out[p] = sum over folds f and terms i of  x[f][i] * w[word][p][i]
 //   with word = (group * Repeats + repeat) * Folds + f
 //
-// Every group of Folds input beats serves Repeats outputs; the unit keeps it (hwqat_replay).
+// Every group of Folds input beats serves Repeats outputs; the unit keeps it (hwqat_replay). Packed outputs,
+// which share their x, share multipliers (hwqat_packed).
 // Latency: 3 + $clog2(Simd) cycles from the last input beat, 2 more with Repeats > 1.
 // Throughput: one beat of multiplications a cycle: Groups * Repeats * Folds cycles a pixel.
 // Cuts: valid and data; ready_i reaches in_ready_o through one gate where Repeats is 1.
 
 module hwqat_mvu #(
-  parameter int unsigned Groups     = 1,
-  parameter int unsigned Repeats    = 1,
-  parameter int unsigned Folds      = 1,
-  parameter int unsigned Pe         = 1,
-  parameter int unsigned Simd       = 1,
-  parameter int unsigned InBits     = 8,
-  parameter bit          InSigned   = 1'b1,
-  parameter int unsigned WeightBits = 8,
-  parameter int unsigned AccBits    = 24,
-  parameter              WeightFile = ""
+  parameter int unsigned Groups      = 1,
+  parameter int unsigned Repeats     = 1,
+  parameter int unsigned Folds       = 1,
+  parameter int unsigned Pe          = 1,
+  parameter int unsigned Simd        = 1,
+  parameter int unsigned InBits      = 8,
+  parameter bit          InSigned    = 1'b1,
+  parameter int unsigned WeightBits  = 8,
+  parameter int unsigned AccBits     = 24,
+  parameter int unsigned Packed      = 1,
+  parameter int unsigned Pitch       = 18,
+  parameter int unsigned PackedTerms = 1,
+  parameter              WeightFile  = ""
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -76,14 +80,17 @@ module hwqat_mvu #(
     if (en) x_q <= x;
   end
 
-  for (genvar p = 0; p < Pe; p++) begin : g_pe
+  for (genvar p = 0; p < Pe; p += Packed) begin : g_pe
+    localparam int unsigned Outputs = (Pe - p < Packed) ? Pe - p : Packed;
+
     hwqat_dot #(
-      .Terms(Simd), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .AccBits(AccBits)
+      .Outputs(Outputs), .Terms(Simd), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .AccBits(AccBits),
+      .Pitch(Pitch), .PackedTerms(PackedTerms)
     ) u_dot (
       .clk_i, .en_i(en),
-      .x_i(x_q), .w_i(w[p*Simd*WeightBits +: Simd*WeightBits]),
+      .x_i(x_q), .w_i(w[p*Simd*WeightBits +: Outputs*Simd*WeightBits]),
       .valid_i(tree_valid), .first_i(tree_first),
-      .acc_o(out_data_o[p*AccBits +: AccBits])
+      .acc_o(out_data_o[p*AccBits +: Outputs*AccBits])
     );
   end
 

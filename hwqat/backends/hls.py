@@ -31,7 +31,7 @@ _LIBRARY = _PACKAGE / "hls"
 #: Widest word that ap_uint takes.
 MAX_WORD = 4096
 #: Headers with what the shapes of some stages mention.
-_SHAPE_HEADERS = {"pool.h": "reduce.h", "global_pool.h": "reduce.h", "requant.h": "rounding.h"}
+_SHAPE_HEADERS = {"mvu.h": "packed.h", "dwu.h": "packed.h", "pool.h": "reduce.h", "global_pool.h": "reduce.h", "requant.h": "rounding.h"}
 #: What a block's function cannot be called: C++ keywords, and names the C library has taken.
 _TAKEN = frozenset(
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr const_cast "
@@ -75,7 +75,7 @@ class _Writer:
         self.top, self.device = core_name(plan), DEVICES[plan.target.device]
         self.env = _environment()
         self.env.globals |= {"plan": plan, "graph": plan.graph, "network": plan.network, "top": self.top, "command": command}
-        self.texts = {stage.name: describe(stage, plan.graph) for stage in plan.network.stages}
+        self.texts = {stage.name: describe(stage, plan.graph, self.device) for stage in plan.network.stages}
         self.parts = self._name_blocks()
         self._check_widths()
 

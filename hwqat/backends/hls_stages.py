@@ -5,12 +5,12 @@ One function for each kind of stage; `describe` picks it. A kind's template is `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..fixed import Rounding
 from ..graph import Graph, Tensor
 from ..stages import Rom, Stage
-from ..stages.device import Device
+from ..stages.device import Device, Packing
 
 #: AP_RND's half is in the bias, which makes it a plain shift.
 MODES = {
@@ -52,9 +52,17 @@ class StageText:
     aliases: tuple[tuple[str, str], ...] = field(default=())
 
 
-def describe(stage: Stage, graph: Graph) -> StageText:
-    """The text of a stage of a graph's plan."""
-    return _KINDS[stage.kind](stage, graph)
+def describe(stage: Stage, graph: Graph, device: Device) -> StageText:
+    """The text of a stage of a graph's plan for a device."""
+    text, packing = _KINDS[stage.kind](stage, graph), stage.packing(device)
+    return replace(text, aliases=(("multiplier", _multiplier(packing)),)) if packing else text
+
+
+def _multiplier(packing: Packing) -> str:
+    """The library's type (packed.h)."""
+    if packing.count > 1:
+        return f"hwqat::packed<{packing.count}, {packing.pitch}, {packing.terms}>"
+    return f"hwqat::plain<hwqat::{'luts' if packing.in_luts else 'dsp'}>"
 
 
 def binding(rom: Rom, device: Device) -> str | None:

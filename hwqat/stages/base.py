@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .device import Device, Resources
+from .device import Device, Packing, Resources
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,10 @@ class Stage:
     def multipliers(self) -> int:
         """Products in one cycle."""
         return 0
+
+    def packing(self, device: Device) -> Packing | None:
+        """How its products are made, for the stages that sum products."""
+        return None
 
     def resources(self, device: Device) -> Resources:
         """Estimated resources, without the FIFOs of its streams."""

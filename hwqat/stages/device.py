@@ -10,6 +10,25 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
+class Packing:
+    """How products that share an operand are made: the one definition for estimate, C++ and SystemVerilog.
+
+    Equations and proof of exactness: hls/packed.h, hls/rtl/hwqat_packed.sv.
+
+    Attributes:
+        count: products of one multiplication; 1: each by itself.
+        pitch: bits from one weight to the next in the wide operand.
+        terms: products that may be added packed, a power of two: no field overflows, whatever the operands.
+        in_luts: made of LUTs, not of multiplier blocks.
+    """
+
+    count: int = 1
+    pitch: int = 0
+    terms: int = 1
+    in_luts: bool = False
+
+
+@dataclass(frozen=True)
 class Device:
     """A family of FPGAs.
 
@@ -30,30 +49,41 @@ class Device:
     lutram: tuple[tuple[int, int, int], ...]
     rom: tuple[tuple[int, int, int], ...]
 
-    def products_per_dsp(self, shared_bits: int, other_bits: int) -> int:
-        """Products ``x * w_i`` with one ``x`` that a multiplier computes at once.
+    def packing(self, outputs: int, x_bits: int, x_signed: bool, weight_bits: int) -> Packing:
+        """How ``outputs`` products ``x * w_k`` that share ``x`` are made: as many in one multiplier as it holds.
 
-        shared_bits: of ``x``, as a signed number; other_bits: of each ``w_i``. The ``w_i`` stand in one word,
-        as far apart as a product is wide: ``w_0 + (w_1 << pitch) + ...``, and a borrow needs one bit.
+        The weights stand in its wide operand as far apart as there is room (and a borrow needs one bit); what
+        that leaves above a product lets some be added before they are unpacked.
         """
-        if not self.packs or shared_bits > self.narrow:
-            return 1
-        pitch = shared_bits + other_bits
-        return max(1, 1 + (self.wide - 1 - other_bits) // pitch)
+        shared = x_bits + (not x_signed)
+        if self.in_luts(shared, weight_bits):
+            return Packing(in_luts=True)
+        if not self.packs or shared > self.narrow:
+            return Packing()
+        largest = (1 << (x_bits - 1) if x_signed else (1 << x_bits) - 1) << (weight_bits - 1)
+        for count in range(min(outputs, self.wide), 1, -1):
+            pitch = (self.wide - 1 - weight_bits) // (count - 1)
+            terms = ((1 << pitch) // 2 - 1) // largest
+            if terms >= 1:
+                return Packing(count, pitch, 1 << (terms.bit_length() - 1))
+        return Packing()
 
     def in_luts(self, a_bits: int, b_bits: int) -> bool:
         """Whether a product of signed numbers is too small for a multiplier block."""
         return a_bits + b_bits <= SMALL_PRODUCT or min(a_bits, b_bits) <= 1
 
-    def dot(self, outputs: int, terms: int, shared_bits: int, other_bits: int) -> Resources:
+    def dot(self, outputs: int, terms: int, x_bits: int, x_signed: bool, weight_bits: int) -> Resources:
         """Multipliers of ``outputs`` sums of ``terms`` products; the outputs share their terms' ``x``."""
-        if min(shared_bits, other_bits) <= 1:
-            return Resources(lut=outputs * terms * max(shared_bits, other_bits))
-        if self.in_luts(shared_bits, other_bits):
-            return Resources(lut=outputs * terms * 2 * shared_bits * other_bits)
-        packed = self.products_per_dsp(shared_bits, other_bits)
-        blocks = self.dsps_of_product(shared_bits, other_bits)
-        return Resources(dsp=-(-outputs // packed) * terms * blocks)
+        packing = self.packing(outputs, x_bits, x_signed, weight_bits)
+        return self.products(-(-outputs // packing.count) * terms, x_bits + (not x_signed), weight_bits)
+
+    def products(self, count: int, a_bits: int, b_bits: int) -> Resources:
+        """Multipliers of ``count`` products of signed numbers, each by itself."""
+        if min(a_bits, b_bits) <= 1:
+            return Resources(lut=count * max(a_bits, b_bits))
+        if self.in_luts(a_bits, b_bits):
+            return Resources(lut=count * 2 * a_bits * b_bits)
+        return Resources(dsp=count * self.dsps_of_product(a_bits, b_bits))
 
     def memory(self, depth: int, width: int, rom: bool = False) -> Resources:
         """A memory with one write and one read port: LUTs, or block RAM where that is worth it."""

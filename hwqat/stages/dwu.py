@@ -55,9 +55,12 @@ class Dwu(Stage):
     def elements_out(self) -> Elements:
         return Elements(self.pe, self.acc_bits, True)
 
-    def resources(self, device):
+    def packing(self, device):
         """No two products share an operand."""
+        return device.packing(1, self.in_bits, self.in_signed, self.weight_bits)
+
+    def resources(self, device):
         words, terms = self.groups * self.folds, self.pe * self.taps
-        total = device.dot(1, terms, self.in_bits + (not self.in_signed), self.weight_bits)
+        total = device.dot(1, terms, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.taps) + device.memory(words, terms * self.weight_bits, rom=True)
         return total + Resources(lut=3 * words.bit_length() + 10, ff=terms * self.in_bits + 2 * words.bit_length() + 10)

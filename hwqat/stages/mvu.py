@@ -67,10 +67,13 @@ class Mvu(Stage):
         """Of the two halves in which an input used ``repeats`` times is kept."""
         return 2 * self.folds * self.simd * self.in_bits if self.repeats > 1 else 0
 
+    def packing(self, device):
+        return device.packing(self.pe, self.in_bits, self.in_signed, self.weight_bits)
+
     def resources(self, device):
         """Products of one input share it, so the ``pe`` weights of a lane are packed."""
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
-        total = device.dot(self.pe, self.simd, self.in_bits + (not self.in_signed), self.weight_bits)
+        total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
         total += Resources(lut=3 * words.bit_length() + 10, ff=beat + 2 * words.bit_length() + 10)
         if self.repeats > 1:

@@ -74,7 +74,7 @@ class Requant(Stage):
             + self.groups.bit_length() + 6,
         )
         for a, b in products:
-            total += device.dot(1, self.pe, a, b)
+            total += device.products(self.pe, a, b)
         for rom in self.roms:
             total += device.memory(rom.depth, rom.width * rom.bits, rom=True)
         return total

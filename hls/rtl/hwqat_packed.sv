@@ -1,0 +1,81 @@
+// Sums of products that share their x: Outputs of them in one multiplier for each term.
+//
+//   sum_o[k] = sum_i x_i * w_i[k]
+//
+// The weights of a term stand Pitch bits apart in the multiplier's wide operand, so that one product holds
+// all of theirs, and the sum of such products holds all sums (W. Fu et al., Xilinx WP486):
+//
+//   word_i = sum_k w_i[k] << (k * Pitch)         packed = sum_i word_i * x_i = sum_k sum_o[k] << (k * Pitch)
+//
+// A field's negative number borrows one from the field above it, which gets it back from the sign bit below
+// it. This is exact as long as every sum stays within -(2**(Pitch-1) - 1) .. 2**(Pitch-1) - 1; the plan's
+// packing (hwqat/stages/device.py) has Terms and Pitch that keep to it for all operands.
+//
+// With one output nothing is packed. A one-bit weight is a sign: 0 is +1, 1 is -1.
+// Latency: 1 (product) + $clog2(Terms) (tree) cycles in which en_i is high.
+
+module hwqat_packed #(
+  parameter int unsigned Outputs    = 2,
+  parameter int unsigned Terms      = 1,
+  parameter int unsigned InBits     = 8,
+  parameter bit          InSigned   = 1'b1,
+  parameter int unsigned WeightBits = 8,
+  parameter int unsigned Pitch      = 18,
+  localparam int unsigned SumBits = (Outputs > 1) ? Pitch : InBits + WeightBits + $clog2(Terms)
+) (
+  input  logic                                clk_i,
+  input  logic                                en_i,
+  input  logic [Terms*InBits-1:0]             x_i,
+  input  logic [Outputs*Terms*WeightBits-1:0] w_i,
+  output logic [Outputs*SumBits-1:0]          sum_o
+);
+
+  localparam int unsigned WordBits    = (Outputs - 1) * Pitch + WeightBits + 32'(Outputs > 1);
+  localparam int unsigned ProductBits = (Outputs > 1) ? WordBits + InBits : InBits + WeightBits;  // also of -x
+
+  logic [Terms*ProductBits-1:0] products_q;
+  logic [Outputs*SumBits-1:0]   packed_sum;
+
+  for (genvar i = 0; i < Terms; i++) begin : g_term
+    logic signed [InBits:0]        x;  // one bit more: it holds an unsigned input, too
+    logic signed [ProductBits-1:0] product_q;
+
+    assign x = {InSigned & x_i[(i+1)*InBits-1], x_i[i*InBits +: InBits]};
+
+    if (WeightBits == 1) begin : g_sign
+      always_ff @(posedge clk_i) begin
+        if (en_i) product_q <= w_i[i] ? -x : x;
+      end
+    end else begin : g_multiply
+      logic signed [WordBits-1:0] word;
+
+      always_comb begin
+        word = '0;
+        for (int unsigned k = 0; k < Outputs; k++) begin
+          word += WordBits'($signed(w_i[(k*Terms+i)*WeightBits +: WeightBits])) << (k * Pitch);
+        end
+      end
+
+      always_ff @(posedge clk_i) begin
+        if (en_i) product_q <= word * x;
+      end
+    end
+
+    assign products_q[i*ProductBits +: ProductBits] = product_q;
+  end
+
+  hwqat_tree #(
+    .Terms(Terms), .InBits(ProductBits), .Signed(1'b1), .Max(1'b0), .OutBits(Outputs * SumBits)
+  ) u_tree (
+    .clk_i, .en_i, .terms_i(products_q), .result_o(packed_sum)
+  );
+
+  for (genvar k = 0; k < Outputs; k++) begin : g_output
+    if (k == 0) begin : g_lowest
+      assign sum_o[SumBits-1:0] = packed_sum[SumBits-1:0];
+    end else begin : g_repaid
+      assign sum_o[k*SumBits +: SumBits] = packed_sum[k*SumBits +: SumBits] + SumBits'(packed_sum[k*SumBits-1]);
+    end
+  end
+
+endmodule
