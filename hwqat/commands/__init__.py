@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import compare, cosim, csim, csynth, doctor, evaluate, export, report, search, sweep, train
+from . import compare, cosim, csim, csynth, doctor, evaluate, export, onnx, report, search, sweep, synth, train
 
 COMMANDS = {
     "train": train,
@@ -9,7 +9,9 @@ COMMANDS = {
     "csim": csim,
     "cosim": cosim,
     "csynth": csynth,
+    "synth": synth,
     "doctor": doctor,
+    "onnx": onnx,
     "report": report,
     "compare": compare,
     "sweep": sweep,

@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .. import data as datasets
 from .. import zoo
 from ..errors import HwqatError
@@ -13,6 +15,7 @@ from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
 from ..passes import DEVICES, Target
 from ..runs import CARD, Run
+from ..vectors import read_vectors
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,24 @@ def open_run(folder: str | Path, data_dir: str | None, **changes) -> Trained:
     dataset = datasets.load(load_card(folder).data, data_dir)
     model, run = restore(folder, dataset, **changes)
     return Trained(model, run, dataset)
+
+
+def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, tuple[np.ndarray, ...]]:
+    """The graph of a RUN or BUILD, and integers (N, H, W, C) for each of its inputs: the data set's test images, or
+    the vectors of a BUILD."""
+    from ..restore import to_frames, to_graph
+
+    if is_build(source):
+        return load_graph(source), build_frames(source)
+    trained = open_run(source, data_dir)
+    return to_graph(trained.model, trained.run, trained.dataset), (to_frames(trained.dataset.test),)
+
+
+def build_frames(build: str | Path) -> tuple[np.ndarray, ...]:
+    """For each input of a BUILD, the frames in vectors/: integers (N, H, W, C)."""
+    inputs = [node.out for node in load_graph(build).of("input")]
+    ports = ["s_axis"] if len(inputs) == 1 else [f"s_axis_{number}" for number in range(len(inputs))]
+    return tuple(read_vectors(build, port, x.size).reshape(-1, *x.shape) for port, x in zip(ports, inputs))
 
 
 def data_arguments(parser: ArgumentParser) -> None:
