@@ -13,7 +13,7 @@ BIN     = .venv/bin
 HWQAT   = $(BIN)/hwqat
 PYTEST  = $(BIN)/python -m pytest
 
-.PHONY: help setup train export csim cosim sweep report test test-all soak clean
+.PHONY: help setup train export csim cosim synth sweep report test test-all soak clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -40,6 +40,10 @@ csim: .venv/ready ## C-simulate OUT against golden
 cosim: .venv/ready ## co-simulate the RTL of OUT against golden
 	$(HWQAT) cosim $(OUT) $(ARGS)
 
+synth: .venv/ready ## resources of OUT's RTL as Yosys counts them; on ECP5 its clock, too
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth]'
+	$(HWQAT) synth $(OUT) $(ARGS)
+
 sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sweep
 	$(HWQAT) sweep $(RUN) --rescale 4:32 --int-bits auto,16 --rounding AP_TRN,AP_RND --out $(OUT)-sweep $(ARGS)
 
@@ -50,6 +54,7 @@ test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/ready ## every test, the slow proofs included
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth]'
 	$(PYTEST) $(ARGS)
 
 soak: .venv/ready ## random graphs through every engine, N= of them
