@@ -192,7 +192,7 @@ class Model:
             self._add(stage.name, _FORK, stage.inputs, stage.outputs)
         elif stage.kind == "window":
             key = (stage.geometry, stage.height, stage.width, stage.outer, stage.inner, stage.taps, stage.rows)
-            need, room = (self._keep("orders", (key, side), lambda side=side: _orders(stage)[side]) for side in (0, 1))
+            need, room = (self._keep("orders", (key, side), lambda side=side: stage.orders[side]) for side in (0, 1))
             self._add(stage.name, _WINDOW, stage.inputs, stage.outputs, latency, need=need[0], room=room[0],
                       beats=(stage.in_beats, stage.out_beats))  # fmt: skip
         elif stage.kind == "mvu" and stage.repeats > 1:
@@ -240,7 +240,7 @@ def _trips(stage) -> np.ndarray:
         trips = np.full((stage.pixels, stage.groups), read, dtype=np.uint32)
         trips[-1] |= write
     elif stage.kind == "requant":
-        trips = np.array([(1 << len(stage.inputs)) - 1 | write], dtype=np.uint32)
+        trips = np.array([1, 2 | write] if stage.shared else [(1 << len(stage.inputs)) - 1 | write], dtype=np.uint32)
     elif stage.kind == "width":
         ratio = max(stage.lanes_in, stage.lanes_out) // min(stage.lanes_in, stage.lanes_out)
         down = stage.lanes_in >= stage.lanes_out
@@ -251,31 +251,6 @@ def _trips(stage) -> np.ndarray:
     else:
         raise HwqatError(f"stage {stage.name!r}: the cycle model knows no kind {stage.kind!r}")
     return trips.reshape(-1)
-
-
-def _orders(stage) -> tuple[np.ndarray, np.ndarray]:
-    """A window's (need, room), int32, for each output beat and each input beat of a frame (see cycles.cpp)."""
-    g, height, width, beats = stage.geometry, stage.height, stage.width, stage.beats_per_pixel
-    pixels, windows = height * width, stage.out_height * stage.out_width
-    row = np.arange(stage.out_height) * g.stride[0] - g.padding[0]
-    col = np.arange(stage.out_width) * g.stride[1] - g.padding[1]
-    tap_row = row[:, None] + np.arange(g.kernel[0]) * g.dilation[0]
-    tap_col = col[:, None] + np.arange(g.kernel[1]) * g.dilation[1]
-    pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
-    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
-    pixel = np.where(inside, pixel, -1).reshape(windows, 1, g.taps, 1)
-    if stage.taps > 1:  # the window's last tap inside the image
-        pixel = pixel.max(axis=2, keepdims=True)
-    beat = np.arange(beats).reshape(stage.outer, 1, stage.inner)
-    need = np.where(pixel >= 0, pixel * beats + beat + 1, 1).reshape(-1)  # padding waits for its frame to begin
-
-    # The oldest pixel still needed from each window on, over this frame and those before it.
-    oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)
-    before = -(-stage.rows * width // pixels) + 1
-    oldest = np.concatenate([oldest - k * pixels for k in range(before, -1, -1)])
-    done = np.searchsorted(oldest, np.arange(pixels) - stage.rows * width + 1) - before * windows
-    room = np.repeat(done * (beats * stage.serial_taps), beats)
-    return need.astype(np.int32), room.astype(np.int32)
 
 
 def _replay(stage) -> tuple[np.ndarray, np.ndarray]:

@@ -103,6 +103,15 @@ def random_window(rng: Random, largest: int) -> Window:
     return Window.of("w", node, x, geometry, lanes=1, taps=taps, outer=groups, pad_value=0)
 
 
+def beats_in_numbers(w: Window) -> list[tuple]:
+    """What `beats_of` says of a frame that holds the number of each of its beats, in the form of `simulate`."""
+    places = list(product(range(w.height), range(w.width), range(w.beats_per_pixel)))
+    frame = np.arange(len(places)).repeat(w.lanes).reshape(1, w.height, w.width, -1)
+    beats = replace(w, pad_value=-1).beats_of(frame)[0].reshape(w.out_beats, -1, w.lanes)
+    assert (beats == beats[:, :, :1]).all()
+    return [tuple(places[i] if i >= 0 else None for i in beat) for beat in beats[:, :, 0].tolist()]
+
+
 @pytest.mark.parametrize("seed, count, largest", [(1, 120, 7), (2, 20, 14),
                                                   pytest.param(3, 1500, 9, marks=pytest.mark.slow),
                                                   pytest.param(4, 100, 24, marks=pytest.mark.slow)])  # fmt: skip
@@ -112,6 +121,7 @@ def test_the_fixed_schedule_keeps_every_beat_until_it_is_used(seed, count, large
         w = random_window(rng, largest)
         trips, out = simulate(w)
         assert out == wanted(w), w
+        assert beats_in_numbers(w) == out, w
         assert trips == w.cycles, w
         # Near the ideal: whichever of input and output is longer, and the lead before the first beat.
         assert w.cycles <= max(w.in_beats, w.out_beats) + w.lead + w.in_beats // w.height, w

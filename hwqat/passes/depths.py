@@ -8,6 +8,8 @@
 3. The whole network runs in the model. If it misses the rate, the branches' FIFOs grow together, a tenth at
    a time, until it does not. Asked to be ``tight``, they then shrink one by one to the least; that takes a run
    of the whole network for each step (a minute for MobileNetV2).
+4. The depths for both back ends together, rounded up, run once more: a deeper FIFO elsewhere may be a memory,
+   whose output is a cycle later, and take from a branch what it had just enough of.
 
 Both styles of the model are asked (`hwqat.sim.cycles`), since one plan drives both back ends. ``min_depth``
 is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to what a memory holds.
@@ -27,7 +29,7 @@ BURST_BITS = 49152
 def size_streams(network: Network, tight: bool = False) -> Network:
     """The network with the depth of every stream; ``tight``: no branch's ``min_depth`` could be one less."""
     network = with_depths(network, {s.name: (2, 2, "decouples two stages") for s in network.streams})
-    cycles = max(stage.cycles for stage in network.stages)
+    cycles = network.cycles
     bursts = {s.name: need for s in network.streams for need in [_burst(network.stage(s.sink), s, cycles)
               if s.sink not in {port.name for port in network.outputs} else 0] if need > 2}  # fmt: skip
     regions = find_regions(network)
@@ -41,14 +43,29 @@ def size_streams(network: Network, tight: bool = False) -> Network:
             waits += found
         _settle(Model(network, style), cycles, depths, waits, tight and style == "rtl")
     joins = {s.name: region for region in regions for branch in region.branches for s in branch}
-    depths = {}
+    depths = _merge(network, cycles, least, [name for name in least["rtl"] if name in joins])
+    reasons = {}
     for stream in network.streams:
         rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
-        if max(rtl, hls) == 2:
+        if depths[stream.name] == 2:
             continue
         why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network.stage(stream.sink))
-        depths[stream.name] = min(round_up(max(rtl, hls)), max(stream.beats, rtl, hls)), rtl, why
-    return with_depths(network, depths)
+        reasons[stream.name] = depths[stream.name], rtl, why
+    return with_depths(network, reasons)
+
+
+def _merge(network: Network, cycles: int, least: dict[str, dict[str, int]], waits: list[str]) -> dict[str, int]:
+    """One depth for each stream that is enough for both back ends, and what a memory holds."""
+    beats = {stream.name: stream.beats for stream in network.streams}
+    held = lambda name, depth: min(round_up(depth), max(beats[name], depth))  # noqa: E731
+    depths = {name: held(name, max(2, *(found.get(name, 2) for found in least.values()))) for name in beats}
+    before = {}
+    while depths != before:
+        before = dict(depths)
+        for style in least:
+            _settle(Model(network, style), cycles, depths, waits, tight=False)
+        depths = {name: held(name, depth) for name, depth in depths.items()}
+    return depths
 
 
 def _frames(cycles: int) -> int:

@@ -63,6 +63,11 @@ class Network:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
+    @property
+    def cycles(self) -> int:
+        """Of a frame, in the slowest stage (or port: an input may go straight to an output)."""
+        return max([stage.cycles for stage in self.stages] + [port.beats for port in (*self.inputs, *self.outputs)])
+
     def stream(self, name: str) -> Stream:
         return next(s for s in self.streams if s.name == name)
 

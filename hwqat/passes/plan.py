@@ -54,8 +54,8 @@ class Plan:
 
     @cached_property
     def cycles(self) -> int:
-        """Cycles a frame in the steady state: those of the slowest stage."""
-        return max(stage.cycles for stage in self.network.stages)
+        """Cycles a frame in the steady state: those of the slowest stage or port."""
+        return self.network.cycles
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -15,12 +15,13 @@ the window's first pixel, or pixel 0 while the window's first row lies in the to
 Hardware may read and write as soon as data and room allow (RTL does), or follow a fixed schedule
 (HLS: one loop of ``cycles`` trips): every trip reads a beat if there is room; trip ``lead + e * pace``
 writes beat ``e``. ``lead`` is the least for which every beat was read at least GAP trips before.
+``rows`` is the least that keeps both at the rate of the wider side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -82,6 +83,22 @@ class Window(Stage):
     def out_beats(self) -> int:
         return self.out_height * self.out_width * self.beats_per_pixel * self.serial_taps
 
+    def beats_of(self, frames: np.ndarray) -> np.ndarray:
+        """What leaves for frames (N, H, W, C): (N, out_beats, taps * lanes)."""
+        g = self.geometry
+        n, height, width, channels = frames.shape
+        row = np.arange(self.out_height)[:, None] * g.stride[0] + np.arange(g.kernel[0]) * g.dilation[0]
+        col = np.arange(self.out_width)[:, None] * g.stride[1] + np.arange(g.kernel[1]) * g.dilation[1]
+        top, left, bottom, right = g.padding
+        grow = (max(0, row.max() + 1 - top - height), max(0, col.max() + 1 - left - width))
+        padded = np.pad(frames, ((0, 0), (top, grow[0]), (left, grow[1]), (0, 0)), constant_values=self.pad_value)
+        taken = padded[:, row[:, None, :, None], col[None, :, None, :]]  # (N, OH, OW, KH, KW, C)
+        shape = (n, self.out_height, self.out_width, g.taps, self.outer, self.inner, self.lanes)
+        beats = np.moveaxis(taken.reshape(shape), 4, 3)  # groups in front of taps
+        if self.taps > 1:
+            beats = np.moveaxis(beats, 4, 5)  # a beat holds all taps of its channels
+        return beats.reshape(n, self.out_beats, self.taps * self.lanes)
+
     @property
     def schedule(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the fixed schedule: the trip that reads each input beat, and the trip that writes each output beat."""
@@ -89,6 +106,16 @@ class Window(Stage):
         room = _room_after(self.geometry, self.height, self.width, self.rows)
         read = _read_trips(room, self.lead, self.pace, beats, steps)[:, None] + np.arange(beats)
         return read.reshape(-1), self.lead + self.pace * np.arange(self.out_beats)
+
+    @cached_property
+    def orders(self) -> tuple[np.ndarray, np.ndarray]:
+        """Who waits for whom where the two sides run on their own: (need, room), int32.
+
+        Output beat k of a frame may leave once the first ``need[k]`` beats of that frame are in the buffer; input
+        beat j may enter once ``room[j]`` output beats have left, counted from the frame's start (negative: of
+        frames before it).
+        """
+        return _orders(self.geometry, self.height, self.width, self.outer, self.inner, self.taps > 1, self.rows)
 
     @property
     def elements_in(self) -> Elements:
@@ -143,7 +170,7 @@ def _schedule(geometry, height, width, outer, inner, parallel) -> tuple[int, int
         if parallel:
             rows = _power_of_two(rows)
         found = _try_rows(geometry, height, width, outer, inner, parallel, rows)
-        if found:
+        if found and _keeps_rate(*_orders(geometry, height, width, outer, inner, parallel, rows)):
             return rows, *found
         rows += 1
     raise HwqatError(f"no line buffer keeps the rate of a window {geometry} over {height} x {width} pixels")
@@ -180,6 +207,49 @@ def _try_rows(geometry, height, width, outer, inner, parallel, rows):
             return int(lead), int(pace), int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats))
         lead = int(need)
     return None
+
+
+def _orders(geometry, height, width, outer, inner, parallel, rows) -> tuple[np.ndarray, np.ndarray]:
+    """See `Window.orders`."""
+    beats, pixels, steps = outer * inner, height * width, 1 if parallel else geometry.taps
+    oh, ow = geometry.out_size(height, width)
+    row = np.arange(oh) * geometry.stride[0] - geometry.padding[0]
+    col = np.arange(ow) * geometry.stride[1] - geometry.padding[1]
+    tap_row = row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
+    tap_col = col[:, None] + np.arange(geometry.kernel[1]) * geometry.dilation[1]
+    pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
+    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
+    pixel = np.where(inside, pixel, -1).reshape(oh * ow, 1, geometry.taps, 1)
+    if parallel:  # the window's last tap inside the image
+        pixel = pixel.max(axis=2, keepdims=True)
+    beat = np.arange(beats).reshape(outer, 1, inner)
+    need = np.where(pixel >= 0, pixel * beats + beat + 1, 1).reshape(-1)  # padding waits for its frame to begin
+
+    # The oldest pixel still needed from each window on, over this frame and those before it.
+    oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)
+    before = -(-rows * width // pixels) + 1
+    oldest = np.concatenate([oldest - k * pixels for k in range(before, -1, -1)])
+    done = np.searchsorted(oldest, np.arange(pixels) - rows * width + 1) - before * (oh * ow)
+    room = np.repeat(done * (beats * steps), beats)
+    return need.astype(np.int32), room.astype(np.int32)
+
+
+def _keeps_rate(need: np.ndarray, room: np.ndarray) -> bool:
+    """Can the side with more beats move one every cycle, frame after frame, when each side sees the other's a cycle later?"""
+    n_in, n_out = len(room), len(need)
+    period = max(n_in, n_out)
+    if n_out == period:  # beat k leaves in cycle k
+        entered = _as_early(room, period)
+        return bool((entered[need - 1] < np.arange(n_out)).all())
+    left, last = _as_early(need, period), room - 1  # beat j enters in cycle j, behind the last that must have left
+    return bool((left[last % n_out] + last // n_out * period < np.arange(n_in)).all())
+
+
+def _as_early(allowed: np.ndarray, period: int) -> np.ndarray:
+    """Cycle of each beat of a frame: one a cycle, none before ``allowed``, behind those of the frame before."""
+    index = np.arange(2 * len(allowed))
+    start = np.concatenate([allowed - period, allowed]) - index
+    return (index + np.maximum.accumulate(start))[len(allowed) :]
 
 
 def _room_after(geometry, height, width, rows) -> np.ndarray:
