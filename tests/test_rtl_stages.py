@@ -217,12 +217,16 @@ for _mode in Rounding:
     CASES[f"requant_{_mode.name.lower()}"] = lambda mode=_mode: requant(mode)
 
 
-@case
-def requant_join_of_two_formats():
+def requant_join(folding):
+    """Two inputs of unlike width, sign and format."""
     a, b = image((3, 3, 4), -2000, 2000, "a"), image((3, 3, 4), 0, 15, "b")
     r = Requant.make("r", [a.out, b.out], [[3, 9, -2, 1], [100, -100, 7, 0]], [5, -5, 0, 1], factor_forms=[Fixed(8, 0), Fixed(9, 4)],
                      bias_form=Fixed(10, 6), lo=0, hi=63, rounding=Rounding.RND_CONV)  # fmt: skip
-    return network([a, b, r], {r.name: Folding(4, 4)})
+    return network([a, b, r], {r.name: folding})
+
+
+CASES["requant_join_at_once"] = lambda: requant_join(Folding(4, 4, 2))
+CASES["requant_join_in_turn"] = lambda: requant_join(Folding(2, 2, 1))
 
 
 @case
@@ -262,11 +266,14 @@ def forks_and_several_outputs():
     return network([x, a, b, p], {"a": Folding(2, 2, 9), "b": Folding(2, 1, 1)}, outputs=[a, x, b, p])
 
 
-@case
-def same_tensor_twice():
+def same_tensor_twice(taps):
     x = image((3, 3, 2))
     r = Requant.make("r", [x.out, x.out], [[1, 1], [1, 3]], [0, 0], factor_forms=[Fixed(4, 4)] * 2, bias_form=Fixed(4, 4), lo=-64, hi=64)
-    return network([x, r], {"r": Folding(2, 2)})
+    return network([x, r], {"r": Folding(2, 2, taps)})
+
+
+CASES["same_tensor_twice_at_once"] = lambda: same_tensor_twice(2)
+CASES["same_tensor_twice_in_turn"] = lambda: same_tensor_twice(1)
 
 
 @case

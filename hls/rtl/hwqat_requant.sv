@@ -6,12 +6,15 @@
 // The ROMs hold one word of Pe constants for each of the Groups channel groups, or (PerTensor) one
 // constant for all. in_data_i packs input 0 in the low bits; so do the handshakes. An input that is
 // not there (Inputs = 1) has X1Bits = 0.
-// Latency: 5 cycles: constants, products, sum, rounding, clamp. Throughput: one beat a cycle.
-// Cuts: valid and data; out_ready_i reaches in_ready_o through one gate, and with two inputs each
+// Two inputs may share the multipliers of their lanes (Shared): they are taken in turn.
+// Latency: 5 cycles: constants, products, sum, rounding, clamp. Throughput: one beat a cycle; two cycles
+// a beat with Shared.
+// Cuts: valid and data; out_ready_i reaches in_ready_o through one gate, and with two inputs at once each
 // in_ready_o waits for the other input's valid (never for its own).
 
 module hwqat_requant #(
   parameter int unsigned Inputs  = 1,
+  parameter bit          Shared  = 1'b0,
   parameter int unsigned Groups  = 1,
   parameter int unsigned Pe      = 1,
 
@@ -57,22 +60,42 @@ module hwqat_requant #(
   if (Inputs != 1 && Inputs != 2) begin : g_check
     $error("hwqat_requant: Inputs must be 1 or 2");
   end
+  if (Shared && Inputs != 2) begin : g_check_shared
+    $error("hwqat_requant: Shared needs two inputs");
+  end
 
-  // One control for all lanes; every beat gives a result.
-  logic en, take, ready, unused_tree_valid, unused_tree_first;
+  // One control for all lanes; every beat, or every pair of beats taken in turn, gives a result.
+  logic valid, en, ready, take, take_last, unused_tree_valid, unused_tree_first;
 
-  hwqat_pipe #(.Latency(4), .Folds(1)) u_pipe (
+  hwqat_pipe #(.Latency(4), .Folds(Shared ? 2 : 1)) u_pipe (
     .clk_i, .rst_ni,
-    .valid_i(&in_valid_i), .ready_o(ready),
+    .valid_i(valid), .ready_o(ready),
     .en_o(en), .tree_valid_o(unused_tree_valid), .tree_first_o(unused_tree_first),
     .valid_o(out_valid_o), .ready_i(out_ready_i)
   );
 
-  assign take = (&in_valid_i) & ready;
-  if (Inputs == 2) begin : g_join
-    assign in_ready_o = {ready & in_valid_i[0], ready & in_valid_i[1]};
-  end else begin : g_single
-    assign in_ready_o = ready;
+  assign take = valid & ready;
+
+  logic turn;  // the input that is taken, with Shared
+
+  if (Shared) begin : g_turn
+    logic unused_turn_last;
+
+    hwqat_counter #(.Count(2)) u_turn (
+      .clk_i, .rst_ni, .step_i(take), .count_o(turn), .last_o(unused_turn_last)
+    );
+    assign valid      = in_valid_i[turn];
+    assign take_last  = take & turn;
+    assign in_ready_o = {ready & turn, ready & ~turn};
+  end else begin : g_at_once
+    assign turn      = 1'b0;
+    assign valid     = &in_valid_i;
+    assign take_last = take;
+    if (Inputs == 2) begin : g_join
+      assign in_ready_o = {ready & in_valid_i[0], ready & in_valid_i[1]};
+    end else begin : g_single
+      assign in_ready_o = ready;
+    end
   end
 
   // Constants of the channel group.
@@ -85,7 +108,7 @@ module hwqat_requant #(
   logic [Pe*BiasBits-1:0]           bias;
 
   hwqat_counter #(.Count(Groups)) u_group (
-    .clk_i, .rst_ni, .step_i(take), .count_o(group), .last_o(unused_group_last)
+    .clk_i, .rst_ni, .step_i(take_last), .count_o(group), .last_o(unused_group_last)
   );
   hwqat_constants #(
     .Lanes(Pe), .Bits(M0Bits), .Groups(Groups), .PerTensor(M0PerTensor), .File(M0File)
@@ -102,32 +125,67 @@ module hwqat_requant #(
     if (en) x_q <= in_data_i;
   end
 
-  // Products, aligned to the sum.
-  logic [Pe*SumBits-1:0] terms0, terms1;
-
-  hwqat_scale #(
-    .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
-    .Shift(Shift0), .OutBits(SumBits)
-  ) u_scale0 (
-    .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
-  );
+  logic [Pe*M1Bits-1:0] m1;
 
   if (Inputs == 2) begin : g_second
-    logic [Pe*M1Bits-1:0] m1;
-
     hwqat_constants #(
       .Lanes(Pe), .Bits(M1Bits), .Groups(Groups), .PerTensor(M1PerTensor), .File(M1File)
     ) u_m1 (
       .clk_i, .en_i(en), .group_i(group), .data_o(m1)
     );
-    hwqat_scale #(
-      .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
-      .Shift(Shift1), .OutBits(SumBits)
-    ) u_scale1 (
-      .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)
+  end else begin : g_no_second
+    assign m1 = '0;
+  end
+
+  // Products, aligned to the sum. What they are added to, and when, is told beside them.
+  logic [Pe*SumBits-1:0] terms0, terms1;
+  logic                  sum_valid, sum_more;
+
+  if (Shared) begin : g_shared
+    logic [1:0] valid_q, turn_q;
+
+    hwqat_scale_shared #(
+      .Lanes(Pe), .X0Bits(X0Bits), .X0Signed(X0Signed), .M0Bits(M0Bits), .M0Signed(M0Signed), .Shift0(Shift0),
+      .X1Bits(X1Bits), .X1Signed(X1Signed), .M1Bits(M1Bits), .M1Signed(M1Signed), .Shift1(Shift1), .OutBits(SumBits)
+    ) u_scale (
+      .clk_i, .en_i(en), .second_i(turn_q[0]),
+      .x0_i(x_q[Pe*X0Bits-1:0]), .m0_i(m0), .x1_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m1_i(m1), .data_o(terms0)
     );
-  end else begin : g_none
     assign terms1 = '0;
+
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        valid_q <= '0;
+      end else if (en) begin
+        valid_q <= {valid_q[0], valid};
+      end
+      if (en) turn_q <= {turn_q[0], turn};
+    end
+    assign sum_valid = valid_q[1];
+    assign sum_more  = turn_q[1];
+  end else begin : g_each
+    hwqat_scale #(
+      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
+      .Shift(Shift0), .OutBits(SumBits)
+    ) u_scale0 (
+      .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
+    );
+    if (Inputs == 2) begin : g_second
+      hwqat_scale #(
+        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
+        .Shift(Shift1), .OutBits(SumBits)
+      ) u_scale1 (
+        .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)
+      );
+    end else begin : g_none
+      logic unused_m1;
+      assign unused_m1 = ^m1;
+      assign terms1    = '0;
+    end
+    logic unused_turn;
+    assign unused_turn = turn;
+    assign sum_valid = 1'b1;
+    assign sum_more  = 1'b0;
   end
 
   // Sum, rounding, clamp.
@@ -136,7 +194,7 @@ module hwqat_requant #(
 
   for (genvar p = 0; p < Pe; p++) begin : g_pe
     logic signed [BiasBits-1:0]  bias_q;
-    logic signed [SumBits-1:0]   sum_q;
+    logic signed [SumBits-1:0]   start, sum_q;
     logic signed [RoundBits-1:0] rounded, rounded_q;
     logic signed [63:0]          wide;
     logic [OutBits-1:0]          out_q;
@@ -145,15 +203,16 @@ module hwqat_requant #(
       .sum_i(sum_q), .q_o(rounded)
     );
 
-    assign wide = 64'(rounded_q);
+    assign start = sum_more ? sum_q : SumBits'(bias_q);
+    assign wide  = 64'(rounded_q);
 
     always_ff @(posedge clk_i) begin
       if (en) begin
         bias_q    <= bias[p*BiasBits +: BiasBits];
-        sum_q     <= SumBits'(bias_q) + terms0[p*SumBits +: SumBits] + terms1[p*SumBits +: SumBits];
         rounded_q <= rounded;
         out_q     <= (wide < Lo) ? Lo[OutBits-1:0] : (wide > Hi) ? Hi[OutBits-1:0] : wide[OutBits-1:0];
       end
+      if (en & sum_valid) sum_q <= start + terms0[p*SumBits +: SumBits] + terms1[p*SumBits +: SumBits];
     end
 
     assign out_data_o[p*OutBits +: OutBits] = out_q;

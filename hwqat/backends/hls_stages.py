@@ -161,7 +161,8 @@ def _requant(s, graph) -> StageText:
              Row("cycles", s.cycles)]  # fmt: skip
     ins = " + ".join(shape_text(x) for x in graph.ins(node))
     title = f"requantise {ins} -> {shape_text(node.out)}, clamped to {s.lo}..{s.hi}"
-    return StageText(title, "requant.h", "requant", tuple(rows), f"PE {s.pe}, {s.cycles} cycles")
+    work = f"PE {s.pe}{', one multiplier for both inputs' if s.shared else ''}, {s.cycles} cycles"
+    return StageText(title, "requant.h", "requant_shared" if s.shared else "requant", tuple(rows), work)
 
 
 def _width(s, graph) -> StageText:

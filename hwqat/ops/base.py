@@ -26,7 +26,7 @@ class Folding:
     Attributes:
         pe: output channels in parallel.
         lanes: input channels in parallel (of one group).
-        taps: kernel positions in parallel: 1 (serial) or all of them.
+        taps: kernel positions in parallel: 1 (serial) or all of them; of a join, its inputs.
     """
 
     pe: int = 1

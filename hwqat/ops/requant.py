@@ -106,13 +106,14 @@ class Requant(Op):
         return self._rescale(xs)
 
     def foldings(self, ins):
-        return tuple(Folding(pe=d, lanes=d) for d in divisors(self.out.channels))
+        """A join's products are made at once, or in turn by one multiplier."""
+        return tuple(Folding(pe=d, lanes=d, taps=t) for t in sorted({1, len(ins)}) for d in divisors(self.out.channels))
 
     def cycles(self, ins, folding):
-        return self.out.size // folding.pe
+        return self.out.size // folding.pe * (len(ins) // folding.taps)
 
     def multipliers(self, ins, folding):
-        return folding.pe * len(ins)
+        return folding.pe * folding.taps
 
     def units(self, ins, folding):
         return (RequantStage.of("u", self, ins, folding),)

@@ -1,6 +1,7 @@
 """Requantise: ``clamp(Q(sum_i x_i * M_i[c] + B[c]), lo, hi)``, ``pe`` lanes, one beat a cycle.
 
-In:  one or two streams of ``pe`` elements. Out: one stream of ``pe`` elements. Loop: pixel, group.
+In:  one or two streams of ``pe`` elements. Out: one stream of ``pe`` elements. Loop: pixel, group; where
+     two inputs share multipliers (``shared``), also input: each beat takes two cycles.
 ROMs ``factor_0``, ``factor_1``: raw M_i; ``bias``: B aligned to ``frac`` fractional bits, with the half
 of AP_RND already in it (which makes that mode a plain shift). Address: the channel group, or 0 where
 the ROM has one word of one element for the whole tensor.
@@ -34,6 +35,7 @@ class Requant(Stage):
     sum_bits: int
     out_bits: int
     out_signed: bool
+    shared: bool = False
 
     @classmethod
     def of(cls, name, node, xs, folding):
@@ -47,7 +49,8 @@ class Requant(Stage):
             for i, (m, form) in enumerate(zip(node.factors, node.factor_forms))
         ]
         low, high, _ = node.sum_range(xs)
-        return cls(name=name, node=node.name, module=node.module, cycles=node.out.pixels * groups,
+        shared = len(xs) > folding.taps
+        return cls(name=name, node=node.name, module=node.module, cycles=node.cycles(xs, folding), shared=shared,
                    pixels=node.out.pixels, groups=groups, pe=pe,
                    ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
                    shifts=tuple(node.frac - form.frac for form in node.factor_forms), frac=node.frac,
@@ -57,7 +60,7 @@ class Requant(Stage):
 
     @property
     def multipliers(self):
-        return self.pe * len(self.ins)
+        return self.pe * (1 if self.shared else len(self.ins))
 
     @property
     def elements_out(self) -> Elements:
@@ -67,6 +70,8 @@ class Requant(Stage):
         bits = [x.bits + (not x.signed) for x in self.ins]
         factors = [self.rom(f"factor_{i}") for i in range(len(self.ins))]
         products = [(b, m.bits + (not m.signed)) for b, m in zip(bits, factors)]
+        if self.shared:  # one product, wide enough for either
+            products = [tuple(map(max, *products))]
         kept = max(1, self.sum_bits - max(0, self.frac))
         total = Resources(
             lut=self.pe * (len(self.ins) * self.sum_bits + kept + 2 * self.out_bits) + 3 * self.groups.bit_length() + 10,
