@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hwqat.quant.kernels import dot, round_to, where_inside
+from hwqat.quant.kernels import clip_gradients, round_to, where_inside
 
 
 class RoundToStep(torch.autograd.Function):
@@ -36,9 +36,8 @@ class RoundToStep(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return where_inside(grad, x, low, high), None, None, None, None, None
         if step.ndim == 0:
-            grad_x = where_inside(grad, x, low, high)
             # round(v) - v = (y - x) / step inside, lo or hi = y / step outside
-            grad_step = dot(grad_x, y - x) + dot(grad - grad_x, y)
+            grad_x, grad_step = clip_gradients(grad, x, y, low, high, rounding=True)
         else:
             grad_x = torch.where((x > low) & (x < high), grad, 0)
             grad_step = (grad_x * (y - x) + (grad - grad_x) * y).flatten(1).sum(1).reshape(step.shape)

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from hwqat import runs
 from hwqat.data import Dataset, Draw, Split
 from hwqat.errors import HwqatError
+from hwqat.quant import kernels
 from hwqat.runs import Run
 from hwqat.train import checkpoint, statistics
 from hwqat.train.config import TrainConfig
@@ -146,7 +147,7 @@ class _Trainer:
         self.teacher = None
         if teacher is not None:
             self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
-        self.forward = torch.compile(model) if config.compile else model
+        self.forward = torch.compile(model) if config.compile and device.type != "cpu" else model
         self.optimizer = build_optimizer(model, config)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
         self.images = dataset.train.images.to(device)

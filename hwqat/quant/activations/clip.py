@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hwqat.quant.activations.base import ActQuantiser
-from hwqat.quant.kernels import dot, round_to, where_inside
+from hwqat.quant.kernels import clip_gradients, round_to, where_inside
 
 #: A range may shrink, but not to nothing: below this the integers would blow up.
 SMALLEST_ALPHA = 1e-6
@@ -49,9 +49,9 @@ class ClipRound(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor):
         x, alpha, y = ctx.saved_tensors
-        grad_x = where_inside(grad, x, -alpha if ctx.signed else alpha.new_zeros(()), alpha)
-        grad_alpha = None
-        if ctx.needs_input_grad[1]:
-            # where x is clipped, y is alpha above and -alpha (or 0) below
-            grad_alpha = (dot(grad - grad_x, y) / alpha).to(alpha.dtype)
-        return grad_x, grad_alpha, None, None
+        low = -alpha if ctx.signed else alpha.new_zeros(())
+        if not ctx.needs_input_grad[1]:
+            return where_inside(grad, x, low, alpha), None, None, None
+        grad_x, outside = clip_gradients(grad, x, y, low, alpha, rounding=False)
+        # where x is clipped, y is alpha above and -alpha (or 0) below
+        return grad_x, (outside / alpha).to(alpha.dtype), None, None
