@@ -15,20 +15,23 @@ The rules (DESIGN, section 2):
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
 from hwqat.data.dataset import Grid
-from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
-from hwqat.nn.affine import Bias, Folded, Mean, Norm
+from hwqat.nn.affine import Bias, Folded, Mean, Norm, Owned
 from hwqat.nn.folded import Fold
 from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale, Scheme
+from hwqat.quant.weights import WeightQuantiser
 from hwqat.quant.grid import FLOAT_BITS
-from hwqat.tracing import Call
+from hwqat.quant.scheme import LayerScheme
+from hwqat.tracing import Call, Problem, require_none
 
 INF = float("inf")
 PRODUCTS = ("conv", "linear")
@@ -39,8 +42,8 @@ class _Value:
     """What a call makes: integers of a step (``ready``), or a sum of operands that is still to be requantised.
 
     operands: (name of a step, chain of `hwqat.nn.affine` elements), one or two. floor, cap: the clip on their sum.
-    unsigned: never below zero. path, block: where its quantiser will hang. flattened: (C, H, W) if it is the vector
-    of an image of several pixels.
+    unsigned: never below zero. path, block: where its quantiser will hang. order: of a vector that was flattened from
+    an image of several pixels: for each of its elements in a stream, the place in PyTorch.
     """
 
     operands: tuple[tuple[str, tuple], ...]
@@ -49,7 +52,7 @@ class _Value:
     floor: float = -INF
     cap: float = INF
     unsigned: bool = False
-    flattened: tuple[int, int, int] | None = None
+    order: tuple[int, ...] | None = None
     ready: str | None = None
 
     @property
@@ -57,9 +60,18 @@ class _Value:
         return (self.floor, self.cap) != (-INF, INF)
 
 
-def place(calls: list[Call], scheme: Scheme, grid: Grid) -> list[Step]:
-    """The steps of the quantised network, in an order in which they can run."""
-    return _Placer(calls, scheme, grid).run()
+def place(
+    calls: list[Call], scheme: Scheme, grid: Grid, problems: Iterable[Problem] = (), name: str = "the network"
+) -> list[Step]:
+    """The steps of the quantised network, in an order in which they can run.
+
+    problems: what `hwqat.tracing.read` found. HwqatError names them and all that cannot be placed, of the network
+    ``name``.
+    """
+    placer = _Placer(calls, scheme, grid)
+    steps = placer.run()
+    require_none(name, [*problems, *placer.problems])
+    return steps
 
 
 class _Placer:
@@ -76,6 +88,10 @@ class _Placer:
         self.values: dict[str, _Value] = {}
         self.steps: dict[str, Step] = {}
         self.layers: dict[nn.Module, nn.Module] = {}  # float layer -> quantised layer: shared ones stay shared
+        self.quantisers: dict[
+            tuple, WeightQuantiser
+        ] = {}  # (weight, what it gets): tied weights are one in integers too
+        self.problems: list[Problem] = []
         self.paths: set[str] = set()  # of quantisers
 
     def run(self) -> list[Step]:
@@ -149,7 +165,8 @@ class _Placer:
         name = self._add_step(
             kind, path, value.block, [source for source, _ in value.operands],
             chains=[chain for _, chain in value.operands],
-            rescale=Rescale.parse(self.scheme.rescale), rounding=Rounding(self.scheme.rounding), **details,
+            rescale=Rescale.parse(self.scheme.rescale), rounding=Rounding(self.scheme.rounding), order=value.order,
+            **details,
         )  # fmt: skip
         for _, chain in value.operands:
             for element in chain:
@@ -172,35 +189,34 @@ class _Placer:
             bits = self.scheme.override(step.path if step else path).get("act_bits", bits)
         signed = not (value.floor == 0 or value.unsigned)
         if signed and bits == 1:
-            raise HwqatError(
+            reason = (
                 f"activation {path!r} is signed and cannot have 1 bit, which would hold zero alone; give it 2 or more"
             )
+            self._refuse(call, reason)
         return ACT_QUANTISERS[layer.activations](bits, signed, value.floor, value.cap)
+
+    def _refuse(self, call: Call, reason: str) -> None:
+        what = call.kind if call.module is None else type(call.module).__name__
+        self.problems.append(Problem(what, call.path, call.source, reason))
 
     # One method for each kind of call: (call, values of its inputs) -> value ------------------------------------------
 
     def _input(self, call: Call) -> _Value:
-        if any(isinstance(step, Input) for step in self.steps.values()):
-            raise HwqatError("the network has several inputs; hwqat takes networks with one")
         name = self._add_step(Input, "input_0", "", grid=self.grid, shape=tuple(call.shape))
         return _Value(((name, ()),), "input_0", "", unsigned=self.grid.lo >= 0, ready=name)
 
     def _conv(self, call: Call, x: _Value) -> _Value:
         layer = self._quantised_layer(call, QuantConv2d)
-        name = self._add_step(
-            Conv2d, call.path, call.block, [self._read(call)], layer=layer, geometry=call.params["geometry"]
-        )
+        name = self._add_step(Conv2d, call.path, call.block, [self._read(call)], layer=layer,
+                              geometry=call.params["geometry"],
+                              in_front=call.params.get("in_front", (0, 0, 0, 0)))  # fmt: skip
         return self._sum(call, name, layer)
 
     def _linear(self, call: Call, x: _Value) -> _Value:
         layer = self._quantised_layer(call, QuantLinear)
-        if len(call.shape) != 1:
-            raise HwqatError(f"linear layer {call.path!r} must read vectors (N, C), not images; flatten them first")
         source = self._read(call)
-        name = self._add_step(
-            Linear, call.path, call.block, [source], layer=layer, flattened=self.values[call.inputs[0]].flattened
-        )
-        return self._sum(call, name, layer)
+        order = self.values[call.inputs[0]].order
+        return self._sum(call, self._add_step(Linear, call.path, call.block, [source], layer=layer, order=order), layer)
 
     def _read(self, call: Call, index: int = 0) -> str:
         return self._requantise(self.by_name[call.inputs[index]])
@@ -212,15 +228,16 @@ class _Placer:
     def _quantised_layer(self, call: Call, kind: type):
         if call.module not in self.layers:
             layer = self.scheme.layer(call.path, first=self._is_first(call), last=self._is_last(call))
-            quantiser = WEIGHT_QUANTISERS[layer.weights](layer.weight_bits, layer.per_channel)
-            self.layers[call.module] = kind(call.module, quantiser)
+            self.layers[call.module] = kind(call.module, self._weight_quantiser(call.module.weight, layer))
         return self.layers[call.module]
 
+    def _weight_quantiser(self, weight: Tensor, layer: LayerScheme) -> WeightQuantiser:
+        made = WEIGHT_QUANTISERS[layer.weights](layer.weight_bits, layer.per_channel)
+        if self.scheme.bn == "folded":  # what is quantised is no longer the weight alone
+            return made
+        return self.quantisers.setdefault((weight, layer), made)
+
     def _norm(self, call: Call, x: _Value) -> _Value:
-        if self.values[call.inputs[0]].flattened is not None:
-            raise HwqatError(
-                f"batch norm {call.path!r} stands behind a flattened image; put it in front of the flattening"
-            )
         if (layer := self._folds_into(call)) is not None:
             layer.fold = Fold(call.module)
             chain = (Folded(layer, call.module, call.path),)
@@ -230,17 +247,17 @@ class _Placer:
     def _folds_into(self, call: Call):
         """The layer that a batch norm is folded into, if the scheme folds: used once, and read by it alone."""
         source = self.by_name[call.inputs[0]]
-        while source.kind == "pass" and len(self.users[source.name]) == 1:
-            source = self.by_name[source.inputs[0]]
         once = all(sum(other.module is c.module for other in self.calls) == 1 for c in (call, source))
         if self.scheme.bn == "folded" and source.kind in PRODUCTS and len(self.users[source.name]) == 1 and once:
             return self.layers[source.module]
         return None
 
-    def _normalise(self, call: Call, x: _Value) -> _Value:
-        module = call.params["normalise"]
-        module.modules = {call.path: module}
-        return self._affine(call, x, module)
+    def _scale(self, call: Call, x: _Value) -> _Value:
+        path = call.path
+        if call.module is None:
+            path = _unique(_join(call.path, "scale"), self.paths)
+            self.paths.add(path)
+        return self._affine(replace(call, path=path), x, Owned(call.params["scale"], path))
 
     def _affine(self, call: Call, x: _Value, element) -> _Value:
         """One more element on the chain of a single sum; behind a clip or an addition, on integers."""
@@ -248,7 +265,7 @@ class _Placer:
             self._read(call)
             x = self.values[call.inputs[0]]
         ((source, chain),) = x.operands
-        return _Value(((source, (*chain, element)),), f"{call.path}_q", call.block)
+        return _Value(((source, (*chain, element)),), f"{call.path}_q", call.block, order=x.order)
 
     def _clip(self, call: Call, x: _Value) -> _Value:
         floor, cap = call.params["floor"], call.params["cap"]
@@ -273,7 +290,11 @@ class _Placer:
                 value = self.values[name]
             operands += value.operands
             unsigned &= value.unsigned
-        return _Value(tuple(operands), _join(call.path, "add"), call.block, unsigned=unsigned)
+        if a.order != b.order:
+            self._refuse(
+                call, "an addition of a flattened image and another vector; add images, or what linear layers make"
+            )
+        return _Value(tuple(operands), _join(call.path, "add"), call.block, unsigned=unsigned, order=a.order)
 
     def _average(self, call: Call, x: _Value) -> _Value:
         geometry = call.params["geometry"]
@@ -300,10 +321,6 @@ class _Placer:
         )
 
     def _concat(self, call: Call, *xs: _Value) -> _Value:
-        if len(call.shape) != 3:
-            raise HwqatError(
-                f"a concatenation of vectors in {call.path or 'the network'!r}; concatenate images, before flattening"
-            )
         path = _unique(_join(call.path, "concat_q"), self.paths)
         self.paths.add(path)
         pending = [self.values[name] for name in call.inputs if self.values[name].ready is None]
@@ -318,7 +335,17 @@ class _Placer:
         )
         names = [self._share(name, shared, path) for name in call.inputs]
         name = self._add_step(Concat, _join(call.path, "concat"), call.block, names)
-        return _Value(((name, ()),), path, call.block, unsigned=unsigned, ready=name)
+        return _Value(((name, ()),), path, call.block, unsigned=unsigned, ready=name, order=self._joint_order(call))
+
+    def _joint_order(self, call: Call) -> tuple[int, ...] | None:
+        """Of a concatenation: each part in its own order, one behind the other."""
+        orders, first = [], 0
+        for name in call.inputs:
+            size = self.by_name[name].shape[0]
+            order = self.values[name].order or range(size)
+            orders += [first + place for place in order]
+            first += size
+        return None if orders == sorted(orders) else tuple(orders)
 
     def _share(self, name: str, shared: ActQuantiser, path: str) -> str:
         """The step that brings a concatenation's input onto the grid of all of them."""
@@ -345,17 +372,19 @@ class _Placer:
         source = self._requantise(call)
         path = call.path if call.module is not None and call.kind == "flatten" else _join(call.path, "flatten")
         name = self._add_step(Flatten, path, call.block, [source], shape=shape)
-        several = shape if shape[1] * shape[2] > 1 else None
-        return replace(self.values[call.name], operands=((name, ()),), ready=name, flattened=several)
+        places = np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel().tolist()
+        order = None if places == sorted(places) else tuple(places)
+        return replace(self.values[call.name], operands=((name, ()),), ready=name, order=order)
 
-    def _pass(self, call: Call, x: _Value) -> _Value:
-        return x
+    def _unknown(self, call: Call, *xs: _Value) -> _Value:
+        """What is not supported stands for the image itself, so that what is behind it is looked at too."""
+        return _Value((("input_0", ()),), call.path, call.block, ready="input_0")
 
     def _output(self, call: Call, *xs: _Value) -> None:
         for number, (name, x) in enumerate(zip(call.inputs, xs)):
             x = self.values[name]
-            if x.flattened is not None:
-                raise HwqatError("a flattened image is an output of the network; return the image itself")
+            if x.order is not None:
+                self._refuse(call, "a flattened image is an output of the network; return the image itself")
             exact = isinstance(self.steps[x.operands[0][0]], (Conv2d, Linear, SumPool))
             if x.ready is None and not x.clipped and len(x.operands) == 1 and exact:
                 source = self._add_affine(Logits, _unique(x.path, self.paths), x)

@@ -19,7 +19,7 @@ from hwqat.nn.steps.product import Product
 from hwqat.placement import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
-from hwqat.tracing import Call, trace
+from hwqat.tracing import Call, read
 
 #: An 8-bit image as it is: q = pixel - 128.
 IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
@@ -40,8 +40,8 @@ def prepare(
     network shows on them. grid: the integers of an image and what they mean (that of the data set). mean, std: if the
     float network was trained on ``(image - mean) / std``, per channel; it becomes a requantise of the input.
 
-    Parameters keep their names, so a float checkpoint of ``model`` matches. HwqatError names every operation that is
-    not supported, all at once.
+    Parameters keep their names in the state_dict, so a float checkpoint of ``model`` matches. HwqatError names every
+    operation that is not supported, all at once, with its module, its line and the nearest supported form.
     """
     batches = [example] if isinstance(example, Tensor) else list(example)
     if not batches or batches[0].ndim != 4:
@@ -49,12 +49,12 @@ def prepare(
     model = copy.deepcopy(model)
     device = next((p.device for p in model.parameters()), batches[0].device)
     batches = [batch.to(device) for batch in batches]
-    if mean is not None or std is not None:
-        model = _Normalised(mean, std, model).to(device)
-    calls = trace(model, batches[0])
-    if mean is not None or std is not None:
-        calls = [_without_prefix(call) for call in calls]
-    quantised = QatModel(place(calls, scheme, grid), scheme).to(device)
+    normalise = _normalise(mean, std, batches[0].shape[1])
+    normalise = normalise and normalise.to(device)
+    calls, problems = read(model, batches[0] if normalise is None else normalise(batches[0]))
+    if normalise is not None:
+        calls = _normalised(calls, normalise)
+    quantised = QatModel(place(calls, scheme, grid, problems, type(model).__name__), scheme).to(device)
     calibrate(quantised, batches, scheme.calibration)
     quantised.train(model.training)
     return quantised
@@ -96,21 +96,20 @@ def _observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[
         model.train(training)
 
 
-class _Normalised(nn.Module):
-    """A float network behind the normalisation of its images."""
-
-    def __init__(self, mean, std, net: nn.Module) -> None:
-        super().__init__()
-        if mean is None or std is None:
-            raise HwqatError("prepare needs mean and std together")
-        self.normalise = Normalise(mean, std)
-        self.net = net
-
-    def forward(self, x):
-        return self.net(self.normalise(x))
+def _normalise(mean, std, channels: int) -> Normalise | None:
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None or not len(mean) == len(std) == channels or min(std) <= 0:
+        raise HwqatError(
+            f"mean and std must be given together, for each of {channels} channels, std above 0, not {mean} and {std}"
+        )
+    return Normalise(mean, std)
 
 
-def _without_prefix(call: Call) -> Call:
-    """The call with the user's own paths, which `_Normalised` put behind "net"."""
-    path, block = (path.removeprefix("net").removeprefix(".") for path in (call.path, call.block))
-    return replace(call, path=path, block=block)
+def _normalised(calls: list[Call], normalise: Normalise) -> list[Call]:
+    """The calls of a network behind the normalisation of its images."""
+    image = calls[0]
+    scale = Call("scale", "normalise", (image.name,), "normalise", "normalise", image.shape, normalise,
+                 params={"scale": normalise})  # fmt: skip
+    renamed = [replace(c, inputs=tuple("normalise" if i == image.name else i for i in c.inputs)) for c in calls[1:]]
+    return [image, scale, *renamed]

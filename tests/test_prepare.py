@@ -1,5 +1,8 @@
 """`hwqat.prepare`: where quantisers stand, what they start from, and what is refused."""
 
+import inspect
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -138,26 +141,48 @@ def test_gradients_reach_every_parameter(digitnet):
 
 
 class Odd(nn.Module):
+    """Everything that is wrong at once: unknown layers, values that decide, shapes, one bit, a branch."""
+
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 8, 3)
-        self.act = nn.GELU()
+        self.act, self.act2 = nn.GELU(), nn.GELU()
         self.norms = nn.ModuleList([nn.LayerNorm(6)])
-        self.ok = nn.ReLU()
+        self.wide = nn.Conv2d(8, 8, 1, padding=1)
+        self.heads = nn.ModuleList(nn.Conv2d(8, 8, 1) for _ in range(2))
 
-    def forward(self, x):
+    def forward(self, x, unused=None):
         x = self.norms[0](self.act(self.conv(x)))
-        return F.silu(self.ok(x)) * 2 + 1
+        x = F.silu(self.act2(x)) * x
+        a, b = self.wide(x).chunk(2, 1)
+        if x.mean() > 0:
+            x = x + 1
+        return torch.cat([head(x) for head in self.heads], 2), a
+
+
+ODD = inspect.getsourcelines(Odd)[1] + 12  # the forward's first line
 
 
 def test_all_that_is_unsupported_is_named_at_once():
     with pytest.raises(HwqatError) as error:
-        prepare(Odd(), Scheme(), torch.zeros(1, 3, 8, 8))
-    assert str(error.value) == (
-        "Odd has 5 operation(s) that hwqat does not support: GELU at 'act': use ReLU; "
-        "LayerNorm at 'norms.0': use BatchNorm2d; "
-        "silu at 'the top': use ReLU6; mul at 'the top': use a batch norm for a scale or a shift; "
-        "add at 'the top': an addition of a constant; use a bias or a batch norm"
+        prepare(Odd(), Scheme(act_bits=1), torch.zeros(1, 3, 8, 8))
+    here = Path(__file__).relative_to(Path.cwd())
+    assert str(error.value) == "\n".join(
+        [
+            "Odd has 9 operations that hwqat does not support:",
+            f"  the top level ({here}:{ODD + 3}): branch; the network's course depends on the values of a tensor; "
+            "let it depend on shapes alone",
+            f"  act ({here}:{ODD}), act2 ({here}:{ODD + 1}): GELU; use ReLU",
+            f"  norms.0 ({here}:{ODD}): LayerNorm; use BatchNorm2d",
+            f"  the top level ({here}:{ODD + 1}): silu; use ReLU6",
+            f"  the top level ({here}:{ODD + 1}): mul; a product of two activations; add them, or scale channels by a "
+            "parameter",
+            f"  the top level ({here}:{ODD + 2}): chunk; a part of a tensor; let a convolution of its own make each "
+            "part",
+            f"  the top level ({here}:{ODD + 5}): cat; concatenation along axis 2; concatenate channels, axis 1",
+            f"  wide ({here}:{ODD + 2}): conv; its padding must be less than the window's span (1, 1), not "
+            "(1, 1, 1, 1)",
+        ]
     )
 
 
@@ -167,8 +192,20 @@ class Branching(nn.Module):
 
 
 def test_a_forward_that_branches_on_values_is_refused():
-    with pytest.raises(HwqatError, match="Branching cannot be traced by torch.fx .*must not branch on tensor values"):
+    with pytest.raises(
+        HwqatError, match=r"\(tests.test_prepare.py:\d+\): branch; the network's course depends on the values"
+    ):
         prepare(Branching(), Scheme(), torch.zeros(1, 3, 8, 8))
+
+
+class Crashing(nn.Module):
+    def forward(self, x):
+        return F.conv2d(x, torch.zeros(4, 5, 1, 1))
+
+
+def test_a_forward_that_fails_is_named_with_its_line():
+    with pytest.raises(HwqatError, match=r"Crashing cannot be traced .* at tests.test_prepare.py:\d+ \(Given groups=1"):
+        prepare(Crashing(), Scheme(), torch.zeros(1, 3, 8, 8))
 
 
 @pytest.mark.parametrize(
@@ -176,11 +213,20 @@ def test_a_forward_that_branches_on_values_is_refused():
     [
         (nn.Conv2d(3, 8, 3, padding_mode="reflect", padding=1), "padding_mode 'reflect'; use 'zeros'"),
         (nn.AvgPool2d(3, ceil_mode=True), "ceil_mode; pad the image instead"),
+        (nn.ZeroPad2d(1), "padding that no convolution or pool reads directly"),
+        (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)), "padding with another value than 0"),
+        (nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3)), "padding with another value than 0"),
+        (nn.Sequential(nn.Flatten(), nn.Identity()), "a flattened image is an output"),
+        (nn.Linear(8, 4), r"it reads \(2, 3, 8, 8\), not vectors"),
+        (
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)),
+            "weights that are computed|a weight that is computed",
+        ),
         (nn.AvgPool2d(3, padding=1, count_include_pad=False), "count_include_pad=False with padding"),
         (nn.AdaptiveAvgPool2d(3), "3 x 3 does not divide the image of 8 x 8"),
         (nn.Hardtanh(-1, 2), r"a clip to \[-1.0, 2.0\]; use one that begins at 0 or is symmetric"),
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
-        (nn.Flatten(2), r"use Flatten\(1\)"),
+        (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
     ],
 )
 def test_forms_that_are_not_supported(layer, message):
@@ -221,7 +267,7 @@ def test_spellings_become_the_same_calls():
     kinds = [call.kind for call in trace(Spellings(), torch.zeros(2, 3, 8, 8))]
     assert kinds == (
         ["input", "conv", "clip", "conv", "clip", "conv", "clip", "conv", "clip", "clip"]
-        + ["add", "add", "pass", "add", "pass", "average", "average", "flatten", "average", "flatten", "output"]
+        + ["add", "add", "add", "average", "average", "flatten", "average", "flatten", "output"]
     )
     model = prepare(Spellings(), Scheme(), torch.rand(2, 3, 8, 8))
     assert len([n for n, _ in model.named_parameters() if n.endswith("conv.weight")]) == 1  # shared weights stay shared

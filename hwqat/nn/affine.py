@@ -110,7 +110,68 @@ class Normalise(nn.Module):
         return (x - mean) / std
 
     def on(self, line: Line) -> Line:
-        return line.about(_array(self.mean)).times(1 / _array(self.std))
+        return line.about(_each(self.mean, line)).times(1 / _each(self.std, line))
+
+
+class Scale(nn.Module):
+    """``x * gain + shift``, or ``x / gain`` (inverse), or ``x - shift`` (down), as a forward computes with constants.
+
+    gain, shift: `hwqat.raw.Constant`, one value for all channels or one for each; parameters among them are trained.
+    user_names: what they are called in the user's network.
+    """
+
+    def __init__(self, gain=None, shift=None, *, inverse: bool = False, down: bool = False) -> None:
+        super().__init__()
+        self.inverse, self.down = inverse, down
+        given = {name: constant for name, constant in (("gain", gain), ("shift", shift)) if constant is not None}
+        for name, constant in given.items():
+            if isinstance(constant.value, nn.Parameter):
+                self.register_parameter(name, constant.value)
+            else:
+                self.register_buffer(name, constant.value, persistent=constant.path is not None)
+        self.user_names = {name: constant.path for name, constant in given.items() if constant.path is not None}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if hasattr(self, "gain"):
+            gain = _column(self.gain, x)
+            x = x / gain if self.inverse else x * gain
+        if hasattr(self, "shift"):
+            shift = _column(self.shift, x)
+            x = x - shift if self.down else x + shift
+        return x
+
+    def on(self, line: Line) -> Line:
+        if hasattr(self, "gain"):
+            gain = _each(self.gain, line)
+            line = line.times(1 / gain if self.inverse else gain)
+        if hasattr(self, "shift"):
+            shift = _each(self.shift, line)
+            line = line.about(shift) if self.down else line.add(shift)
+        return line
+
+
+class Owned:
+    """A `Normalise` or `Scale` as an element of a chain; ``path``: where its state stands in the network."""
+
+    def __init__(self, module: Normalise | Scale, path: str) -> None:
+        self.module = module
+        self.modules = {path: module}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.module(x)
+
+    def on(self, line: Line) -> Line:
+        return self.module.on(line)
+
+
+def _column(values: Tensor, x: Tensor) -> Tensor:
+    """One value, or one for each channel, to compute with ``x`` (N, C, ..)."""
+    return values.to(x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _each(values: Tensor, line: Line) -> np.ndarray:
+    """float64 (C,)."""
+    return np.broadcast_to(_array(values).reshape(-1), line.gain.shape)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

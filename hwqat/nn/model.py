@@ -17,7 +17,7 @@ from hwqat.quant.scheme import Scheme
 
 
 class QatModel(nn.Module):
-    """What `hwqat.prepare` returns. Its parameters keep the names they have in the float network.
+    """What `hwqat.prepare` returns. Its state_dict has the names that parameters have in the float network.
 
     In train(): fake quantisation with straight-through gradients. In eval(): the integers that the lowered graph
     computes, times their scale, whatever autocast says. Returns real logits (N, classes), a tuple if the network
@@ -32,9 +32,14 @@ class QatModel(nn.Module):
         self.steps = tuple(steps)
         self.scheme = scheme
         self._dead = _last_reads(self.steps)
-        for step in steps:
-            for path, module in step.modules.items():
-                _register(self, path, module)
+        modules = {path: module for step in steps for path, module in step.modules.items()}
+        for path in sorted(modules, key=lambda path: path.count(".")):  # what others hang under comes first
+            _register(self, path, modules[path])
+        self._user_names = {
+            f"{path}.{own}": user for path, m in modules.items() for own, user in getattr(m, "user_names", {}).items()
+        }
+        self.register_state_dict_post_hook(_to_users_names)
+        self.register_load_state_dict_pre_hook(_from_users_names)
 
     @property
     def input(self) -> Input:
@@ -137,6 +142,23 @@ def _register(root: nn.Module, path: str, module: nn.Module) -> None:
     if root._modules.get(leaf, module) is not module:
         raise HwqatError(f"two modules want the path {path!r}; rename one of them")
     root.add_module(leaf, module)
+
+
+def _to_users_names(model: QatModel, state: dict, prefix: str, *_) -> None:
+    """A parameter that a function was given directly is stored under the name that it has in the user's network."""
+    for own, user in model._user_names.items():
+        state[prefix + user] = state.pop(prefix + own)
+
+
+def _from_users_names(model: QatModel, state: dict, prefix: str, *_) -> None:
+    own = {
+        name
+        for name, _ in (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    }
+    found = {user: state[prefix + user] for user in model._user_names.values() if prefix + user in state}
+    for user in found.keys() - own:  # a layer's own weight may be given to a function too
+        del state[prefix + user]
+    state.update({prefix + name: found[user] for name, user in model._user_names.items() if user in found})
 
 
 def _real(value: Value | Tensor) -> Tensor:

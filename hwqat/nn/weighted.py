@@ -12,7 +12,10 @@ from hwqat.quant.weights import WeightQuantiser
 
 
 class _Quantised:
-    """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None."""
+    """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
+
+    user_names: see `hwqat.raw.Layers`.
+    """
 
     weight_quantiser: WeightQuantiser
     fold: Fold | None = None
@@ -58,6 +61,7 @@ class QuantConv2d(_Quantised, nn.Conv2d):
                          conv.dilation, conv.groups, conv.bias is not None, device="meta")  # fmt: skip
         self.weight, self.bias = conv.weight, conv.bias
         self.weight_quantiser = quantiser
+        self.user_names = getattr(conv, "user_names", {})
 
     def product(self, x, weight, bias):
         return self._conv_forward(x, weight, bias)
@@ -70,6 +74,7 @@ class QuantLinear(_Quantised, nn.Linear):
         super().__init__(linear.in_features, linear.out_features, linear.bias is not None, device="meta")
         self.weight, self.bias = linear.weight, linear.bias
         self.weight_quantiser = quantiser
+        self.user_names = getattr(linear, "user_names", {})
 
     def product(self, x, weight, bias):
         return F.linear(x, weight, bias)

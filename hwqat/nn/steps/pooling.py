@@ -12,20 +12,30 @@ from hwqat.nn.values import Spec, Value
 
 
 class _Pool(Step):
-    """geometry: `hwqat.ops.Geometry` of the window, with equal padding on opposite sides."""
+    """geometry: `hwqat.ops.Geometry` of the window."""
 
     def __init__(self, name, inputs, path, block, *, geometry) -> None:
         super().__init__(name, inputs, path, block)
         self.geometry = geometry
 
+    def _padded(self, x, value: float):
+        """The image with its padding, and what PyTorch's own pool is still to pad: it pads opposite sides alike."""
+        top, left, bottom, right = self.geometry.padding
+        if (top, left) == (bottom, right) and value == self.pads_with:
+            return x, (top, left)
+        return F.pad(x, (left, right, top, bottom), value=value), (0, 0)
+
 
 class SumPool(_Pool):
     """Average pooling, padded zeros counted; in integers the exact sum: the division is in the M behind it."""
 
+    pads_with = 0.0
+
     def fake(self, x):
         if self._whole(x):
             return x.mean((2, 3), keepdim=True)
-        return F.avg_pool2d(x, self.geometry.kernel, self.geometry.stride, self.geometry.padding[:2])
+        x, padding = self._padded(x, 0.0)
+        return F.avg_pool2d(x, self.geometry.kernel, self.geometry.stride, padding)
 
     def _whole(self, x) -> bool:
         return self.geometry.kernel == tuple(x.shape[2:]) and not any(self.geometry.padding)
@@ -43,10 +53,7 @@ class SumPool(_Pool):
         q = x.q.to(exact.carrier(spec.largest, x.q.device))
         if self._whole(q):
             return Value(q.sum((2, 3), keepdim=True), spec)
-        padding = self.geometry.padding[:2]
-        if x.spec.zero_point and any(padding):
-            q = F.pad(q, (padding[1], padding[1], padding[0], padding[0]), value=float(x.spec.zero_point))
-            padding = (0, 0)
+        q, padding = self._padded(q, float(x.spec.zero_point))
         return Value(F.avg_pool2d(q, self.geometry.kernel, self.geometry.stride, padding, divisor_override=1), spec)
 
     def node(self, name, xs, specs):
@@ -56,9 +63,11 @@ class SumPool(_Pool):
 class MaxPool(_Pool):
     """The largest of each window: the same on integers as on real values."""
 
+    pads_with = -float("inf")
+
     def fake(self, x):
-        geometry = self.geometry
-        return F.max_pool2d(x, geometry.kernel, geometry.stride, geometry.padding[:2], geometry.dilation)
+        x, padding = self._padded(x, self.pads_with)
+        return F.max_pool2d(x, self.geometry.kernel, self.geometry.stride, padding, self.geometry.dilation)
 
     def spec(self, x):
         return x

@@ -62,11 +62,20 @@ class Product(Step):
 
 
 class Conv2d(Product):
-    """Any groups, stride, dilation; zero padding. geometry: `hwqat.ops.Geometry`."""
+    """Any groups, stride, dilation; zero padding. geometry: `hwqat.ops.Geometry`, all padding in it.
 
-    def __init__(self, name, inputs, path, block, *, layer, geometry) -> None:
+    in_front: of that padding, (top, left, bottom, right) that the layer itself does not do.
+    """
+
+    def __init__(self, name, inputs, path, block, *, layer, geometry, in_front=(0, 0, 0, 0)) -> None:
         super().__init__(name, inputs, path, block, layer=layer)
-        self.geometry = geometry
+        self.geometry, self.in_front = geometry, in_front
+
+    def fake(self, x):
+        if any(self.in_front):
+            top, left, bottom, right = self.in_front
+            x = torch.nn.functional.pad(x, (left, right, top, bottom))
+        return self.layer(x)
 
     def _hull(self, x):
         if any(self.geometry.padding):
@@ -101,11 +110,11 @@ class Conv2d(Product):
 
 
 class Linear(Product):
-    """flattened: (C, H, W) of the image that its input was flattened from, None if it was a vector or one pixel."""
+    """order: for each element of its input in a stream, its place in PyTorch; None if that is the same."""
 
-    def __init__(self, name, inputs, path, block, *, layer, flattened=None) -> None:
+    def __init__(self, name, inputs, path, block, *, layer, order=None) -> None:
         super().__init__(name, inputs, path, block, layer=layer)
-        self.flattened = flattened
+        self.order = order
 
     def integers(self, x):
         weight, step = self.layer.integers()
@@ -114,7 +123,7 @@ class Linear(Product):
 
     def node(self, name, xs, specs):
         weight, step = self._stored()
-        if self.flattened is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
-            weight = weight.reshape(len(weight), *self.flattened).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        if self.order is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
+            weight = weight[:, list(self.order)]
         return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.stored_bits,
                                weight_scale=float(step.max()), module=self.block)  # fmt: skip

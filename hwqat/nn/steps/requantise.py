@@ -25,11 +25,12 @@ class _Affine(Step):
     """One or two inputs, each through its own chain of `hwqat.nn.affine` elements, added.
 
     rescale, rounding: format of the constants, and how the sum is rounded; may be changed between evaluations.
+    order: of a vector: for each element in a stream, its place in PyTorch; None if that is the same.
     """
 
-    def __init__(self, name, inputs, path, block, *, chains, rescale: Rescale, rounding: Rounding) -> None:
+    def __init__(self, name, inputs, path, block, *, chains, rescale: Rescale, rounding: Rounding, order=None) -> None:
         super().__init__(name, inputs, path, block)
-        self.chains, self.rescale, self.rounding = chains, rescale, rounding
+        self.chains, self.rescale, self.rounding, self.order = chains, rescale, rounding, order
 
     def total(self, *xs: torch.Tensor) -> torch.Tensor:
         """The real sum, as training computes it."""
@@ -61,7 +62,11 @@ class _Affine(Step):
         return operands, sum(line.shift for line in lines)
 
     def _make(self, name, xs, made: Constants, lo: int, hi: int, scale: float, **container) -> ops.Requant:
-        return ops.Requant.make(name, xs, made.factors, made.bias, factor_forms=made.factor_forms,
+        factors, bias = made.factors, made.bias
+        if self.order is not None:
+            factors = factors if factors.shape[1] == 1 else factors[:, list(self.order)]
+            bias = bias if len(bias) == 1 else bias[list(self.order)]
+        return ops.Requant.make(name, xs, factors, bias, factor_forms=made.factor_forms,
                                 bias_form=made.bias_form, lo=lo, hi=hi, scale=scale, rounding=self.rounding,
                                 module=self.block, **container)  # fmt: skip
 
