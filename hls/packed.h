@@ -52,7 +52,7 @@ struct dsp {
     }
 };
 
-/// COUNT products in one multiplication; TERMS of them are added before they are unpacked. The word's sum is
+/// COUNT products in one multiplication; at most TERMS of them are added before they are unpacked. The word's sum is
 /// the multiplier's own pre-adder, and together += word * x its accumulator: no pragma must part them.
 template <int COUNT, int PITCH, int TERMS> struct packed {
     static constexpr int count = COUNT;
@@ -62,17 +62,18 @@ template <int COUNT, int PITCH, int TERMS> struct packed {
                                  sum_t<SUM_BITS> (&sum)[COUNT])
     {
         constexpr int WORD_BITS = (COUNT - 1) * PITCH + WEIGHT_BITS + 1, FIELDS = COUNT * PITCH;
+        constexpr int GROUPS = (N + TERMS - 1) / TERMS, GROUP = (N + GROUPS - 1) / GROUPS; // of about one size
     Clear:
         for (int k = 0; k < COUNT; ++k) {
             HWQAT_UNROLL
             sum[k] = 0;
         }
     Group:
-        for (int group = 0; group < N; group += TERMS) {
+        for (int group = 0; group < N; group += GROUP) {
             HWQAT_UNROLL
             sum_t<FIELDS> together = 0;
         Term:
-            for (int t = 0; t < TERMS; ++t) {
+            for (int t = 0; t < GROUP; ++t) {
                 HWQAT_UNROLL
                 if (group + t < N) {
                     sum_t<WORD_BITS> word = 0;

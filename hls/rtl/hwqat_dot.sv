@@ -2,9 +2,9 @@
 //
 //   acc_o[k] = sum over the beats from first_i on of sum_i x_i * w_i[k]   (modulo 2**AccBits)
 //
-// Groups of PackedTerms products are summed as they leave the multipliers (hwqat_packed), then for each
-// output by itself. A one-bit weight is a sign: 0 is +1, 1 is -1.
-// Latency: 1 (product) + $clog2(Terms) (trees) + 1 (accumulator) cycles in which en_i is high;
+// Groups of at most PackedTerms products are summed as they leave the multipliers (hwqat_packed), then for
+// each output by itself. A one-bit weight is a sign: 0 is +1, 1 is -1.
+// Latency: 2 (operands, product) + $clog2(Terms) (trees) + 1 (accumulator) cycles in which en_i is high;
 // valid_i and first_i come with the beat as it leaves the trees.
 
 module hwqat_dot #(
@@ -30,10 +30,10 @@ module hwqat_dot #(
     $error("hwqat_dot: PackedTerms must be a power of two");
   end
 
-  // With fewer terms than a group holds there is one group, of all of them. The last group has what is left.
-  localparam int unsigned Full    = 1 << $clog2(Terms);
-  localparam int unsigned Group   = (PackedTerms < Full) ? PackedTerms : Full;
-  localparam int unsigned Groups  = (Terms + Group - 1) / Group;
+  // Groups of about one size. More than half of PackedTerms go into each where there are several, so that the
+  // two trees together are as deep as one.
+  localparam int unsigned Groups  = (Terms + PackedTerms - 1) / PackedTerms;
+  localparam int unsigned Group   = (Terms + Groups - 1) / Groups;
   localparam int unsigned SumBits = (Outputs > 1) ? Pitch : InBits + WeightBits + $clog2(Group);
 
   logic [Outputs*Groups*SumBits-1:0] sums;

@@ -74,7 +74,7 @@ class Mvu(Stage):
         """Products of one input share it, so the ``pe`` weights of a lane are packed."""
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
-        total += sums(self, self.simd) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
+        total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
         total += Resources(lut=3 * words.bit_length() + 10, ff=beat + 2 * words.bit_length() + 10)
         if self.repeats > 1:
             control = 3 * self.folds.bit_length() + 2 * self.repeats.bit_length()
@@ -82,18 +82,44 @@ class Mvu(Stage):
         return total
 
 
-def sums(stage, terms: int) -> Resources:
-    """Product registers, adder trees and accumulators of ``pe`` sums of ``terms`` products."""
-    bits = stage.in_bits + (not stage.in_signed) + max(1, stage.weight_bits)
+def sums(stage, terms: int, device) -> Resources:
+    """Words, product registers, adder trees and accumulators of ``pe`` sums of ``terms`` products (hls/rtl/hwqat_dot.sv)."""
+    packing = stage.packing(device)
+    packs, rest = divmod(stage.pe, packing.count)
+    total = _dot(stage, packing, packing.count, terms)
+    return Resources(lut=packs * total.lut, ff=packs * total.ff) + (_dot(stage, packing, rest, terms) if rest else Resources())
+
+
+def _dot(stage, packing, outputs: int, terms: int) -> Resources:
+    """Of the outputs that share multipliers. Synthesis merges all but one of the unpackings with additions."""
+    bits = stage.in_bits + stage.weight_bits
+    parts, field = [terms], stage.acc_bits
     lut = ff = 0
+    if outputs > 1:
+        groups = -(-terms // packing.terms)
+        group = -(-terms // groups)
+        parts = [group] * (groups - 1) + [terms - (groups - 1) * group]
+        field = packing.pitch
+        bits += (outputs - 1) * field + 1
+        lut += (outputs - 1) * (terms * (stage.weight_bits + 1) + field)
     ff += terms * bits
+    for part in parts:
+        tree = _tree(part, bits, outputs * field)
+        lut, ff = lut + tree.lut, ff + tree.ff
+    tree = _tree(len(parts), field, stage.acc_bits)
+    more = stage.acc_bits if stage.folds > 1 else 0
+    return Resources(lut=lut + outputs * (tree.lut + more), ff=ff + outputs * (tree.ff + stage.acc_bits))
+
+
+def _tree(terms: int, bits: int, most: int) -> Resources:
+    """Adders of at most ``most`` bits, with a register behind each level."""
+    lut = ff = 0
     while terms > 1:
-        bits = min(bits + 1, stage.acc_bits)
+        bits = min(bits + 1, most)
         lut += terms // 2 * bits
         terms = (terms + 1) // 2
         ff += terms * bits
-    more = stage.acc_bits if stage.folds > 1 else 0
-    return Resources(lut=stage.pe * (lut + more), ff=stage.pe * (ff + stage.acc_bits))
+    return Resources(lut=lut, ff=ff)
 
 
 def weight_rom(values, bits: int) -> Rom:
