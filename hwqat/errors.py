@@ -6,3 +6,7 @@ class HwqatError(Exception):
 
     The command line prints the message as one sentence and exits with code 2.
     """
+
+
+class NoData(HwqatError):
+    """The files of a data set are not where they were looked for."""

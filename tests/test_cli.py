@@ -6,10 +6,12 @@ import shutil
 import pytest
 import torch
 
-from hwqat import zoo
+from hwqat import data, models, zoo
 from hwqat.cli import main
 from hwqat.graph_io import load_graph
-from hwqat.runs import load_run
+from hwqat.prepare import prepare
+from hwqat.quant import Scheme
+from hwqat.runs import Run, load_run, save_run
 
 
 def fails(capsys, *argv: str) -> str:
@@ -187,3 +189,20 @@ def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
     said = fails(capsys, "train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml",
                  "--out", tmp_path / "run")  # fmt: skip
     assert said == f"{digit_run} holds a quantised network; a float one was expected"
+
+
+def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
+    """A wheel holds trained networks, not CIFAR-10: its frames are then noise, and no accuracy is claimed."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    net = models.build("resnet20", width=0.25)
+    qat = prepare(net, Scheme(), data.noise("cifar10").to_real(data.noise("cifar10").train.images[:8]), data.cifar10.GRID)
+    run = Run(net="resnet20", net_kwargs={"width": 0.25}, data="cifar10", config={}, seed=0, epochs_done=0,
+              scheme=Scheme().to_dict())  # fmt: skip
+    save_run(tmp_path / "run", run, qat.state_dict())
+    assert main(["export", "run", "--out", "build", "--vectors", "2", "--fps", "100"]) == 0
+    assert "its vectors are 2 frames of noise: no CIFAR-10 in .data" in capsys.readouterr().out
+    assert not (tmp_path / "build/vectors/labels.dat").exists()
+    assert main(["csim", "build"]) == 0
+    assert "no CIFAR-10 in elsewhere" in fails(capsys, "export", "run", "--out", "b", "--data-dir", "elsewhere")
+    assert "no CIFAR-10" in fails(capsys, "eval", "run")

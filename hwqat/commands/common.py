@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import data as datasets
 from .. import zoo
-from ..errors import HwqatError
+from ..errors import HwqatError, NoData
 from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
 from ..passes import DEVICES, Target
@@ -20,11 +20,12 @@ from ..vectors import read_vectors
 
 @dataclass(frozen=True)
 class Trained:
-    """A RUN: its quantised network in eval(), its card, its data."""
+    """A RUN: its quantised network in eval(), its card, its data; ``missing``: why that is only noise."""
 
     model: object
     run: Run
     dataset: datasets.Dataset
+    missing: str | None = None
 
 
 def is_build(folder: str | Path) -> bool:
@@ -44,15 +45,24 @@ def require_build(folder: str | Path) -> Graph:
     return load_graph(folder)
 
 
-def open_run(folder: str | Path, data_dir: str | None, **changes) -> Trained:
-    """The trained network in a RUN folder, with its data set; ``changes`` are to its scheme."""
+def open_run(folder: str | Path, data_dir: str | None, or_noise: bool = False, **changes) -> Trained:
+    """The trained network in a RUN folder, with its data set; ``changes`` are to its scheme.
+
+    or_noise: without files of the data set, and no place named for them, noise stands in.
+    """
     from ..restore import restore
     from ..runs import load_card
 
     folder = zoo.find(folder)
-    dataset = datasets.load(load_card(folder).data, data_dir)
+    name, missing = load_card(folder).data, None
+    try:
+        dataset = datasets.load(name, data_dir)
+    except NoData as error:
+        if not or_noise or data_dir is not None:
+            raise
+        dataset, missing = datasets.noise(name), str(error)
     model, run = restore(folder, dataset, **changes)
-    return Trained(model, run, dataset)
+    return Trained(model, run, dataset, missing)
 
 
 def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, tuple[np.ndarray, ...]]:

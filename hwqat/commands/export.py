@@ -38,20 +38,23 @@ def run(args):
     began = time.monotonic()
     target = target_of(args)
     changes = {} if args.rescale is None else {"rescale": args.rescale}
-    trained = open_run(args.source, args.data_dir, **changes)
+    trained = open_run(args.source, args.data_dir, or_noise=True, **changes)
     if args.vectors is not None and not 1 <= args.vectors <= len(trained.dataset.test):
         raise HwqatError(f"--vectors must be 1..{len(trained.dataset.test)}, not {args.vectors}")
     graph = to_graph(trained.model, trained.run, trained.dataset)
     plan = make_plan(graph, target)
     frames = to_frames(trained.dataset.test)
     count = args.vectors or frames_to_write(len(frames), frames[0].size)
-    build = export(plan, args.out, (frames[:count],), trained.dataset.test.labels[:count])
+    labels = None if trained.missing else trained.dataset.test.labels[:count]
+    build = export(plan, args.out, (frames[:count],), labels)
     floating = _float_accuracy(args.source)
     command = typed("export", str(args.source), out="BUILD", rescale=args.rescale, target=args.target, clock=f"{args.clock:g}",
                     fps=args.fps, dsp=args.dsp)  # fmt: skip
     save_result(build, "export", {"command": command, "float_accuracy": floating})
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
+    if trained.missing:
+        print(f"its vectors are {count} frames of noise: {trained.missing}")
     result = plan_json(plan)
     if not args.check:
         return result, 0
@@ -76,7 +79,9 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
     from .evaluate import graph_accuracy
 
     test = trained.dataset.test
-    qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
+    qat = golden = None
+    if not trained.missing:
+        qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
     unequal = eval_differences(trained.model, graph, test)
     csim = run_csim(build, progress=True)
     cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
@@ -85,9 +90,9 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
     wrong = unequal + csim.mismatches + cosim.mismatches
     rows = [
         ("network", f"{trained.run.net} on {trained.dataset.name}"),
-        ("accuracy, float", "not known" if floating is None else f"{floating:.2f} %"),
-        ("accuracy, PyTorch eval()", f"{qat:.2f} % of {len(test)} test images"),
-        ("accuracy, golden integers", f"{golden:.2f} %"),
+        ("accuracy, float", _percent(floating, "not known")),
+        ("accuracy, PyTorch eval()", _percent(qat, "not measured", f" of {len(test)} test images")),
+        ("accuracy, golden integers", _percent(golden, "not measured")),
         ("golden against PyTorch eval()", f"{len(test)} images, {unequal} logits differ"),
         ("C-simulation of the HLS C++", f"{csim.frames} frames, {csim.mismatches} mismatches"),
         ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
@@ -105,6 +110,10 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
               "cosim": {"frames": cosim.frames, "mismatches": cosim.mismatches, "fill_cycles": cosim.fill_cycles,
                         "steady_cycles": cosim.steady_cycles}}  # fmt: skip
     return result | checks, 1 if wrong else 0
+
+
+def _percent(value: float | None, otherwise: str, more: str = "") -> str:
+    return otherwise if value is None else f"{value:.2f} %{more}"
 
 
 def eval_differences(model, graph, split, batch: int = 500) -> int:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from hwqat.data import cifar10, digits
 from hwqat.data.augment import Augment, Draw
 from hwqat.data.dataset import Dataset, Grid, Split, stratified
+from hwqat.data.noise import noise
 from hwqat.errors import HwqatError
 
-__all__ = ["DATASETS", "Augment", "Dataset", "Draw", "Grid", "Split", "load", "stratified"]
+__all__ = ["DATASETS", "Augment", "Dataset", "Draw", "Grid", "Split", "load", "noise", "stratified"]
 
 DATASETS: dict[str, Callable[[str | None], Dataset]] = {"digits": digits.load, "cifar10": cifar10.load}
 

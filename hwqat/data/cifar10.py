@@ -8,6 +8,7 @@ checked if it is there.
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ import torch
 
 from hwqat.data.augment import Augment
 from hwqat.data.dataset import Dataset, Grid, Split, stratified
-from hwqat.errors import HwqatError
+from hwqat.errors import HwqatError, NoData
 
 FOLDER = "cifar-10-batches-bin"
 DEFAULT_DIR = ".data"
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
 RECORDS = 10_000
-RECORD_BYTES = 1 + 3 * 32 * 32
+SHAPE = (3, 32, 32)
+RECORD_BYTES = 1 + math.prod(SHAPE)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # An 8-bit image enters as it is: q = pixel - 128, no multiplier, and zero padding is q = 0.
 CENTRE = 128
@@ -42,22 +44,20 @@ def load(data_dir: str | None = None) -> Dataset:
     parts = [_read(folder / name, sums) for name in TRAIN_FILES]
     training = Split(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
     validating = stratified(training.labels, VALID_FRACTION, SEED)
-    return Dataset(
-        name="cifar10",
-        train=training.take(~validating),
-        valid=training.take(validating),
-        test=_read(folder / TEST_FILE, sums),
-        classes=CLASSES,
-        grid=GRID,
-        augment=Augment(pad=4, flip=True, fill=None),
-    )
+    return of(training.take(~validating), training.take(validating), _read(folder / TEST_FILE, sums))
+
+
+def of(train: Split, valid: Split, test: Split) -> Dataset:
+    """The data set with these images."""
+    augment = Augment(pad=4, flip=True, fill=None)
+    return Dataset(name="cifar10", train=train, valid=valid, test=test, classes=CLASSES, grid=GRID, augment=augment)
 
 
 def _find(root: Path) -> Path:
     for folder in (root / FOLDER, root):
         if (folder / TEST_FILE).is_file() or (folder / TRAIN_FILES[0]).is_file():
             return folder
-    raise HwqatError(
+    raise NoData(
         f"no CIFAR-10 in {root}: expected the folder {FOLDER} of its binary version there; "
         f"unpack it, or name another place with --data-dir"
     )
