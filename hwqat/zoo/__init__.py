@@ -1,7 +1,8 @@
 """Networks that ship trained: RUN folders in the package, called ``zoo:NAME`` on the command line.
 
 An entry is a RUN folder (run.json, model.safetensors), the float run's card (float/run.json) and
-card.json: how it was made and what it reaches. ``python -m hwqat.zoo RUN NAME`` adds one.
+card.json: how it was made and what it reaches. ``python -m hwqat.zoo RUN NAME`` adds one. recipes/ has the config
+files that the networks were trained by.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ def names() -> list[str]:
 
 
 def card(name: str) -> dict:
-    """What an entry says of itself: net, data, command, seed, float_accuracy, integer_accuracy, commit."""
+    """What an entry says of itself: net, data, seed, scheme, recipes, commit, and accuracies in percent.
+
+    float_accuracy is of the network that it began with, control_accuracy (may be None) of that network trained on for
+    as long without quantisers, integer_accuracy golden's.
+    """
     return json.loads((find(f"{PREFIX}{name}") / CARD).read_text())
 
 

@@ -1,7 +1,8 @@
-"""``python -m hwqat.zoo RUN NAME``: put a trained RUN into the zoo, with its card."""
+"""Put a trained RUN into the zoo, with its card: python -m hwqat.zoo RUN NAME [--float RUN] [--control RUN]."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -13,31 +14,55 @@ from hwqat.commands.evaluate import graph_accuracy
 from hwqat.errors import HwqatError
 from hwqat.restore import restore, to_graph
 from hwqat.runs import CARD as RUN_CARD
-from hwqat.runs import MODEL, load_card
+from hwqat.runs import MODEL, Run, load_card
 from hwqat.zoo import CARD, HOME
 
 
-def add(run: Path, name: str, data_dir: str | None = None) -> dict:
-    """Copy what an entry needs and write its card; the accuracy is golden's, over all test images."""
-    card, floating = load_card(run), load_card(run / "float")
+def add(run: Path, name: str, floating: Path, control: Path | None, data_dir: str | None) -> dict:
+    """Copy what an entry needs and write its card; the accuracy is golden's, over all test images.
+
+    floating: the float RUN that it began with; control: the float RUN that was trained on from there as long as it.
+    """
+    card, float_card = load_card(run), load_card(floating)
     dataset = data.load(card.data, data_dir)
     graph = to_graph(*restore(run, dataset), dataset)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout.strip()
     made = {
         "net": card.net, "data": card.data, "seed": card.seed, "scheme": card.scheme,
-        "float_recipe": floating.config, "recipe": card.config, "float_accuracy": floating.accuracy["test"],
+        "float_recipe": float_card.config, "recipe": card.config, "float_accuracy": float_card.accuracy["test"],
+        "control_accuracy": None if control is None else _control(control, card).accuracy["test"],
         "eval_accuracy": card.accuracy["test"], "integer_accuracy": graph_accuracy(graph, dataset.test),
         "test_images": len(dataset.test), "commit": commit,
     }  # fmt: skip
     (HOME / name / "float").mkdir(parents=True, exist_ok=True)
-    for file in (RUN_CARD, MODEL, f"float/{RUN_CARD}"):
-        shutil.copyfile(run / file, HOME / name / file)
+    for source, file in ((run, RUN_CARD), (run, MODEL), (floating, f"float/{RUN_CARD}")):
+        shutil.copyfile(source / Path(file).name, HOME / name / file)
     (HOME / name / CARD).write_text(json.dumps(made, indent=1) + "\n")
     return made
 
 
-if __name__ == "__main__":
+def _control(folder: Path, run: Run) -> Run:
+    """The control's card; it must have been trained by the very recipe of `run`, without quantisers."""
+    control = load_card(folder)
+    if control.scheme is not None or control.config != run.config or control.net != run.net:
+        raise HwqatError(f"{folder} is no float control of this run: it was trained otherwise")
+    return control
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m hwqat.zoo", description="put a trained RUN into the zoo")
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--float", type=Path, dest="floating", metavar="RUN", help="what it began with (default: RUN/float)")
+    parser.add_argument("--control", type=Path, metavar="RUN", help="the float network, trained on as long")
+    parser.add_argument("--data-dir", metavar="D")
+    args = parser.parse_args()
     try:
-        print(json.dumps(add(Path(sys.argv[1]), sys.argv[2], *sys.argv[3:4])))
-    except (HwqatError, IndexError) as error:
-        sys.exit(f"{__doc__}\n{error}")
+        made = add(args.run, args.name, args.floating or args.run / "float", args.control, args.data_dir)
+    except HwqatError as error:
+        sys.exit(f"hwqat.zoo: {error}")
+    print(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()
