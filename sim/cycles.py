@@ -36,11 +36,11 @@ SOURCE = Path(__file__).with_name("cycles.cpp")
 #: Cycles from the trip that makes a beat to that beat at the output, for each kind of stage: those of the
 #: pipelines in hls/rtl. 0: the beat passes through.
 LATENCY = {
-    "mvu": lambda s: 3 + (s.simd - 1).bit_length(),  # behind the replay buffer, where it has one
-    "dwu": lambda s: 3 + (s.taps - 1).bit_length(),
+    "mvu": lambda s: 4 + (s.simd - 1).bit_length(),  # behind the replay buffer, where it has one
+    "dwu": lambda s: 4 + (s.taps - 1).bit_length(),
     "pool": lambda s: 2 + (s.taps - 1).bit_length(),
     "global_pool": lambda s: 1,
-    "requant": lambda s: 5,
+    "requant": lambda s: 7,
     "window": lambda s: 2,
     "width": lambda s: 1,
     "concat": lambda s: 0,

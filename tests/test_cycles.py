@@ -28,9 +28,9 @@ def block(dsp=60):
 
 
 def test_a_pipeline_by_hand():
-    """A beat is in the first FIFO one cycle after it came, in the pipeline for 5, in the last FIFO for one."""
+    """A beat is in the first FIFO one cycle after it came, in the pipeline for 7, in the last FIFO for one."""
     timing = simulate(pipeline(), 3)
-    assert timing.fill == 12 + 1 + 5 + 1
+    assert timing.fill == 12 + 1 + 7 + 1
     assert timing.finish == {"m_axis": (19, 31, 43)}
     assert (timing.steady, timing.slowest, timing.deadlock) == (12, 12, None)
     assert timing.busy == {"m_axis": 36, "requant0_requant": 36, "s_axis": 36}
@@ -43,7 +43,7 @@ def test_a_deep_fifo_costs_one_cycle_more():
 
 
 def test_a_slow_source_sets_the_pace():
-    assert Model(pipeline()).run(3, pace=50).finish == {"m_axis": (19, 69, 119)}
+    assert Model(pipeline()).run(3, pace=50).finish == {"m_axis": (21, 71, 121)}
 
 
 def test_one_cycle_of_every_two_lost_at_the_output_doubles_the_time():

@@ -6,7 +6,7 @@ import pytest
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
-from hwqat.passes import make_plan
+from hwqat.passes import Target, make_plan
 from hwqat.sim.cosim import MODES, run_many
 
 CASES = {}
@@ -31,13 +31,13 @@ def conv(x, out, geometry, groups=1, bits=4, seed=0, **more):
     return Conv2d.make(more.pop("name", "c"), x, weight, weight_bits=bits, geometry=geometry, groups=groups, **more)
 
 
-def network(nodes, foldings=None, outputs=None):
+def network(nodes, foldings=None, outputs=None, device="xcup"):
     """Graph and plan; every node that nothing reads becomes an output. Foldings not given are (1, 1, 1)."""
     read = {name for node in nodes for name in node.inputs}
     ends = outputs or [node for node in nodes if node.name not in read]
     nodes = [*nodes, *(Output.make(f"y{i}", node.out) for i, node in enumerate(ends))]
     graph = verify(Graph("t", tuple(nodes)))
-    return make_plan(graph, foldings={node.name: Folding() for node in nodes} | (foldings or {}))
+    return make_plan(graph, Target(device), {node.name: Folding() for node in nodes} | (foldings or {}))
 
 
 @case
@@ -234,6 +234,22 @@ def requant_per_tensor():
     x = image((3, 3, 6))
     r = Requant.make("r", [x.out], [[3]], [2], factor_forms=[Fixed(3, 1)], bias_form=Fixed(4, 2), lo=-9, hi=9)
     return network([x, r], {r.name: Folding(3, 3)})
+
+
+def requant_in_pieces(device, signed, shared):
+    """Operands too long for one multiplier block, at the ends of their ranges too, cut as the target's blocks are."""
+    a = image((3, 3, 4), -(2**28) if signed else 0, 2**28 - 1, "a")
+    b = image((3, 3, 4), -(2**17), 2**17 - 1, "b")
+    top = 2**31 - 1
+    r = Requant.make("r", [a.out, b.out], [[top, -top - 1, 2**17, -(2**17) - 1], [top, 1, -1, -top]],
+                     [5, -5, 0, 1], factor_forms=[Fixed(32, -20), Fixed(32, -9)], bias_form=Fixed(10, 6), lo=-127, hi=127)  # fmt: skip
+    return network([a, b, r], {r.name: Folding(2, 2, 1 if shared else 2)}, device=device)
+
+
+CASES |= {
+    f"requant_in_pieces_{device}_{signed}_{shared}": lambda d=device, s=signed, t=shared: requant_in_pieces(d, s, t)
+    for device, signed, shared in (("xcup", True, False), ("xcup", False, True), ("ecp5-85k", True, True), ("ecp5-85k", False, False))
+}
 
 
 @case

@@ -2,7 +2,7 @@
 //
 //   for each group:  out[p] = sum over folds f and taps t of  x[f][t][p] * w[group * Folds + f][t][p]
 //
-// Latency: 3 + $clog2(Taps) cycles from the last input beat.
+// Latency: 4 + $clog2(Taps) cycles from the last input beat.
 // Throughput: one input beat a cycle: Groups * Folds cycles a pixel.
 // Cuts: valid and data; out_ready_i reaches in_ready_o through one gate.
 
@@ -35,7 +35,7 @@ module hwqat_dwu #(
 
   logic en, tree_valid, tree_first;
 
-  hwqat_pipe #(.Latency(2 + TreeLevels), .Folds(Folds)) u_pipe (
+  hwqat_pipe #(.Latency(3 + TreeLevels), .Folds(Folds)) u_pipe (
     .clk_i, .rst_ni,
     .valid_i(in_valid_i), .ready_o(in_ready_o),
     .en_o(en), .tree_valid_o(tree_valid), .tree_first_o(tree_first),

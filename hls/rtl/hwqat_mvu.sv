@@ -5,7 +5,7 @@
 //
 // Every group of Folds input beats serves Repeats outputs; the unit keeps it (hwqat_replay). Packed outputs,
 // which share their x, share multipliers (hwqat_packed).
-// Latency: 3 + $clog2(Simd) cycles from the last input beat, 2 more with Repeats > 1.
+// Latency: 4 + $clog2(Simd) cycles from the last input beat, 2 more with Repeats > 1.
 // Throughput: one beat of multiplications a cycle: Groups * Repeats * Folds cycles a pixel.
 // Cuts: valid and data; ready_i reaches in_ready_o through one gate where Repeats is 1.
 
@@ -57,7 +57,7 @@ module hwqat_mvu #(
 
   logic en, tree_valid, tree_first;
 
-  hwqat_pipe #(.Latency(2 + TreeLevels), .Folds(Folds)) u_pipe (
+  hwqat_pipe #(.Latency(3 + TreeLevels), .Folds(Folds)) u_pipe (
     .clk_i, .rst_ni,
     .valid_i(x_valid), .ready_o(x_ready),
     .en_o(en), .tree_valid_o(tree_valid), .tree_first_o(tree_first),

@@ -12,7 +12,8 @@
 // packing (hwqat/stages/device.py) has Terms and Pitch that keep to it for all operands.
 //
 // With one output nothing is packed. A one-bit weight is a sign: 0 is +1, 1 is -1.
-// Latency: 1 (product) + $clog2(Terms) (tree) cycles in which en_i is high.
+// Latency: 2 (operands, product) + $clog2(Terms) (tree) cycles in which en_i is high. A ROM's output and the
+// packing each take a good part of a cycle, so that the multiplier has its operands in registers.
 
 module hwqat_packed #(
   parameter int unsigned Outputs    = 2,
@@ -37,17 +38,25 @@ module hwqat_packed #(
   logic [Outputs*SumBits-1:0]   packed_sum;
 
   for (genvar i = 0; i < Terms; i++) begin : g_term
-    logic signed [InBits:0]        x;  // one bit more: it holds an unsigned input, too
+    logic signed [InBits:0]        x, x_q;  // one bit more: it holds an unsigned input, too
     logic signed [ProductBits-1:0] product_q;
 
     assign x = {InSigned & x_i[(i+1)*InBits-1], x_i[i*InBits +: InBits]};
 
+    always_ff @(posedge clk_i) begin
+      if (en_i) x_q <= x;
+    end
+
     if (WeightBits == 1) begin : g_sign
+      logic w_q;
       always_ff @(posedge clk_i) begin
-        if (en_i) product_q <= w_i[i] ? -x : x;
+        if (en_i) begin
+          w_q       <= w_i[i];
+          product_q <= w_q ? -x_q : x_q;
+        end
       end
     end else begin : g_multiply
-      logic signed [WordBits-1:0] word;
+      logic signed [WordBits-1:0] word, word_q;
 
       always_comb begin
         word = '0;
@@ -57,7 +66,10 @@ module hwqat_packed #(
       end
 
       always_ff @(posedge clk_i) begin
-        if (en_i) product_q <= word * x;
+        if (en_i) begin
+          word_q    <= word;
+          product_q <= word_q * x_q;
+        end
       end
     end
 

@@ -7,8 +7,8 @@
 // constant for all. in_data_i packs input 0 in the low bits; so do the handshakes. An input that is
 // not there (Inputs = 1) has X1Bits = 0.
 // Two inputs may share the multipliers of their lanes (Shared): they are taken in turn.
-// Latency: 5 cycles: constants, products, sum, rounding, clamp. Throughput: one beat a cycle; two cycles
-// a beat with Shared.
+// Latency: 7 cycles: constants, 3 of hwqat_scale, sum, rounding, clamp. Throughput: one beat a cycle; two
+// cycles a beat with Shared.
 // Cuts: valid and data; out_ready_i reaches in_ready_o through one gate, and with two inputs at once each
 // in_ready_o waits for the other input's valid (never for its own).
 
@@ -33,6 +33,9 @@ module hwqat_requant #(
   parameter bit          M1PerTensor = 1'b0,
   parameter              M1File     = "",
   parameter int unsigned Shift1     = 0,
+
+  parameter int unsigned Wide       = 27,  // operands of the target's multiplier blocks
+  parameter int unsigned Narrow     = 18,
 
   parameter int unsigned BiasBits   = 16,
   parameter bit          BiasPerTensor = 1'b0,
@@ -67,7 +70,7 @@ module hwqat_requant #(
   // One control for all lanes; every beat, or every pair of beats taken in turn, gives a result.
   logic valid, en, ready, take, take_last, unused_tree_valid, unused_tree_first;
 
-  hwqat_pipe #(.Latency(4), .Folds(Shared ? 2 : 1)) u_pipe (
+  hwqat_pipe #(.Latency(6), .Folds(Shared ? 2 : 1)) u_pipe (
     .clk_i, .rst_ni,
     .valid_i(valid), .ready_o(ready),
     .en_o(en), .tree_valid_o(unused_tree_valid), .tree_first_o(unused_tree_first),
@@ -101,7 +104,7 @@ module hwqat_requant #(
   // Constants of the channel group.
   localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
-  logic [GroupBits-1:0]             group;
+  logic [GroupBits-1:0]             group, group_q, bias_group_q;
   logic                             unused_group_last;
   logic [Pe*(X0Bits+X1Bits)-1:0]    x_q;
   logic [Pe*M0Bits-1:0]             m0;
@@ -118,11 +121,16 @@ module hwqat_requant #(
   hwqat_constants #(
     .Lanes(Pe), .Bits(BiasBits), .Groups(Groups), .PerTensor(BiasPerTensor), .File(BiasFile)
   ) u_bias (
-    .clk_i, .en_i(en), .group_i(group), .data_o(bias)
+    .clk_i, .en_i(en), .group_i(bias_group_q), .data_o(bias)
   );
 
+  // The bias is read when the products are under way: its group waits, which has fewer bits.
   always_ff @(posedge clk_i) begin
-    if (en) x_q <= in_data_i;
+    if (en) begin
+      x_q          <= in_data_i;
+      group_q      <= group;
+      bias_group_q <= group_q;
+    end
   end
 
   logic [Pe*M1Bits-1:0] m1;
@@ -142,11 +150,12 @@ module hwqat_requant #(
   logic                  sum_valid, sum_more;
 
   if (Shared) begin : g_shared
-    logic [1:0] valid_q, turn_q;
+    logic [3:0] valid_q, turn_q;
 
     hwqat_scale_shared #(
       .Lanes(Pe), .X0Bits(X0Bits), .X0Signed(X0Signed), .M0Bits(M0Bits), .M0Signed(M0Signed), .Shift0(Shift0),
-      .X1Bits(X1Bits), .X1Signed(X1Signed), .M1Bits(M1Bits), .M1Signed(M1Signed), .Shift1(Shift1), .OutBits(SumBits)
+      .X1Bits(X1Bits), .X1Signed(X1Signed), .M1Bits(M1Bits), .M1Signed(M1Signed), .Shift1(Shift1), .OutBits(SumBits),
+      .Wide(Wide), .Narrow(Narrow)
     ) u_scale (
       .clk_i, .en_i(en), .second_i(turn_q[0]),
       .x0_i(x_q[Pe*X0Bits-1:0]), .m0_i(m0), .x1_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m1_i(m1), .data_o(terms0)
@@ -157,22 +166,22 @@ module hwqat_requant #(
       if (!rst_ni) begin
         valid_q <= '0;
       end else if (en) begin
-        valid_q <= {valid_q[0], valid};
+        valid_q <= {valid_q[2:0], valid};
       end
-      if (en) turn_q <= {turn_q[0], turn};
+      if (en) turn_q <= {turn_q[2:0], turn};
     end
-    assign sum_valid = valid_q[1];
-    assign sum_more  = turn_q[1];
+    assign sum_valid = valid_q[3];
+    assign sum_more  = turn_q[3];
   end else begin : g_each
     hwqat_scale #(
-      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
+      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed), .Wide(Wide), .Narrow(Narrow),
       .Shift(Shift0), .OutBits(SumBits)
     ) u_scale0 (
       .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
     );
     if (Inputs == 2) begin : g_second
       hwqat_scale #(
-        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
+        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed), .Wide(Wide), .Narrow(Narrow),
         .Shift(Shift1), .OutBits(SumBits)
       ) u_scale1 (
         .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)

@@ -2,7 +2,10 @@
 //
 //   data_o[lane] = x_i[lane] * m_i[lane] << Shift   (modulo 2**OutBits)
 //
-// Latency: 1 cycle.
+// A multiplier block takes Wide x Narrow bits, signed. Longer operands are cut into pieces that fit; all
+// but the top one have a zero sign. Each partial product has a register before and behind it, and their
+// sum has one: no cycle holds more than one multiplication or one sum.
+// Latency: 3 cycles: operands, partial products, sum.
 
 module hwqat_scale #(
   parameter int unsigned Lanes   = 1,
@@ -10,6 +13,8 @@ module hwqat_scale #(
   parameter bit          XSigned = 1'b1,
   parameter int unsigned MBits   = 16,
   parameter bit          MSigned = 1'b1,
+  parameter int unsigned Wide    = 27,
+  parameter int unsigned Narrow  = 18,
   parameter int unsigned Shift   = 0,
   parameter int unsigned OutBits = 32
 ) (
@@ -20,26 +25,91 @@ module hwqat_scale #(
   output logic [Lanes*OutBits-1:0] data_o
 );
 
+  // As signed numbers; an unsigned one has one bit more.
+  localparam int unsigned XWidth = XBits + 32'(!XSigned);
+  localparam int unsigned MWidth = MBits + 32'(!MSigned);
+
+  // Pieces of both, with x at the wide operand or at the narrow one, whichever makes fewer products.
+  localparam int unsigned XWide   = (XWidth <= Wide)   ? 1 : 1 + (XWidth - Wide   + Wide   - 2) / (Wide   - 1);
+  localparam int unsigned XNarrow = (XWidth <= Narrow) ? 1 : 1 + (XWidth - Narrow + Narrow - 2) / (Narrow - 1);
+  localparam int unsigned MWide   = (MWidth <= Wide)   ? 1 : 1 + (MWidth - Wide   + Wide   - 2) / (Wide   - 1);
+  localparam int unsigned MNarrow = (MWidth <= Narrow) ? 1 : 1 + (MWidth - Narrow + Narrow - 2) / (Narrow - 1);
+  localparam bit          AtWide  = XWide * MNarrow <= XNarrow * MWide;
+  localparam int unsigned XPieces = AtWide ? XWide   : XNarrow;
+  localparam int unsigned MPieces = AtWide ? MNarrow : MWide;
+  localparam int unsigned XStep   = (AtWide ? Wide : Narrow) - 1;  // bits of a piece below the top one
+  localparam int unsigned MStep   = (AtWide ? Narrow : Wide) - 1;
+  localparam int unsigned XPiece  = (XPieces > 1) ? XStep + 1 : XWidth;
+  localparam int unsigned MPiece  = (MPieces > 1) ? MStep + 1 : MWidth;
+  localparam int unsigned Pieces  = XPieces * MPieces;
+
   // Bits that do not reach the result are not made.
-  localparam int unsigned ProductBits = (XBits + MBits + 2 < OutBits) ? XBits + MBits + 2 : OutBits;
+  localparam int unsigned ProductBits = (XWidth + MWidth < OutBits) ? XWidth + MWidth : OutBits;
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
-    // One bit more than the operands, so that signed arithmetic holds unsigned ones.
-    logic signed [XBits:0]         x;
-    logic signed [MBits:0]         m;
-    logic signed [XBits+MBits+1:0] product;
-    logic signed [ProductBits-1:0] product_q;
+    logic signed [XPieces*XPiece-1:0] x_q;
+    logic signed [MPieces*MPiece-1:0] m_q;
+    logic signed [ProductBits-1:0]    sum, product_q;
+    logic [Pieces*ProductBits-1:0]    parts;
 
-    assign x = {XSigned & x_i[(i+1)*XBits-1], x_i[i*XBits +: XBits]};
-    assign m = {MSigned & m_i[(i+1)*MBits-1], m_i[i*MBits +: MBits]};
+    for (genvar j = 0; j < XPieces; j++) begin : g_x
+      logic signed [XPiece-1:0] piece;
+      if (j == XPieces - 1) begin : g_top
+        assign piece = XPiece'($signed({XSigned & x_i[(i+1)*XBits-1], x_i[i*XBits+j*XStep +: XBits-j*XStep]}));
+      end else begin : g_low
+        assign piece = {1'b0, x_i[i*XBits+j*XStep +: XStep]};
+      end
+      always_ff @(posedge clk_i) begin
+        if (en_i) x_q[j*XPiece +: XPiece] <= piece;
+      end
+    end
 
-    logic                          unused_product;
+    for (genvar k = 0; k < MPieces; k++) begin : g_m
+      logic signed [MPiece-1:0] piece;
+      if (k == MPieces - 1) begin : g_top
+        assign piece = MPiece'($signed({MSigned & m_i[(i+1)*MBits-1], m_i[i*MBits+k*MStep +: MBits-k*MStep]}));
+      end else begin : g_low
+        assign piece = {1'b0, m_i[i*MBits+k*MStep +: MStep]};
+      end
+      always_ff @(posedge clk_i) begin
+        if (en_i) m_q[k*MPiece +: MPiece] <= piece;
+      end
+    end
 
-    assign product        = x * m;
-    assign unused_product = ^product;
+    for (genvar j = 0; j < XPieces; j++) begin : g_row
+      for (genvar k = 0; k < MPieces; k++) begin : g_part
+        localparam int unsigned Place    = j * XStep + k * MStep;  // of its lowest bit
+        localparam int unsigned Left     = (Place < ProductBits) ? ProductBits - Place : 1;
+        localparam int unsigned PartBits = (XPiece + MPiece < Left) ? XPiece + MPiece : Left;
+
+        logic signed [XPiece-1:0]        x;
+        logic signed [MPiece-1:0]        m;
+        logic signed [XPiece+MPiece-1:0] part;
+        logic signed [PartBits-1:0]      part_q;
+        logic                            unused_part;
+
+        assign x           = x_q[j*XPiece +: XPiece];
+        assign m           = m_q[k*MPiece +: MPiece];
+        assign part        = x * m;
+        assign unused_part = ^part;
+
+        always_ff @(posedge clk_i) begin
+          if (en_i) part_q <= PartBits'(part);
+        end
+
+        assign parts[(j*MPieces+k)*ProductBits +: ProductBits] = ProductBits'(part_q) << Place;
+      end
+    end
+
+    always_comb begin
+      sum = '0;
+      for (int unsigned p = 0; p < Pieces; p++) begin
+        sum = sum + $signed(parts[p*ProductBits +: ProductBits]);
+      end
+    end
 
     always_ff @(posedge clk_i) begin
-      if (en_i) product_q <= ProductBits'(product);
+      if (en_i) product_q <= sum;
     end
 
     assign data_o[i*OutBits +: OutBits] = OutBits'(product_q) << Shift;

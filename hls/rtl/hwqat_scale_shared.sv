@@ -3,7 +3,7 @@
 //   data_o[lane] = second_i ? x1_i[lane] * m1_i[lane] << Shift1 : x0_i[lane] * m0_i[lane] << Shift0
 //                                                                                      (modulo 2**OutBits)
 //
-// One multiplier a lane, which takes what either input needs. Latency: 1 cycle.
+// One multiplier a lane, which takes what either input needs. Latency: 3 cycles, those of hwqat_scale.
 
 module hwqat_scale_shared #(
   parameter int unsigned Lanes    = 1,
@@ -17,6 +17,8 @@ module hwqat_scale_shared #(
   parameter int unsigned M1Bits   = 16,
   parameter bit          M1Signed = 1'b1,
   parameter int unsigned Shift1   = 0,
+  parameter int unsigned Wide     = 27,
+  parameter int unsigned Narrow   = 18,
   parameter int unsigned OutBits  = 32
 ) (
   input  logic                     clk_i,
@@ -40,7 +42,7 @@ module hwqat_scale_shared #(
   logic [Lanes*XBits-1:0]   x0, x1;
   logic [Lanes*MBits-1:0]   m0, m1;
   logic [Lanes*OutBits-1:0] products;
-  logic                     second_q;
+  logic [2:0]               second_q;
 
   hwqat_resize #(.Lanes(Lanes), .InBits(X0Bits), .Signed(X0Signed), .OutBits(XBits)) u_x0 (
     .data_i(x0_i), .data_o(x0)
@@ -55,19 +57,20 @@ module hwqat_scale_shared #(
     .data_i(m1_i), .data_o(m1)
   );
   hwqat_scale #(
-    .Lanes(Lanes), .XBits(XBits), .XSigned(1'b1), .MBits(MBits), .MSigned(1'b1), .Shift(0), .OutBits(OutBits)
+    .Lanes(Lanes), .XBits(XBits), .XSigned(1'b1), .MBits(MBits), .MSigned(1'b1), .Wide(Wide), .Narrow(Narrow),
+    .Shift(0), .OutBits(OutBits)
   ) u_scale (
     .clk_i, .en_i, .x_i(second_i ? x1 : x0), .m_i(second_i ? m1 : m0), .data_o(products)
   );
 
   always_ff @(posedge clk_i) begin
-    if (en_i) second_q <= second_i;
+    if (en_i) second_q <= {second_q[1:0], second_i};
   end
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
     logic [OutBits-1:0] product;
     assign product = products[i*OutBits +: OutBits];
-    assign data_o[i*OutBits +: OutBits] = second_q ? product << Shift1 : product << Shift0;
+    assign data_o[i*OutBits +: OutBits] = second_q[2] ? product << Shift1 : product << Shift0;
   end
 
 endmodule

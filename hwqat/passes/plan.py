@@ -9,7 +9,7 @@ from functools import cached_property
 from ..errors import HwqatError
 from ..graph import Graph, verify
 from ..ops import Folding
-from ..stages.device import DEVICES, Resources
+from ..stages.device import DEVICES, Device, Resources
 from .blocks import Block, group_blocks
 from .depths import size_streams
 from .folding import fold_for_cycles, fold_for_dsps
@@ -52,6 +52,11 @@ class Plan:
     foldings: dict[str, Folding]
     network: Network
 
+    @property
+    def device(self) -> Device:
+        """What the target offers."""
+        return DEVICES[self.target.device]
+
     @cached_property
     def cycles(self) -> int:
         """Cycles a frame in the steady state: those of the slowest stage or port."""
@@ -70,14 +75,12 @@ class Plan:
     @cached_property
     def stage_resources(self) -> dict[str, Resources]:
         """Estimated resources of each stage."""
-        device = DEVICES[self.target.device]
-        return {stage.name: stage.resources(device) for stage in self.network.stages}
+        return {stage.name: stage.resources(self.device) for stage in self.network.stages}
 
     @cached_property
     def resources(self) -> Resources:
         """Estimated resources of all stages and FIFOs."""
-        device = DEVICES[self.target.device]
-        fifos = (device.fifo(s.depth, s.elements.width) for s in self.network.streams)
+        fifos = (self.device.fifo(s.depth, s.elements.width) for s in self.network.streams)
         return sum((*self.stage_resources.values(), *fifos), Resources())
 
     @cached_property
