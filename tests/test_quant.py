@@ -71,6 +71,20 @@ def test_absmax_by_hand():
     assert q.tolist() == [[3, -2, 0, 2]]
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_absmax_of_2_bits_restrains_outliers(per_channel, weight):
+    weight = weight.clone()
+    axes = tuple(range(1 if per_channel else 0, weight.ndim))
+    bounds = 1.5 * weight.abs().mean(axes, keepdim=True)
+    wanted = torch.minimum(torch.maximum(weight, -bounds), bounds)
+    for name in WEIGHT_QUANTISERS:
+        for bits in (1, 2, 3, 4, 8):
+            changed = weight.clone()
+            WEIGHT_QUANTISERS[name](bits, per_channel).restrain(changed)
+            assert torch.equal(changed, wanted if (name, bits) == ("absmax", 2) else weight), (name, bits)
+    assert not torch.equal(wanted, weight)
+
+
 @pytest.mark.parametrize("name", WEIGHT_QUANTISERS)
 def test_weights_that_are_all_zero(name):
     quantiser = WEIGHT_QUANTISERS[name](4)

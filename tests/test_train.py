@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from hwqat import data, runs
+from hwqat import data, models, runs
 from hwqat.errors import HwqatError
+from hwqat.quant import Scheme
+from hwqat.restore import quantised
 from hwqat.runs import Run
 from hwqat.train import RECIPES, TrainConfig, accuracy, checkpoint, fit, loop, statistics, train_float
 from hwqat.train.gradients import quantise_gradient
@@ -290,6 +292,17 @@ def test_training_with_quantised_gradients(few):
     plain.drop.p = 0.0
     fit(plain, few, config(epochs=1, batch=200, momentum=0.0), progress=False)
     assert not torch.equal(model.fc.bias.grad, plain.fc.bias.grad)
+
+
+def test_outliers_are_restrained_after_every_update(few):
+    """Of 2-bit absmax weights, so that the largest does not make zero of the rest; others are left alone."""
+    scheme = Scheme(weight_bits=2, layers={"blocks.2.*": {"weight_bits": 8}})
+    model = quantised(models.build("digitnet", width=0.5), scheme, few)
+    fit(model, few, config(epochs=1), progress=False)
+    ratio = {s.path: s.layer.weight.abs().max() / s.layer.weight.abs().mean() for s in model.steps if hasattr(s, "layer")}
+    free = ("stem.conv", "head.fc", "blocks.2.conv1", "blocks.2.conv2")
+    assert all(value < 1.7 for path, value in ratio.items() if path not in free)
+    assert all(ratio[path] > 1.8 for path in free)
 
 
 def test_distillation_needs_both():

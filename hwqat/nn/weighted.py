@@ -33,6 +33,11 @@ class _Quantised:
         """Start the quantiser from the weights as they are."""
         self.weight_quantiser.begin(self._real(self.weight.detach()))
 
+    def restrain(self) -> None:
+        """Let the quantiser change the real weights after an update. Folded ones are scaled apart: those stay."""
+        if self.fold is None:
+            self.weight_quantiser.restrain(self.weight)
+
     def integers(self) -> tuple[np.ndarray, np.ndarray]:
         """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what evaluation and hardware use."""
         q, step = self.weight_quantiser.integers(self._real(self._exact_weight()))

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from hwqat import runs
 from hwqat.data import Dataset, Draw, Split
 from hwqat.errors import HwqatError
+from hwqat.nn import QuantConv2d, QuantLinear
 from hwqat.quant import kernels
 from hwqat.runs import Run
 from hwqat.train import checkpoint, statistics
@@ -149,6 +150,7 @@ class _Trainer:
             self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
         self.forward = torch.compile(model) if config.compile and device.type != "cpu" else model
         self.optimizer = build_optimizer(model, config)
+        self.layers = [m for m in model.modules() if isinstance(m, (QuantConv2d, QuantLinear))]
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
         self.images = dataset.train.images.to(device)
         self.labels = dataset.train.labels.to(device)
@@ -233,6 +235,8 @@ class _Trainer:
         tally = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() * float(world.size)])
         world.mean_([*self.gradients(), *self.statistics(), tally])
         self.optimizer.step()
+        for layer in self.layers:
+            layer.restrain()
         if self.average is not None:
             _average_into(self.average, self.model, config.average)
         value, correct = tally.tolist()
