@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import zoo
 from .errors import HwqatError
 
 SECTIONS = ("scheme", "float", "train")
@@ -25,12 +27,18 @@ class Config:
     train: dict = field(default_factory=dict)
 
 
-def read_config(path: str | Path | None) -> Config:
-    """Read a config file; None gives an empty one, an unknown section is an error."""
-    if path is None:
-        return Config()
+def read_config(paths: Sequence[str | Path]) -> Config:
+    """Read config files, of which a later one wins; an unknown section is an error. ``zoo:NAME`` is one that ships."""
+    tables: dict[str, dict] = {name: {} for name in SECTIONS}
+    for path in paths:
+        for name, table in _read(zoo.recipe(path)).items():
+            tables[name] |= table
+    return Config(**tables)
+
+
+def _read(path: Path) -> dict[str, dict]:
     try:
-        data = tomllib.loads(Path(path).read_text())
+        data = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise HwqatError(f"config file {path} does not exist") from None
     except (OSError, ValueError) as error:
@@ -38,4 +46,4 @@ def read_config(path: str | Path | None) -> Config:
     for name, table in data.items():
         if name not in SECTIONS or not isinstance(table, dict):
             raise HwqatError(f"unknown section {name!r} in {path}; known are {', '.join(f'[{s}]' for s in SECTIONS)}")
-    return Config(**data)
+    return data

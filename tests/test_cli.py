@@ -8,10 +8,12 @@ import torch
 
 from hwqat import data, models, zoo
 from hwqat.cli import main
+from hwqat.config import read_config
 from hwqat.graph_io import load_graph
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
 from hwqat.runs import Run, load_run, save_run
+from hwqat.train import TrainConfig
 
 
 def fails(capsys, *argv: str) -> str:
@@ -206,3 +208,33 @@ def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
     assert main(["csim", "build"]) == 0
     assert "no CIFAR-10 in elsewhere" in fails(capsys, "export", "run", "--out", "b", "--data-dir", "elsewhere")
     assert "no CIFAR-10" in fails(capsys, "eval", "run")
+
+
+def test_of_several_configs_the_later_wins(capsys, tmp_path):
+    (tmp_path / "own.toml").write_text("[scheme]\nact_bits = 5\n")
+    config = read_config(["zoo:resnet20", "zoo:w6a6", tmp_path / "own.toml"])
+    assert config.scheme == {"weights": "lsq-mse", "activations": "lsq", "rescale": "16", "weight_bits": 6, "act_bits": 5}
+    assert config.train["epochs"] == 8
+    said = fails(capsys, "train", "digitnet", "--data", "digits", "--config", "zoo:vgg", "--out", tmp_path / "run")
+    assert said.startswith("the zoo has no recipe 'vgg'; it has dorefa, lsq, ")
+
+
+@pytest.mark.parametrize("path", sorted(zoo.RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid(path):
+    """The origin's lists of bits among them: 6 bits for the middle weights leave the others at 8."""
+    config = read_config([path])
+    scheme = Scheme.from_dict(config.scheme)
+    TrainConfig().with_changes(**config.float), TrainConfig().with_changes(**config.train)
+    if path.stem.endswith("-middle6"):
+        network = models.build(path.stem.removesuffix("-middle6"))
+        bits = [scheme.layer(name).weight_bits for name, layer in network.named_modules() if isinstance(layer, torch.nn.Conv2d)]
+        assert bits[0] == bits[-1] == 8 and 0.2 < bits.count(6) / len(bits) < 0.8
+
+
+def test_a_narrower_network(tmp_path):
+    (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\n")
+    common = ["train", "digitnet", "--data", "digits", "--config", str(tmp_path / "c.toml")]
+    assert main([*common, "--width", "0.5", "--out", str(tmp_path / "run")]) == 0
+    card, state = load_run(tmp_path / "run")
+    assert card.net_kwargs == {"width": 0.5}
+    assert state["stem.conv.weight"].shape[0] == models.build("digitnet").stem.conv.out_channels // 2

@@ -35,7 +35,7 @@ def run(args):
     for option, value, least in (("--epochs", args.epochs, 0), ("--batches", args.batches, 1), ("--limit", args.limit, 1)):
         if value is not None and value < least:
             raise HwqatError(f"{option} must be at least {least}, not {value}")
-    config = read_config(args.config)
+    config = read_config([args.config] if args.config else [])
     model, card = restore_float(args.source)
     dataset = datasets.load(card.data, args.data_dir)
     settings = Settings(

@@ -25,7 +25,10 @@ def arguments(parser) -> None:
     parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
     parser.add_argument("--data", required=True, metavar="NAME", help=f"data set: {', '.join(datasets.DATASETS)}")
     data_arguments(parser)
-    parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [float], [train]: what differs from the defaults")
+    parser.add_argument("--config", action="append", default=[], metavar="F.toml",
+                        help="TOML with [scheme], [float], [train]: what differs from the defaults; zoo:NAME is one that ships; "
+                        "of several, the later wins")  # fmt: skip
+    parser.add_argument("--width", type=float, metavar="X", help="multiplies the channels of a network that has a width")
     parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
     parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN to start from, instead of training a float one")
@@ -41,26 +44,29 @@ def run(args):
     from ..train import default_config, fit, qat_config, require_fit, train_float
 
     config = read_config(args.config)
+    kwargs = {} if args.width is None else {"width": args.width}
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
     scheme = Scheme.from_dict(config.scheme | changes)
     seed = {"seed": args.seed}
     float_config = default_config(args.data).with_changes(**config.float | seed)
     train_config = qat_config(args.data).with_changes(**config.train | seed)
     if args.float_only and args.start is None:
-        result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir)
+        result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
         return _report(args, "float", None, result), 0
 
     dataset = datasets.load(args.data, args.data_dir)
     if args.start is None:  # what cannot be quantised is said before any training
-        fresh = models.build(args.net)
+        fresh = models.build(args.net, **kwargs)
         require_fit(args.net, fresh, dataset)
         quantised(fresh.eval(), scheme, dataset)
     start = Path(args.start or Path(args.out) / "float")
     if args.start is None:
-        train_float(args.net, args.data, start, float_config, data_dir=args.data_dir)
+        train_float(args.net, args.data, start, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
     model, begun = float_weights(start)
     if begun.net != args.net or begun.data != args.data:
         raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {args.data}")
+    if kwargs and begun.net_kwargs != kwargs:
+        raise HwqatError(f"{start} holds {begun.net} with {begun.net_kwargs or 'width 1'}, not with {kwargs}")
     card = Run(net=begun.net, net_kwargs=begun.net_kwargs, data=begun.data, config={}, seed=args.seed, epochs_done=0,
                scheme=None if args.float_only else scheme.to_dict())  # fmt: skip
     teacher = _teacher(args.teacher, start, card) if train_config.distill else None

@@ -14,6 +14,7 @@ from hwqat.errors import HwqatError
 
 PREFIX, CARD = "zoo:", "card.json"
 HOME = Path(__file__).parent
+RECIPES = HOME / "recipes"
 
 
 def names() -> list[str]:
@@ -38,6 +39,16 @@ def find(source: str | Path) -> Path:
     if name not in names():
         raise HwqatError(f"the zoo has no {name!r}; it has {', '.join(names())}")
     return HOME / name
+
+
+def recipe(source: str | Path) -> Path:
+    """The config file behind ``zoo:NAME``; any other source is its own file."""
+    if not str(source).startswith(PREFIX):
+        return Path(source)
+    name, known = str(source).removeprefix(PREFIX), sorted(path.stem for path in RECIPES.glob("*.toml"))
+    if name not in known:
+        raise HwqatError(f"the zoo has no recipe {name!r}; it has {', '.join(known)}")
+    return RECIPES / f"{name}.toml"
 
 
 def listing() -> str:
