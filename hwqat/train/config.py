@@ -33,8 +33,8 @@ class TrainConfig:
     gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
     precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
     channels_last: memory order. compile: torch.compile where it helps, with some seconds to begin with: the whole
-        step on a GPU; on a CPU the quantisers, whose passes over memory it fuses (convolution and batch norm are
-        oneDNN's and PyTorch's own, and slower when compiled).
+        step on a GPU; on a CPU the quantisers, whose passes over memory it fuses, with channels_last (convolution and
+        batch norm are oneDNN's and PyTorch's own, and slower when compiled).
     use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
     seed: of everything random. checkpoint_minutes: longest time whose work an interruption can lose.
     """

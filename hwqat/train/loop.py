@@ -143,7 +143,8 @@ class _Trainer:
         torch.manual_seed(config.seed)
         self.world = world
         self.config, self.dataset, self.folder, self.run, self.device = config, dataset, folder, run, device
-        self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
+        last = config.channels_last or (config.compile and device.type == "cpu")
+        self.memory_format = torch.channels_last if last else torch.contiguous_format
         self.model = model.to(device=device, memory_format=self.memory_format)
         self.teacher = None
         if teacher is not None:
