@@ -23,6 +23,8 @@ from hwqat.tracing import Call, read
 
 #: An 8-bit image as it is: q = pixel - 128.
 IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
+#: An 8-bit image as torchvision's ToTensor gives it, in [0, 1].
+PIXELS = Grid(bits=8, signed=False, lo=0, hi=255, scale=1 / 255)
 
 
 def prepare(

@@ -1,0 +1,139 @@
+"""Post-training quantisation in one call: from a pretrained float network to a graph of integers, with accuracies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hwqat.data.dataset import Grid
+from hwqat.errors import HwqatError
+from hwqat.graph import Graph
+from hwqat.lower import lower
+from hwqat.nn.model import QatModel
+from hwqat.prepare import IMAGE_GRID, prepare
+from hwqat.quant import Scheme
+
+#: Mini-batches that calibration looks at.
+BATCHES = 100
+#: Steps of the grid by which an image may miss it before that is said.
+OFF_GRID = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """What `quantize` returns.
+
+    graph: the integers, which `hwqat.make_plan` and `hwqat.export` take. model: the network that the graph was lowered
+    from, in eval(); `hwqat.fit` trains it further, then lower it again. float_accuracy, accuracy: percent of ``images``
+    labelled images that the float network and the integers classify right; None if no labels were given.
+    """
+
+    graph: Graph
+    model: QatModel
+    float_accuracy: float | None
+    accuracy: float | None
+    images: int
+
+
+def quantize(
+    model: nn.Module,
+    calibration_data: Tensor | Iterable,
+    scheme: Scheme | None = None,
+    grid: Grid = IMAGE_GRID,
+    *,
+    evaluation_data: Iterable | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    name: str = "network",
+) -> Quantised:
+    """Quantise a pretrained float network without training it.
+
+    model: any network that `hwqat.prepare` takes; it is left as it is, and its eval() counts.
+    calibration_data: batches of images as ``model`` takes them, (N, C, H, W) tensors or (images, labels) pairs as a
+        DataLoader gives, or one tensor; the first 100 batches are looked at.
+    scheme: 8 bits everywhere by default. grid: the integers of an image and what they mean; by default q = pixel - 128,
+        in [-1, 1); `hwqat.PIXELS` is for pixels in [0, 1], as torchvision's ToTensor gives them.
+    evaluation_data: (images, labels) batches for the accuracies; without it, labelled calibration data are used.
+    mean, std: if the images come normalised per channel, ``(pixel - mean) / std``: the accelerator takes the pixels
+        themselves, on ``grid``, and normalises them in a requantise. The model that is returned takes pixels too.
+    name: of the graph, a C identifier.
+
+    HwqatError names all operations that are not supported, and images that do not lie in the grid's range.
+    """
+    pixels = _Pixels(grid, mean, std)
+    batches = [_pair(b) for b in ([calibration_data] if isinstance(calibration_data, Tensor) else calibration_data)]
+    example = [pixels(images) for images, _ in batches[:BATCHES]]
+    quantised = prepare(model, scheme or Scheme(), example, grid, mean=mean, std=std).eval()
+    graph = lower(quantised, name)
+    evaluation = [_pair(batch) for batch in evaluation_data] if evaluation_data is not None else batches
+    labelled = [(images, labels) for images, labels in evaluation if labels is not None]
+    count = sum(len(labels) for _, labels in labelled)
+    if not count:
+        return Quantised(graph, quantised, None, None, 0)
+    if len(graph.of("output")) != 1:
+        raise HwqatError(
+            f"{type(model).__name__} has several outputs, of which labels cannot tell an accuracy; give none"
+        )
+    before = _percent(model, labelled)
+    after = _percent(quantised, ((pixels(images), labels) for images, labels in labelled))
+    return Quantised(graph, quantised, before, after, count)
+
+
+def _pair(batch) -> tuple[Tensor, Tensor | None]:
+    """(images, labels) of a batch, which may be images alone."""
+    images, labels = (batch, None) if isinstance(batch, Tensor) else (tuple(batch) + (None,))[:2]
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        raise HwqatError(
+            f"calibration data must be batches of images (N, C, H, W), perhaps with labels, not "
+            f"{type(images).__name__} {tuple(getattr(images, 'shape', ()))}"
+        )
+    return images, labels
+
+
+class _Pixels:
+    """The images on their grid, of what the float network takes; checks that they lie there."""
+
+    def __init__(self, grid: Grid, mean, std) -> None:
+        self.grid, self.mean, self.std = grid, mean, std
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.mean is not None and self.std is not None:  # one alone is refused by prepare
+            mean, std = (
+                torch.tensor(v, dtype=torch.float64).reshape(-1, 1, 1).to(images.device) for v in (self.mean, self.std)
+            )
+            images = images.double() * std + mean
+        grid, steps = self.grid, images.double() / self.grid.scale
+        low, high = float(steps.min()), float(steps.max())
+        if low < grid.lo - 0.5 or high > grid.hi + 0.5:
+            raise HwqatError(
+                f"images must lie in {grid.lo * grid.scale:g}..{grid.hi * grid.scale:g}, the grid's range, not in "
+                f"{low * grid.scale:g}..{high * grid.scale:g}; give the grid of the pixels (hwqat.PIXELS is [0, 1]), "
+                "and mean and std if they come normalised"
+            )
+        off = float((steps - steps.round()).abs().max())
+        if off > OFF_GRID:
+            warnings.warn(
+                f"images lie up to {off:.2f} steps off the grid, and are rounded; is it the right one?", stacklevel=3
+            )
+        return (steps.round().clamp(grid.lo, grid.hi) * grid.scale).float()
+
+
+@torch.no_grad()
+def _percent(model: nn.Module, batches) -> float:
+    """Of the images that ``model`` classifies right in eval(); its modes are left as they were."""
+    modes = {module: module.training for module in model.modules()}
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    model.eval()
+    right = count = 0
+    try:
+        for images, labels in batches:
+            right += int((model(images.to(device)).argmax(1).cpu() == torch.as_tensor(labels).cpu()).sum())
+            count += len(images)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return 100 * right / count
