@@ -75,10 +75,13 @@ def brevitas(net: nn.Module, example: torch.Tensor) -> nn.Module:
 # ---- C-simulation
 
 
-def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """hls4ml's C-simulation of a float network (weights and activations become ap_fixed<16,6>), streaming.
+def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path, precision: str = "ap_fixed<16,6>",
+                granularity: str = "model") -> Callable[[np.ndarray], np.ndarray]:  # fmt: skip
+    """hls4ml's C-simulation of a float network, streaming.
 
-    Gives a function of float32 frames (N, H, W, C), contiguous. Building takes about a minute.
+    precision: of everything, with granularity "model"; with "name", of weights and activations, while each layer's
+    accumulator gets the bits that it needs. Gives a function of float32 frames (N, H, W, C), contiguous. Building
+    takes about a minute.
     """
     converters, config = _import("hls4ml.converters"), _import("hls4ml.utils.config")
     net = copy.deepcopy(net).eval()
@@ -87,7 +90,7 @@ def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path) -> Ca
             net.set_submodule(path, nn.AvgPool2d(_size_at(net, path, image)))
     try:
         with _quiet():
-            settings = config.config_from_pytorch_model(net, image, granularity="model", backend="Vitis", default_precision="ap_fixed<16,6>",
+            settings = config.config_from_pytorch_model(net, image, granularity=granularity, backend="Vitis", default_precision=precision,
                                                         default_reuse_factor=1, channels_last_conversion="full", transpose_outputs=False)  # fmt: skip
             settings["Model"]["Strategy"] = "Resource"
             model = converters.convert_from_pytorch_model(net, hls_config=settings, backend="Vitis", io_type="io_stream", output_dir=str(folder))
