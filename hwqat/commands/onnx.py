@@ -10,7 +10,7 @@ from ..errors import HwqatError
 from ..runs import write_whole
 from .common import data_arguments, graph_and_frames
 
-HELP = "write a RUN or BUILD as ONNX: standard integer operators"
+HELP = "write a RUN or BUILD as ONNX (integer operators) or QONNX (Quant nodes)"
 #: Frames that --check looks at where there are more.
 MOST_FRAMES = 2000
 
@@ -18,39 +18,58 @@ MOST_FRAMES = 2000
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build, or zoo:NAME")
     parser.add_argument("--out", required=True, metavar="F.onnx", help="file to write")
-    parser.add_argument("--check", action="store_true", help="run the file in onnxruntime and compare every output with golden")
+    parser.add_argument("--qonnx", action="store_true", help="real values with Quant nodes, for hls4ml, FINN and qonnx")
+    parser.add_argument("--check", action="store_true", help="run the file (onnxruntime; qonnx) and compare it with golden")
     data_arguments(parser)
 
 
 def run(args):
-    from ..interchange import integer_onnx
+    from ..interchange import integer_onnx, qonnx
 
     graph, frames = graph_and_frames(args.source, args.data_dir)
-    model = integer_onnx(graph).SerializeToString(deterministic=True)
-    result = {"file": args.out, "kind": "integer", "bytes": len(model)}
+    model = (qonnx if args.qonnx else integer_onnx)(graph)
+    data = model.SerializeToString(deterministic=True)
+    result = {"file": args.out, "kind": "qonnx" if args.qonnx else "integer", "bytes": len(data)}
+    code, said = 0, ""
     if args.check:
-        result |= _check(model, graph, [x[:MOST_FRAMES] for x in frames])
-    _write(Path(args.out), model)
-    print(f"wrote {args.out} ({len(model)} bytes)")
-    if args.check:
-        print(f"onnxruntime: {result['frames']} frames, {result['mismatches']} mismatches")
-    return result, int(bool(result.get("mismatches")))
+        look = _check_qonnx if args.qonnx else _check_integers
+        found, code, said = look(model, graph, tuple(x[:MOST_FRAMES] for x in frames))
+        result |= found
+    _write(Path(args.out), data)
+    print(f"wrote {args.out} ({len(data)} bytes)\n{said}".rstrip())
+    return result, code
 
 
-def _check(model: bytes, graph, frames) -> dict:
+def _golden(graph, frames) -> tuple[np.ndarray, ...]:
+    out = graph.run(*frames)
+    return out if isinstance(out, tuple) else (out,)
+
+
+def _check_integers(model, graph, frames):
     """Integers that differ between onnxruntime and golden, over all frames and outputs."""
     from ..interchange import run_integers
 
-    golden = graph.run(*frames)
-    golden = golden if isinstance(golden, tuple) else (golden,)
-    found = run_integers(model, graph, frames)
-    wrong = sum(int(np.count_nonzero(ours != truth)) for ours, truth in zip(found, golden, strict=True))
-    return {"frames": len(frames[0]), "mismatches": wrong}
+    found = run_integers(model.SerializeToString(), graph, frames)
+    wrong = sum(int(np.count_nonzero(ours != truth)) for ours, truth in zip(found, _golden(graph, frames), strict=True))
+    said = f"onnxruntime: {len(frames[0])} frames, {wrong} mismatches"
+    return {"frames": len(frames[0]), "mismatches": wrong}, int(bool(wrong)), said
 
 
-def _write(path: Path, model: bytes) -> None:
+def _check_qonnx(model, graph, frames):
+    """The first output's largest difference, in steps, and how many frames get another class."""
+    from ..interchange import run_qonnx
+
+    y, truth = run_qonnx(model, graph, frames)[0], _golden(graph, frames)[0]
+    out = graph.of("output")[0].out
+    steps = float(np.abs(y / out.scale + out.zero_point - truth).max())
+    other = int((y.reshape(len(y), -1).argmax(1) != truth.reshape(len(y), -1).argmax(1)).sum())
+    said = f"qonnx: {len(y)} frames, {other} of another class, at most {steps:.3f} steps of the output beside golden"
+    return {"frames": len(y), "other_class": other, "steps": steps}, int(steps > 1), said
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda temporary: temporary.write_bytes(model))
+        write_whole(path, lambda temporary: temporary.write_bytes(data))
     except OSError as error:
         raise HwqatError(f"cannot write {path}: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """Networks in other people's formats: ONNX with integer operators, QONNX out and in."""
 
 from .integers import integer_onnx
-from .runtime import run_integers
+from .qonnx_out import qonnx
+from .runtime import run_integers, run_qonnx
 
-__all__ = ["integer_onnx", "run_integers"]
+__all__ = ["integer_onnx", "qonnx", "run_integers", "run_qonnx"]

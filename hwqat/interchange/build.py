@@ -51,7 +51,7 @@ class Builder:
             name = f"{array.dtype}/{array.item()}"
         else:
             name = self._unique(f"{self.prefix}/{label}")
-        self.constants.setdefault(name, self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.constants.setdefault(name, self.onnx.numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def vector(self, values: Iterable[int], label: str = "shape") -> str:
