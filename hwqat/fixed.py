@@ -133,11 +133,15 @@ def fit(raw, form: Fixed, mode: Overflow):
             return low
         sign = np.int64(1 << (form.width - 1))
         return (low ^ sign) - sign
-    # One signed bit holds -1 and 0; AP_SAT_SYM leaves it so.
-    lo = -form.hi if mode is Overflow.SAT_SYM and form.signed and form.width > 1 else form.lo
+    lo = _lowest(form, mode)
     if mode is Overflow.SAT_ZERO:
         return np.where((raw < lo) | (raw > form.hi), np.int64(0), raw)
     return np.clip(raw, lo, form.hi)
+
+
+def _lowest(form: Fixed, mode: Overflow) -> int:
+    """The smallest raw value that stays as it is. One signed bit holds -1 and 0; AP_SAT_SYM leaves it so."""
+    return -form.hi if mode is Overflow.SAT_SYM and form.signed and form.width > 1 else form.lo
 
 
 def convert(raw, source: Fixed, target: Fixed, rounding: Rounding, overflow: Overflow):
@@ -154,25 +158,47 @@ def convert(raw, source: Fixed, target: Fixed, rounding: Rounding, overflow: Ove
     return fit(shift_right(raw, shift, rounding), target, overflow)
 
 
-def from_real(value, form: Fixed) -> tuple[np.ndarray, int]:
-    """Raw values of real constants: nearest, ties to even, saturated.
+def from_real(value, form: Fixed, rounding: Rounding = Rounding.RND_CONV, overflow: Overflow = Overflow.SAT) -> tuple[np.ndarray, int]:
+    """Raw values of real constants, as ``ap_fixed<W,I,Q,O> y = value`` has them: rounding first, overflow second.
 
     Args:
         value: float64 array, any shape; must be finite.
 
     Returns:
-        The raw integers (int64, same shape) and how many of them saturated.
+        The raw integers (int64, same shape) and how many of them were outside the range before ``overflow``.
     """
     value = np.asarray(value, dtype=np.float64)
     if not np.isfinite(value).all():
         raise HwqatError(f"cannot represent {value[~np.isfinite(value)][0]} as {form}")
-    scaled = np.rint(np.ldexp(value, form.frac))
+    scaled = _round_real(np.ldexp(value, form.frac), rounding)
     # Compare as floats against 2**(W-S): float64(hi) may round up to one more than hi.
     top = float(1 << (form.width - form.signed))
-    over, under = scaled >= top, scaled < float(form.lo)
+    lo = _lowest(form, overflow)
+    over, under = scaled >= top, scaled < float(lo)
     inside = np.where(over | under, 0.0, scaled).astype(np.int64)
-    raw = np.where(over, np.int64(min(form.hi, 2**63 - 1)), np.where(under, np.int64(form.lo), inside))
+    if overflow is Overflow.WRAP and (over | under).any():
+        raw = fit(np.fmod(scaled, 2.0**form.width).astype(np.int64), form, overflow)  # fmod is exact
+    elif overflow in (Overflow.WRAP, Overflow.SAT_ZERO):
+        raw = inside
+    else:
+        raw = np.where(over, np.int64(min(form.hi, 2**63 - 1)), np.where(under, np.int64(lo), inside))
     return raw, int(over.sum() + under.sum())
+
+
+def _round_real(x: np.ndarray, mode: Rounding) -> np.ndarray:
+    """Integers as float64. Truncation and what it leaves are exact for every float64; x + 0.5 is not."""
+    whole = np.trunc(x)
+    rest = np.abs(x - whole)
+    away = {
+        Rounding.TRN: (x < 0) & (rest > 0),
+        Rounding.TRN_ZERO: np.False_,
+        Rounding.RND: (rest > 0.5) | ((rest == 0.5) & (x > 0)),
+        Rounding.RND_ZERO: rest > 0.5,
+        Rounding.RND_INF: rest >= 0.5,
+        Rounding.RND_MIN_INF: (rest > 0.5) | ((rest == 0.5) & (x < 0)),
+        Rounding.RND_CONV: (rest > 0.5) | ((rest == 0.5) & (np.fmod(whole, 2.0) != 0)),
+    }[mode]
+    return whole + np.copysign(away, x)
 
 
 def to_real(raw, form: Fixed) -> np.ndarray:

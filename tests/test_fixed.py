@@ -203,6 +203,21 @@ def test_from_real_rounds_half_to_even_and_counts_what_saturates():
     assert saturated == 4  # 3.75 -> 8 halves, -4.26 -> -9, and the two large ones; -4.25 -> -8.5 -> -8 fits
 
 
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_constants_are_assigned_as_fixed_point_numbers_are(rounding, overflow):
+    """Against `convert`, which is held against the ap_types headers: ties, their neighbours, both ends of the range."""
+    source, rng = Fixed(50, 20), np.random.default_rng(0)
+    ties = np.arange(-80, 80) << 26  # quarters of the target's last place
+    raw = np.concatenate([ties, ties + 1, ties - 1, rng.integers(source.lo, source.hi, 500), rng.integers(-(2**34), 2**34, 500), [source.lo, source.hi]])
+    for target in (Fixed(6, 4), Fixed(1, 0), Fixed(12, 10), Fixed(5, 3, False)):
+        got, outside = from_real(np.ldexp(raw.astype(float), -source.frac), target, rounding, overflow)
+        assert np.array_equal(got, convert(raw, source, target, rounding, overflow))
+        rounded = shift_right(raw, source.frac - target.frac, rounding)
+        lowest = -target.hi if overflow is Overflow.SAT_SYM and target.signed and target.width > 1 else target.lo
+        assert outside == ((rounded < lowest) | (rounded > target.hi)).sum()
+
+
 def test_from_real_at_the_edge_of_int64():
     assert from_real([2.0**63, -(2.0**63), 2.0**62], Fixed(64, 64))[0].tolist() == [2**63 - 1, -(2**63), 2**62]
     assert from_real([2.0**63, -(2.0**63)], Fixed(64, 64))[1] == 1

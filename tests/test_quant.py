@@ -335,7 +335,7 @@ def test_calibration_of_nothing_but_zeros(name):
         ({"weight_bits": 17}, "the scheme: weight_bits must be 1..16, or 32 for float, not 17"),
         ({"act_bits": True}, "the scheme: act_bits must be 1..16, or 32 for float, not True"),
         ({"weights": "foo"}, "the scheme: weights must be one of absmax, .*, not 'foo'"),
-        ({"rescale": "33"}, "rescale must be a width of 2..32 bits, W, or a format, W,I, not '33'"),
+        ({"rescale": "33"}, "rescale must be a width of 2..32 bits, W, .*, not '33'"),
         ({"rescale": "16,"}, "rescale must be a width .*, not '16,'"),
         (
             {"layers": {"a.*": {"bits": 3}}},
@@ -447,6 +447,26 @@ def test_carrier_is_refused_beyond_its_bound():
         exact.carrier(2**53, torch.device("cpu"))
 
 
+def test_how_constants_are_rounded_is_part_of_their_format():
+    """M = 0.3, -0.3 and B = 4.2 in <6,3>, eighths: truncated, and wrapped into -4..4."""
+    x = operand(1.0, [0.3, -0.3], [0.0, 0.0], -1, 1)
+    wrapped = make_constants([x], np.array([4.2, 4.2]), 1.0, Rescale.parse("6,3,AP_TRN,AP_WRAP"))
+    assert wrapped.factors.tolist() == [[2, -3]] and wrapped.bias.tolist() == [33 - 64] * 2 and wrapped.saturated == 2
+    assert make_constants([x], np.array([4.2, 4.2]), 1.0, Rescale(6, 3)).bias.tolist() == [31, 31]
+
+
+def test_power_of_two_constants():
+    x = operand(1.0, [0.3, -0.7, 0.375, 0.374, 0.0], [1.0] * 5, -100, 100)
+    made = make_constants([x], np.zeros(5), 1.0, Rescale.parse("12,power-of-two"))
+    assert to_real(made.factors[0], made.factor_forms[0]).tolist() == [0.25, -0.5, 0.5, 0.25, 0.0]
+    assert to_real(made.bias, made.bias_form).tolist() == [-0.25, 0.5, -0.5, -0.25, 0.0]  # the centre stays where it is
+
+
 def test_formats_are_as_ap_fixed_prints_them():
-    assert str(Rescale.parse("16,6")) == "16,6" and str(Rescale.parse(24)) == "24"
+    for text in ("16,6", "24", "16,8,AP_TRN,AP_WRAP", "16,auto,AP_TRN", "12,auto,AP_RND_CONV,AP_WRAP", "8,power-of-two", "8,2,power-of-two"):
+        assert str(Rescale.parse(text)) == text
+    assert str(Rescale.parse("24,auto,AP_RND_CONV,AP_SAT")) == "24" and Rescale.parse(24) == Rescale(24)
+    for text in ("33", "16,x", "16,AP_TRN", "16,8,AP_WRAP", "16,8,AP_TRN,AP_WRAP,9", "power-of-two", "16,power-of-two,8"):
+        with pytest.raises(HwqatError, match="rescale must be a width"):
+            Rescale.parse(text)
     assert Fixed(16, 6).ctype == "ap_fixed<16,6>"

@@ -113,7 +113,7 @@ class QatModel(nn.Module):
             raise HwqatError(f"the network cannot be {what}: {'; '.join(found)}; give them 1..16 bits in the scheme")
 
     def set_rescale(self, rescale: str | int | Rescale | None = None, rounding: str | None = None) -> None:
-        """Evaluate and lower with another format of constants ("W" or "W,I"), or another rounding of the sum."""
+        """Evaluate and lower with another format of constants (`hwqat.quant.Rescale`), or another rounding of the sum."""
         changes = {"rescale": str(rescale)} if rescale is not None else {}
         changes |= {"rounding": rounding} if rounding is not None else {}
         self.scheme = self.scheme.with_changes(**changes)

@@ -8,34 +8,72 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.fixed import Fixed, common_frac, from_real, smallest_integer_bits, to_real
+from hwqat.fixed import Fixed, Overflow, Rounding, common_frac, from_real, smallest_integer_bits, to_real
 from hwqat.ops.requant import SUM_BITS
 
 #: Narrowest format that making room in the sum may lead to; below this the constants would mean nothing.
 LEAST_WIDTH = 4
 
 
+#: As an option of a format that makes every M a power of two: a shift instead of a multiplication.
+POWER_OF_TWO = "power-of-two"
+AUTO = "auto"
+
+
 @dataclass(frozen=True)
 class Rescale:
-    """Format of M and B. integer None: the smallest I that holds the largest constant, for M and B each."""
+    """Format of M and B, and how they are brought into it.
+
+    As text ``W[,I[,Q[,O]]][,power-of-two]``, in the order of ap_fixed<W,I,Q,O>: "16", "16,8", "16,8,AP_TRN,AP_WRAP",
+    "16,auto,AP_TRN", "16,power-of-two". Q and O concern the constants alone, when they are made; how requantise rounds
+    its sum is another setting.
+
+    Attributes:
+        width: bits of M and B, 2..32.
+        integer: I; None ("auto"): the smallest that holds the largest constant rounded to nearest, for M and B each.
+        rounding: Q; overflow: O. By default to nearest, ties to even, and saturated.
+        power_of_two: each M becomes the nearest power of two first: the one with the least relative error, at most a
+            third. B is worked out from that.
+    """
 
     width: int = 32
     integer: int | None = None
+    rounding: Rounding = Rounding.RND_CONV
+    overflow: Overflow = Overflow.SAT
+    power_of_two: bool = False
 
     @classmethod
     def parse(cls, text: str | int) -> Rescale:
-        """From "W" or "W,I"."""
-        parts = str(text).split(",")
+        """From its text, or from a width alone."""
+        width, *options = str(text).split(",")
+        given, power_of_two = {}, POWER_OF_TWO in options[-1:]
         try:
-            width, *integer = map(int, parts)
+            kinds = (("integer", _integer), ("rounding", Rounding), ("overflow", Overflow))
+            for (name, read), option in zip(kinds, options[:-1] if power_of_two else options, strict=False):
+                given[name] = read(option)
+            if not 2 <= int(width) <= 32 or len(options) - power_of_two > len(kinds):
+                raise ValueError
         except ValueError:
-            width, integer = 0, []
-        if not 2 <= width <= 32 or len(integer) > 1:
-            raise HwqatError(f"rescale must be a width of 2..32 bits, W, or a format, W,I, not {text!r}")
-        return cls(width, *integer)
+            raise HwqatError(
+                f"rescale must be a width of 2..32 bits, W, or a format, W[,I[,Q[,O]]][,{POWER_OF_TWO}], such as 16 or "
+                f"16,8,AP_TRN,AP_WRAP or 12,{AUTO},AP_TRN, not {text!r}"
+            ) from None
+        return cls(int(width), **given, power_of_two=power_of_two)
 
     def __str__(self) -> str:
-        return str(self.width) if self.integer is None else f"{self.width},{self.integer}"
+        integer = AUTO if self.integer is None else str(self.integer)
+        said = [(integer, AUTO), (str(self.rounding), Rounding.RND_CONV), (str(self.overflow), Overflow.SAT)]
+        while said and said[-1][0] == said[-1][1]:  # the defaults at the end go without saying
+            said.pop()
+        return ",".join([str(self.width), *(word for word, _ in said), *[POWER_OF_TWO] * self.power_of_two])
+
+    def raw(self, values: np.ndarray, form: Fixed) -> tuple[np.ndarray, int]:
+        """Constants in a format: raw integers, and how many did not fit."""
+        return from_real(values, form, self.rounding, self.overflow)
+
+
+def _integer(text: str) -> int | None:
+    return None if text == AUTO else int(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +140,10 @@ def make_constants(
     or by ``forms`` and ``bias_form``.
     """
     wanted = [_gains(operand, out_scale) for operand in operands]
+    if rescale.power_of_two:
+        wanted = [nearest_power_of_two(m) for m in wanted]
     if forms is not None:
-        return _round(operands, shift, out_scale, wanted, forms, bias_form)
+        return _round(operands, shift, out_scale, wanted, forms, rescale, bias_form)
     widths = [rescale.width] * len(operands)
     while True:
         forms = tuple(_form(replace(rescale, width=w), m) for w, m in zip(widths, wanted))
@@ -127,11 +167,17 @@ def _gains(operand: Operand, out_scale: float) -> np.ndarray:
     return np.where(operand.constant, 0.0, operand.gain * operand.scale / out_scale)
 
 
-def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> Constants:
+def nearest_power_of_two(values: np.ndarray) -> np.ndarray:
+    """The power of two nearest to each value, with its sign; 0 stays. Half-way (1.5, 3, ..) goes up."""
+    mantissa, exponent = np.frexp(values)  # |mantissa| in [0.5, 1)
+    return np.sign(values) * np.ldexp(1.0, exponent - (np.abs(mantissa) < 0.75))
+
+
+def _round(operands, shift, out_scale, wanted, forms, rescale: Rescale, bias_form: Fixed | None = None) -> Constants:
     factors, saturated = [], 0
     offset = shift / out_scale
     for operand, m, form in zip(operands, wanted, forms):
-        raw, lost = from_real(m, form)
+        raw, lost = rescale.raw(m, form)
         factors.append(raw)
         saturated += lost
         rounded = to_real(raw, form)
@@ -140,8 +186,8 @@ def _round(operands, shift, out_scale, wanted, forms, bias: Rescale | Fixed) -> 
         value = operand.scale * (operand.lows.astype(np.float64) - operand.zero_point) - operand.centre
         moving = -rounded * (operand.centre / operand.scale + operand.zero_point)
         offset = offset + np.where(still, operand.gain * value / out_scale, moving)
-    bias_form = bias if isinstance(bias, Fixed) else _bias_form(bias, offset, forms)
-    raw_bias, lost = from_real(offset, bias_form)
+    bias_form = bias_form or _bias_form(rescale, offset, forms)
+    raw_bias, lost = rescale.raw(offset, bias_form)
     if all((f == f[0]).all() for f in factors):
         factors = [f[:1] for f in factors]
     frac = common_frac([form.frac for form in forms], bias_form.frac)

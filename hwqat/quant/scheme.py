@@ -46,7 +46,8 @@ class Scheme:
     bn_bits: of a batch norm that stands in front of a convolution.
     weights, activations: names of the quantisers. per_channel: weights get one step for each output channel.
     calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
-    rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I".
+    rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I"; with how they are rounded
+        and what becomes of those that do not fit, "W,I,Q,O" (hwqat.quant.constants.Rescale).
     rounding: how requantise rounds its sum (the names of ap_fixed).
     train_constants: training rounds M and B to the format of `rescale` too, so that narrow ones are learned with.
     relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
