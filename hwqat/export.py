@@ -23,24 +23,25 @@ PLAN = "report/plan.json"
 LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
 
 
-def export(plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None) -> Path:
+def export(plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export") -> Path:
     """Write the BUILD folder.
 
     Args:
         frames: for each input node, integers (N, H, W, C); golden makes the expected outputs.
         labels: (N,) classes, for accuracies measured by the engines that run a BUILD.
+        command: what made it, for the comment on top of each generated file.
     """
-    return write_folder(out, build_files(plan, frames, labels), mark=GRAPH)
+    return write_folder(out, build_files(plan, frames, labels, command), mark=GRAPH)
 
 
-def build_files(plan: Plan, frames: tuple[np.ndarray, ...], labels=None) -> dict[str, bytes | str]:
+def build_files(plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export") -> dict[str, bytes | str]:
     """Relative path -> content of a BUILD folder."""
     network, golden = plan.network, plan.graph.run(*frames)
     golden = golden if isinstance(golden, tuple) else (golden,)
     files: dict[str, bytes | str] = dict(graph_files(plan.graph))
-    files |= {f"hls/{name}": text for name, text in hls.render(plan).items()}
+    files |= {f"hls/{name}": text for name, text in hls.render(plan, command).items()}
     files |= {f"rtl/{name}": text for name, text in (rtl.library_files() | rtl.render(plan)).items()}
-    files |= {f"vivado/{name}": text for name, text in board.render(plan).items()}
+    files |= {f"vivado/{name}": text for name, text in board.render(plan, command).items()}
     files |= vector_files(
         {port.name: x for port, x in zip(network.inputs, frames, strict=True)},
         {port.name: y for port, y in zip(network.outputs, golden, strict=True)},

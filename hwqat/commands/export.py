@@ -46,10 +46,10 @@ def run(args):
     frames = to_frames(trained.dataset.test)
     count = args.vectors or frames_to_write(len(frames), frames[0].size)
     labels = None if trained.missing else trained.dataset.test.labels[:count]
-    build = export(plan, args.out, (frames[:count],), labels)
-    floating = _float_accuracy(args.source)
     command = typed("export", str(args.source), out="BUILD", rescale=args.rescale, target=args.target, clock=f"{args.clock:g}",
                     fps=args.fps, dsp=args.dsp)  # fmt: skip
+    build = export(plan, args.out, (frames[:count],), labels, command)
+    floating = _float_accuracy(args.source)
     save_result(build, "export", {"command": command, "float_accuracy": floating})
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
