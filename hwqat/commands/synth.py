@@ -1,0 +1,34 @@
+"""``hwqat synth``: resources of the RTL as Yosys counts them; on ECP5, the clock it reaches after routing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import HwqatError
+from ..results import save_result
+from .common import require_build, typed
+
+HELP = "count the RTL's resources with Yosys; on ECP5, place and route it with nextpnr"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("build", metavar="BUILD", help="folder of a build")
+    parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the one that the build was planned for)")
+    parser.add_argument("--no-route", action="store_true", help="on ECP5, count only")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
+
+
+def run(args):
+    from ..synth import run_synth, synth_json, synth_table
+
+    require_build(args.build)
+    if args.jobs is not None and args.jobs < 1:
+        raise HwqatError(f"--jobs must be at least 1, not {args.jobs}")
+    result = run_synth(Path(args.build), args.target, route=not args.no_route, jobs=args.jobs, progress=True)
+    found = synth_json(result)
+    print(synth_table(result))
+    if result.placed:
+        print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; "
+              + ", ".join(f"{used:,} of {there:,} {kind}" for kind, (used, there) in result.placed.utilisation.items()))  # fmt: skip
+    save_result(args.build, "synth", {"command": typed("synth", "BUILD", target=result.target), **found})
+    return found, 0

