@@ -3,7 +3,7 @@
     run.json              the Run below
     model.safetensors     the trained weights (state_dict)
     checkpoint.safetensors  all that training needs to go on, while it is not done (hwqat.train.checkpoint)
-    log.csv               one line per epoch
+    log.csv               one line per epoch; tensorboard/ has the same if it was asked for
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ def arguments(parser) -> None:
     parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN to start from, instead of training a float one")
     parser.add_argument("--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)")
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
+    parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too (its package must be installed)")
     parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run; an unfinished one goes on")
 
 
@@ -47,9 +48,9 @@ def run(args):
     kwargs = {} if args.width is None else {"width": args.width}
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
     scheme = Scheme.from_dict(config.scheme | changes)
-    seed = {"seed": args.seed}
-    float_config = default_config(args.data).with_changes(**config.float | seed)
-    train_config = qat_config(args.data).with_changes(**config.train | seed)
+    both = {"seed": args.seed} | ({"tensorboard": True} if args.tensorboard else {})
+    float_config = default_config(args.data).with_changes(**config.float | both)
+    train_config = qat_config(args.data).with_changes(**config.train | both)
     if args.float_only and args.start is None:
         result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
         return _report(args, "float", None, result), 0

@@ -37,6 +37,7 @@ class TrainConfig:
         batch norm are oneDNN's and PyTorch's own, and slower when compiled).
     use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
     seed: of everything random. checkpoint_minutes: longest time whose work an interruption can lose.
+    tensorboard: write the lines of log.csv for TensorBoard too, to RUN/tensorboard; needs the package of that name.
     """
 
     epochs: int = 30
@@ -61,6 +62,7 @@ class TrainConfig:
     use_validation: bool = False
     seed: int = 0
     checkpoint_minutes: float = 10.0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):

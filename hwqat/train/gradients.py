@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def quantise_gradient(grad: Tensor, bits: int) -> Tensor:
-    """``2 m (round(n (g / 2m + 1/2 + u)) / n - 1/2)`` with n = 2^bits - 1, m = max|g| of each image, u = U(-1/2, 1/2) / n.
+    """``2 m (round(n (g / 2m + 1/2 + u)) / n - 1/2)``, n = 2^bits - 1, m = max|g| of an image, u = U(-1/2, 1/2) / n.
 
     grad: (N, ...), one slice per image. The noise u makes the rounding right on average, without which small
     gradients would all vanish.
@@ -37,11 +37,15 @@ class _Quantised(torch.autograd.Function):
 
 @contextlib.contextmanager
 def quantised_gradients(model: nn.Module, bits: int) -> Iterator[None]:
-    """Within, what flows back into the output of every convolution and linear layer has ``bits`` bits; 32: unchanged."""
+    """Within, what flows back into the output of a convolution or linear layer has ``bits`` bits; 32: unchanged."""
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))] if bits < 32 else []
-    hooks = [m.register_forward_hook(lambda _m, _xs, y: _Quantised.apply(y, bits) if y.requires_grad else y) for m in layers]
+
+    def hook(_layer, _xs, y: Tensor) -> Tensor:
+        return _Quantised.apply(y, bits) if y.requires_grad else y
+
+    handles = [m.register_forward_hook(hook) for m in layers]
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()

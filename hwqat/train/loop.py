@@ -30,7 +30,7 @@ from hwqat.errors import HwqatError
 from hwqat.nn import QuantConv2d, QuantLinear
 from hwqat.quant import kernels
 from hwqat.runs import Run
-from hwqat.train import checkpoint, statistics
+from hwqat.train import board, checkpoint, statistics
 from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
 from hwqat.train.gradients import quantised_gradients
@@ -80,6 +80,8 @@ def fit(
         run, data=dataset.name, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={}
     )
     folder = Path(out) if out is not None else None
+    if config.tensorboard:
+        board.require(folder)
     world = World.join()
     if folder is not None and (finished := world.ask_first(lambda: _finished(folder, run))) is not None:
         runs.load_weights(model, world.ask_first(lambda: runs.load_run(folder)[1]), folder / runs.MODEL)
@@ -171,7 +173,8 @@ class _Trainer:
         self.resume()
         self.world.from_first_(self.model.state_dict().values())  # all begin alike, whatever they were given
         total = self.config.epochs * self.steps
-        with tqdm(
+        shown = self.folder if self.config.tensorboard and self.world.first else None
+        with board.opened(shown, self.at.epoch + 1) as self.show, tqdm(
             total=total,
             initial=self.at.epoch * self.steps + self.at.step,
             disable=not self.progress,
@@ -206,6 +209,7 @@ class _Trainer:
         }
         self.at = _Position(epoch=at.epoch + 1, history=[*at.history, row])
         self.save()
+        self.show(row)
         if self.progress:
             bar.write(
                 f"epoch {row['epoch']}/{self.config.epochs}  loss {row['train_loss']:.4f}  "
@@ -422,7 +426,7 @@ def _finished(folder: Path, run: Run) -> Result | None:
 def _require_same(folder: Path, begun: Run, asked: Run) -> None:
     """HwqatError naming the first difference between what `folder` was begun with and what is asked now."""
     pairs = [(name, getattr(begun, name), getattr(asked, name)) for name in ("net", "net_kwargs", "data", "scheme")]
-    keys = [key for key in asked.config if key != "checkpoint_minutes"]  # says when to save, not what to train
+    keys = [key for key in asked.config if key not in ("checkpoint_minutes", "tensorboard")]  # they train nothing
     had = TrainConfig().to_dict() | begun.config  # one of an older version lacks newer keys: then they were off
     pairs += [(key, had[key], asked.config[key]) for key in keys]
     for name, before, now in pairs:
