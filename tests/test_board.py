@@ -15,7 +15,7 @@ from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.ops import Folding, Input, Output, Requant
 from hwqat.passes import Target, make_plan
-from hwqat.sim import cosim, gxx, verilator
+from hwqat.sim import gxx, harness, verilator
 from hwqat.vectors import vector_files
 
 
@@ -74,7 +74,7 @@ def test_a_frame_is_the_bytes_of_the_cocotb_bench(driver, plan, frames):
     for port, data, facts in all_ports(driver, plan, frames):
         packed = driver.pack(data, port)
         assert packed.shape == (len(data), driver.frame_bytes(port)) == (len(data), port.beats * port.tdata // 8)
-        assert packed.tobytes() == cosim.pack(data.reshape(len(data), -1), facts)
+        assert packed.tobytes() == harness.pack(data.reshape(len(data), -1), facts)
         assert np.array_equal(driver.unpack(packed, port), data)
 
 

@@ -12,6 +12,7 @@ from hwqat.backends import rtl
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
+from hwqat.graph_io import graph_files
 from hwqat.ops import Conv2d, Folding, Geometry, Input, Linear, Flatten, MaxPool, Output, Requant, SumPool
 from hwqat.passes import make_plan
 from hwqat.sim import verilator
@@ -64,10 +65,10 @@ def build(frames, tmp_path_factory):
 
 def write(folder, plan, frames):
     files = {f"rtl/{name}": text for name, text in (rtl.library_files() | rtl.render(plan)).items()}
-    files |= vector_files({"s_axis": frames}, {"m_axis": plan.graph.run(frames)})
-    for name, text in files.items():
+    files |= vector_files({"s_axis": frames}, {"m_axis": plan.graph.run(frames)}) | graph_files(plan.graph)
+    for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def lint(folder, top):
@@ -175,12 +176,15 @@ def test_a_corrupted_expectation_is_found_and_named(build, tmp_path):
 
 @pytest.mark.parametrize("rom, bit", [("c_mvu_weight", 0), ("r_requant_bias", 12), ("j_requant_factor_1", 5), ("d_dwu_weight", 1)])
 def test_one_flipped_bit_of_a_rom_is_found(rom, bit, build, tmp_path):
-    """ROMs are read when the simulation starts: the same simulator, another constant."""
+    """ROMs are read when the simulation starts: the same simulator, another constant. The stage is named."""
     shutil.copytree(build, tmp_path / "b")
     path = tmp_path / "b" / "rtl" / f"little_{rom}.hex"
     first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([f"{int(first, 16) ^ 1 << bit:0{len(first)}x}", *rest]) + "\n")
-    assert run_cosim(tmp_path / "b", modes=("none",)).mismatches
+    result = run_cosim(tmp_path / "b", modes=("none",))
+    assert result.mismatches
+    stage = re.match(r"\w_[a-z]+", rom)[0]
+    assert re.match(rf"frame \d: the first stage that differs is {stage} \(of {stage[0]} in [\w.]+\): stream {stage}_out, beat ", result.where)
 
 
 def test_swapped_channels_are_found(build, tmp_path):
@@ -201,11 +205,37 @@ def test_a_design_that_stops_is_reported(build, tmp_path):
     source.write_text(re.sub(r"\.valid_i\(p_pool_out_src_valid\)", ".valid_i(1'b0 & p_pool_out_src_valid)", text))
     result = run_cosim(tmp_path / "b", modes=("none",))
     assert result.mismatches and "got nothing" in result.first
+    assert result.where.startswith("frame 0: j_requant waits for a beat of p_pool_out_x2 (0 of 18 came), while d_dwu_out is full, with ")
 
 
-def test_waves_are_recorded(build):
-    result = run_cosim(build, frames=1, modes=("none",), waves=True)
-    assert result.waves.stat().st_size > 0
+def test_a_window_that_is_wrong_is_named(build, tmp_path):
+    """Its stream is no tensor of the graph: the bench lays the windows out itself."""
+    shutil.copytree(build, tmp_path / "b")
+    source = tmp_path / "b" / "rtl" / "little_b_0.sv"
+    text = source.read_text()
+    assert text.index(".PadLeft(1)") < text.index("u_d_window")
+    source.write_text(text.replace(".PadLeft(1)", ".PadLeft(0)", 1))
+    result = run_cosim(tmp_path / "b", modes=("both",))
+    assert result.where.startswith("frame 0: the first stage that differs is d_window (of d in b.0): stream d_window_out, beat ")
+
+
+def times(fst):
+    """(first, last) time in an FST file: its first block is a header with both, big-endian."""
+    return tuple(int.from_bytes(fst.read_bytes()[at : at + 8], "big") for at in (9, 17))
+
+
+def test_waves_show_the_first_frame_or_the_one_that_fails(build, tmp_path):
+    right = run_cosim(build, frames=2, modes=("none",), waves=True)
+    begin, end = times(right.waves)
+    assert 0 < begin < end <= (right.fill_cycles + 8) * 10_000
+    shutil.copytree(build, tmp_path / "b")
+    path = tmp_path / "b" / "vectors" / "m_axis.dat"
+    *lines, last = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, " ".join(str(int(word) + 1) for word in last.split(" "))]) + "\n")
+    wrong = run_cosim(tmp_path / "b", modes=("none",), waves=True)
+    assert wrong.where is None, "the design is right, the expectation is not"
+    assert times(wrong.waves)[0] > end - (right.fill_cycles * 10_000)
+    assert wrong.waves.stat().st_size > 1000
 
 
 def test_missing_ports_and_vectors_are_one_sentence(build, tmp_path):

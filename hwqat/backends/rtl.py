@@ -50,6 +50,11 @@ def bench_top(name: str, tops: list[dict]) -> str:
     return _environment().get_template("bench_top.sv.j2").render(module=name, tops=tops)
 
 
+def foreign_top(facts: dict, tool: str, pins: list[tuple[str, str]]) -> str:
+    """The top of ``facts`` (its `PORTS`) around a core that an HLS compiler wrote; pins: (the core's port, signal)."""
+    return _environment().get_template("foreign_top.sv.j2").render(facts=facts, tool=tool, pins=pins)
+
+
 def core_name(plan: Plan) -> str:
     """The graph's name as an identifier."""
     return identifier(plan.graph.name)
@@ -148,7 +153,16 @@ class _Writer:
                  "signed": p.elements.signed, "slot": p.slot, "tdata": p.tdata, "beats": p.beats}
                 for p in ports
             ]  # fmt: skip
+        facts["foldings"] = {name: [f.pe, f.lanes, f.taps] for name, f in self.plan.foldings.items()}
+        facts["fifos"] = self.fifo_paths()
         return json.dumps(facts, indent=1) + "\n"
+
+    def fifo_paths(self) -> dict[str, str]:
+        """Stream -> hierarchical name of its FIFO."""
+        paths = {stream.name: f"{top_name(self.plan)}.u_core.u_{stream.name}_fifo" for stream in self.network.streams}
+        for block in self.plan.blocks:
+            paths |= {s.name: f"{top_name(self.plan)}.u_core.u_{block.name}.u_{s.name}_fifo" for s in block.streams}
+        return paths
 
     def fifos(self, streams) -> list[tuple[Stream, _Signals, _Signals, str]]:
         return [(s, _written(s), _read(s), self.tensor_line(s)) for s in streams]

@@ -1,8 +1,8 @@
 """AXI4-Stream ends of the bench: a source that sends words, a sink that takes and checks them.
 
-Both are stepped once at every rising edge, with the values that the edge samples. They keep the
-protocol (valid and data hold until taken; ready does not wait for valid) and watch that the design
-keeps it. When to be idle comes from a generator of gaps, apart from the data.
+Both keep the protocol (valid and data hold until taken; ready does not wait for valid) and watch that
+the design keeps it. When to be idle comes from a generator of gaps, apart from the data. Each is one
+coroutine that sleeps until its next beat can move: a simulation wakes Python for beats, not for cycles.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
+
+from cocotb.triggers import Event, RisingEdge
+from cocotb.utils import get_sim_time
 
 
 def no_gaps() -> Iterator[int]:
@@ -40,10 +43,25 @@ class Words:
         return int.from_bytes(self.data[index * self.size : (index + 1) * self.size], "little")
 
 
+class Now:
+    """The number of the present clock cycle, counted from the start of the cocotb test; period: steps of a cycle."""
+
+    start, period = 0, 1
+
+    @classmethod
+    def restart(cls, period: int) -> None:
+        cls.start, cls.period = int(get_sim_time("step")), period
+
+    @classmethod
+    def cycle(cls) -> int:
+        return (int(get_sim_time("step")) - cls.start) // cls.period
+
+
 @dataclass
 class Pins:
-    """Handles of one port; ``last`` may be None."""
+    """Handles of one port and its clock; ``last`` may be None."""
 
+    clock: object
     data: object
     valid: object
     ready: object
@@ -55,39 +73,32 @@ class Source:
 
     def __init__(self, pins: Pins, words: Words, beats: int, gaps: Iterator[int]):
         self.pins, self.words, self.beats, self.gaps = pins, words, beats, gaps
-        self.sent = 0
-        self.first_cycle: int | None = None  # of the first accepted beat
-        self.offering = False
-        self.gap = next(gaps)
+        self.moved = 0  # beats accepted
+        self.frame_cycles: list[int] = []  # cycle in which each frame's first beat was accepted
+        self.done = Event()
         pins.valid.value = 0
 
-    @property
-    def done(self) -> bool:
-        return self.sent == len(self.words)
-
-    def step(self, cycle: int) -> bool:
-        """One rising edge; True when a beat was accepted."""
-        accepted = False
-        if self.offering:
-            if not self.pins.ready.value:
-                return False
-            accepted = True
-            if self.first_cycle is None:
-                self.first_cycle = cycle
-            self.sent += 1
-            self.offering = False
-            self.gap = next(self.gaps)
-        if self.done or self.gap:
-            self.gap -= 1
-            if accepted:
-                self.pins.valid.value = 0
-            return accepted
-        self.pins.data.value = self.words[self.sent]
-        if self.pins.last is not None:
-            self.pins.last.value = int((self.sent + 1) % self.beats == 0)
-        self.pins.valid.value = 1
-        self.offering = True
-        return accepted
+    async def run(self) -> None:
+        pins, edge, risen = self.pins, RisingEdge(self.pins.clock), RisingEdge(self.pins.ready)
+        await edge
+        for index in range(len(self.words)):
+            if gap := next(self.gaps):
+                pins.valid.value = 0
+                for _ in range(gap):
+                    await edge
+            pins.data.value = self.words[index]
+            if pins.last is not None:
+                pins.last.value = int((index + 1) % self.beats == 0)
+            pins.valid.value = 1
+            await edge
+            while not pins.ready.value:
+                await risen
+                await edge
+            if index % self.beats == 0:
+                self.frame_cycles.append(Now.cycle())
+            self.moved += 1
+        pins.valid.value = 0
+        self.done.set()
 
 
 @dataclass
@@ -101,65 +112,57 @@ class Difference:
 
 @dataclass
 class Sink:
-    """Takes words and compares them in order with the expected ones (under ``mask``)."""
+    """Takes words and compares them in order with the expected ones (under ``mask``); ends ``extra`` beats after them."""
 
     pins: Pins
     expected: Words
     beats: int
     mask: int
     gaps: Iterator[int]
-    taken: int = 0
+    extra: int
+    moved: int = 0  # beats taken
     differences: list[Difference] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # broken rules of the protocol
     frame_cycles: list[int] = field(default_factory=list)  # cycle of each frame's last beat
     held: int | None = None  # data that waited at the last edge
 
     def __post_init__(self):
+        self.done, self.overrun = Event(), Event()
         self.gap = next(self.gaps)
         self.pins.ready.value = int(not self.gap)
-        self.ready = not self.gap
 
-    @property
-    def done(self) -> bool:
-        return self.taken >= len(self.expected)
+    async def run(self) -> None:
+        pins, edge, risen = self.pins, RisingEdge(self.pins.clock), RisingEdge(self.pins.valid)
+        while self.moved < len(self.expected) + self.extra:
+            if self.gap:
+                for _ in range(self.gap):
+                    await edge
+                    self._watch()
+                pins.ready.value = 1
+            await edge
+            while (data := self._watch()) is None:
+                await risen
+                await edge
+            self._take(data)
+            self.gap = next(self.gaps)
+            if self.gap:
+                pins.ready.value = 0
+        self.overrun.set()
 
-    def step(self, cycle: int) -> bool:
-        """One rising edge; True when a beat was taken."""
-        valid = bool(self.pins.valid.value)
-        if self.held is not None and not valid:
-            self.faults.append(f"valid was withdrawn in cycle {cycle}, before beat {self.taken} was taken")
-            self.held = None
-        if not self.ready:
-            if valid:
-                data = self._data()
-                if self.held is not None and data != self.held:
-                    self.faults.append(f"data changed in cycle {cycle}, before beat {self.taken} was taken")
-                self.held = data
-            self.gap -= 1
-            if not self.gap:
-                self.ready = True
-                self.pins.ready.value = 1
-            return False
-        if not valid:
-            return False
-        self._take(cycle)
-        self.gap = next(self.gaps)
-        if self.gap:
-            self.ready = False
-            self.pins.ready.value = 0
-        return True
-
-    def _data(self) -> int:
-        return self.pins.data.value.to_unsigned() & self.mask
-
-    def _take(self, cycle: int) -> None:
-        data, index = self._data(), self.taken
+    def _watch(self) -> int | None:
+        """The beat that is offered, if any. Once it waits it has to stay as it is."""
+        data = self.pins.data.value.to_unsigned() & self.mask if self.pins.valid.value else None
         if self.held is not None and data != self.held:
-            self.faults.append(f"data changed in cycle {cycle}, before beat {index} was taken")
-        self.held = None
-        self.taken += 1
+            what = "valid was withdrawn" if data is None else "data changed"
+            self.faults.append(f"{what} in cycle {Now.cycle()}, before beat {self.moved} was taken")
+        self.held = data
+        return data
+
+    def _take(self, data: int) -> None:
+        index, self.held = self.moved, None
+        self.moved += 1
         if index >= len(self.expected):
-            self.faults.append(f"a beat more than the {len(self.expected)} expected came in cycle {cycle}")
+            self.faults.append(f"a beat more than the {len(self.expected)} expected came in cycle {Now.cycle()}")
             return
         expected = self.expected[index]
         if data != expected:
@@ -168,7 +171,9 @@ class Sink:
         if self.pins.last is not None and bool(self.pins.last.value) != ends:
             self.faults.append(f"TLAST is {int(not ends)} on beat {index}, {'the last' if ends else 'not the last'} of its frame")
         if ends:
-            self.frame_cycles.append(cycle)
+            self.frame_cycles.append(Now.cycle())
+        if self.moved == len(self.expected):
+            self.done.set()
 
     def missing(self) -> list[Difference]:
-        return [Difference(i, self.expected[i], None) for i in range(self.taken, len(self.expected))]
+        return [Difference(i, self.expected[i], None) for i in range(self.moved, len(self.expected))]

@@ -1,7 +1,8 @@
 """The cocotb tests: every design of the bench, in each of the stall modes.
 
-It imports nothing of hwqat, so that a simulation starts at once. What to do stands in the JSON file named by HWQAT_BENCH (`hwqat.sim.cosim` writes it): the designs
-with their clock, reset and ports, the frames, the seed. What came out is written beside it.
+It imports nothing of hwqat, so that a simulation starts at once. What to do stands in the JSON file named by
+HWQAT_BENCH (`hwqat.sim.cosim` writes it): the designs with their clock, reset and ports, the frames, the seed.
+What came out is written beside it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import json
 import logging
 import os
 from pathlib import Path
+from time import process_time
 
 import cocotb
-from axis import Pins, Sink, Source, Words, no_gaps, random_gaps
+from axis import Now, Pins, Sink, Source, Words, no_gaps, random_gaps
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
 SPEC = json.loads(Path(os.environ["HWQAT_BENCH"]).read_text())
-PERIOD_NS = 10
+PERIOD = SPEC["period"]
 #: Cycles for which a design is watched after its last beat, for beats that should not come.
 WATCH = 32
 #: (input idle, output stalls) of each mode.
@@ -38,53 +40,57 @@ class Design:
             for port in spec["inputs"]
         ]
         self.sinks = [
-            Sink(_pins(dut, port), _words(port), port["beats"], port["mask"], self._gaps(stalls, f"{seed}:{port['name']}"))
+            Sink(_pins(dut, port), _words(port), port["beats"], port["mask"], self._gaps(stalls, f"{seed}:{port['name']}"), WATCH)
             for port in spec["outputs"]
         ]
         self.ends = [*self.sources, *self.sinks]
-        self.progress = 0  # cycle of the last beat
-        self.over = False
+        self.stuck_since: int | None = None  # last cycle in which a beat may have moved
 
     @staticmethod
     def _gaps(on: bool, seed: str):
         return random_gaps(seed, SPEC["stall"]) if on else no_gaps()
 
-    def step(self, cycle: int) -> None:
-        moved = False
+    async def run(self) -> None:
+        """Until all beats are there and no more come, or none has moved for too long, or too many have come."""
+        tasks = [cocotb.start_soon(end.run()) for end in self.ends]
+        ends = [cocotb.start_soon(self._all()), cocotb.start_soon(self._stuck())]
+        await First(*ends, *(sink.overrun.wait() for sink in self.sinks))
+        for task in (*tasks, *ends):
+            task.cancel()
+
+    async def _all(self) -> None:
         for end in self.ends:
-            moved |= end.step(cycle)
-        if any(sink.taken > len(sink.expected) + WATCH for sink in self.sinks):
-            self.over = True  # beats that nobody expects, perhaps without end
-        elif moved:
-            self.progress = cycle
-        elif all(end.done for end in self.ends):
-            self.over = cycle > self.progress + WATCH
-        elif cycle > self.progress + self.spec["patience"]:
-            self.over = True
+            await end.done.wait()
+        await Timer(WATCH * PERIOD)
+
+    async def _stuck(self) -> None:
+        moved = None
+        while moved != (now := [end.moved for end in self.ends]):
+            moved, self.stuck_since = now, Now.cycle()
+            await Timer(self.spec["patience"] * PERIOD)
 
     def result(self) -> dict:
-        starts = [source.first_cycle for source in self.sources]
+        starts = [min(cycles) for cycles in zip(*(source.frame_cycles for source in self.sources))]
         frames = [max(cycles) for cycles in zip(*(sink.frame_cycles for sink in self.sinks))]
         ports = {}
         for port, sink in zip(self.spec["outputs"], self.sinks):
             found = [[d.beat, d.expected, d.got] for d in sink.differences + sink.missing()]
             ports[port["name"]] = {"differences": found, "faults": sink.faults}
-        unsent = {p["name"]: len(s.words) - s.sent for p, s in zip(self.spec["inputs"], self.sources) if not s.done}
-        return {"design": self.name, "start": None if None in starts else min(starts), "frames": frames,
-                "ports": ports, "unsent": unsent, "stuck_since": self.progress if unsent else None}  # fmt: skip
+        unsent = {p["name"]: len(s.words) - s.moved for p, s in zip(self.spec["inputs"], self.sources) if s.moved < len(s.words)}
+        return {"design": self.name, "starts": starts, "frames": frames,
+                "ports": ports, "unsent": unsent, "stuck_since": self.stuck_since if unsent else None, "end": Now.cycle()}  # fmt: skip
 
 
 class TB:
     """Clock, reset and the designs under test."""
 
     def __init__(self, dut, mode: str):
-        self.dut, self.mode = dut, mode
         self.clock, self.reset = getattr(dut, SPEC["clock"]), getattr(dut, SPEC["reset"])
         self.designs = [Design(dut, spec, mode) for spec in SPEC["designs"]]
 
     async def start(self) -> None:
         """Start the clock; hold the reset (active low) for a few cycles."""
-        Clock(self.clock, PERIOD_NS, unit="ns").start()
+        Clock(self.clock, PERIOD, unit="step", impl="gpi").start()
         self.reset.value = 0
         await ClockCycles(self.clock, 4)
         self.reset.value = 1
@@ -92,14 +98,8 @@ class TB:
 
     async def run(self) -> list[dict]:
         """Until every design is done, or has been stuck for too long."""
-        running, cycle, edge = list(self.designs), 0, RisingEdge(self.clock)
-        while running:
-            await edge
-            cycle += 1
-            for design in running:
-                design.step(cycle)
-            if any(design.over for design in running):
-                running = [design for design in running if not design.over]
+        for task in [cocotb.start_soon(design.run()) for design in self.designs]:
+            await task
         return [design.result() for design in self.designs]
 
 
@@ -108,10 +108,12 @@ class TB:
 async def streams_are_golden(dut, mode):
     """Every output beat is the expected one, in order; no more come; TLAST ends the frames."""
     log.info("mode %s, seed %s", mode, SPEC["seed"])
+    Now.restart(PERIOD)
     tb = TB(dut, mode)
     await tb.start()
+    began = process_time()
     results = await tb.run()
-    Path(SPEC["results"], f"{mode}.json").write_text(json.dumps(results))
+    Path(SPEC["results"], f"{mode}.json").write_text(json.dumps({"cpu_s": process_time() - began, "designs": results}))
     for result in results:
         for port, found in result["ports"].items():
             assert not found["faults"], f"{result['design']}, {port}: {found['faults'][0]}"
@@ -122,7 +124,7 @@ async def streams_are_golden(dut, mode):
 def _pins(dut, port: dict) -> Pins:
     names = port["pins"]
     last = names.get("last")
-    return Pins(getattr(dut, names["data"]), getattr(dut, names["valid"]), getattr(dut, names["ready"]),
+    return Pins(getattr(dut, SPEC["clock"]), getattr(dut, names["data"]), getattr(dut, names["valid"]), getattr(dut, names["ready"]),
                 getattr(dut, last) if last else None)  # fmt: skip
 
 
