@@ -1,0 +1,220 @@
+"""Random networks as PyTorch modules, not as graphs: `random_module(seed)` gives the same one for the same seed.
+
+A network is a list of pieces; each is written in one of the ways that people write it, and knows the shape of what it
+makes. Values stay small: convolutions are normalised by PyTorch's own initialisation.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+#: Values of an image of one frame, at most: what comes out of a piece is refused beyond.
+MOST = 1500
+
+
+class Run(nn.Module):
+    """Modules and tensors with the function that computes with them: a piece of a network."""
+
+    def __init__(self, run, *layers, **tensors):
+        super().__init__()
+        self.layers, self._run = nn.ModuleList(layers), run
+        for name, tensor in tensors.items():
+            setattr(self, name, tensor) if isinstance(tensor, nn.Parameter) else self.register_buffer(name, tensor)
+
+    def forward(self, x):
+        return self._run(self, x)
+
+
+def chain(*layers) -> nn.Module:
+    return nn.Sequential(*layers)
+
+
+class Writer:
+    """Draws pieces for an image of a known shape."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng, self.random = Random(seed), torch.Generator().manual_seed(seed)
+
+    def pick(self, *choices):
+        return self.rng.choice(choices)
+
+    def parameter(self, *shape):
+        return nn.Parameter(torch.randn(shape, generator=self.random) * 0.5)
+
+    def positive(self, *shape):
+        return torch.rand(shape, generator=self.random) + 0.5
+
+    # Pieces: channels -> module -------------------------------------------------------------------------------------
+
+    def conv(self, channels: int, outs: int | None = None, same: bool = False) -> nn.Module:
+        """Any kernel, stride, dilation and groups, as a module or a function; ``same``: the image keeps its size."""
+        divisors = [d for d in range(1, channels + 1) if channels % d == 0]
+        groups = self.pick(1, 1, 1, channels, self.pick(*divisors))
+        outs = outs or groups * self.rng.randint(1, max(1, 8 // groups))
+        if outs % groups:
+            groups = 1
+        kernel = (self.pick(1, 1, 2, 3, 3), self.pick(1, 1, 2, 3, 3))
+        dilation = (self.pick(1, 1, 2), self.pick(1, 1, 2))
+        if same:
+            stride, padding = 1, "same"
+        else:
+            stride = (self.pick(1, 1, 2), self.pick(1, 1, 2))
+            padding = tuple(self.rng.randint(0, d * (k - 1)) for k, d in zip(kernel, dilation))
+        bias = self.pick(True, False)
+        style = self.pick("module", "module", "function", "padded")
+        if style == "function":
+            w, b = self.parameter(outs, channels // groups, *kernel), self.parameter(outs) if bias else None
+            tensors = {"w": w} | ({"b": b} if bias else {})
+            return Run(
+                lambda m, x: F.conv2d(x, m.w, m.b if bias else None, stride, padding, dilation, groups), **tensors
+            )
+        layer = nn.Conv2d(channels, outs, kernel, stride, padding, dilation, groups, bias)
+        if style == "padded" and not same and max(kernel) > 1:
+            extra = [self.rng.randint(0, k - 1) for k in (kernel[1], kernel[1], kernel[0], kernel[0])]
+            layer.padding = (0, 0)
+            if self.pick(True, False):
+                return chain(nn.ZeroPad2d(tuple(extra)), layer)
+            return Run(lambda m, x: m.layers[0](F.pad(x, extra)), layer)
+        return layer
+
+    def norm(self, channels: int) -> nn.Module:
+        style = self.pick("module", "plain", "function")
+        mean, var = self.parameter(channels).data, self.positive(channels)
+        if style == "function":
+            return Run(lambda m, x: F.batch_norm(x, m.mean, m.var, m.gamma, m.beta, m.training), mean=mean, var=var,
+                       gamma=self.parameter(channels), beta=self.parameter(channels))  # fmt: skip
+        layer = nn.BatchNorm2d(channels, affine=style == "module")
+        layer.running_mean, layer.running_var = mean, var
+        return layer
+
+    def activation(self) -> nn.Module:
+        return self.pick(
+            nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.Hardtanh(), Run(lambda m, x: F.relu(x)),
+            Run(lambda m, x: x.relu_()),
+            Run(lambda m, x: torch.clamp(x, 0, 2)), Run(lambda m, x: x.clamp(min=0)),
+            Run(lambda m, x: F.hardtanh(x, -0.5, 0.5)),
+        )  # fmt: skip
+
+    def scale(self, channels: int) -> nn.Module:
+        each = (1, channels, 1, 1)
+        return self.pick(
+            Run(lambda m, x: x * 0.7 - 0.1), Run(lambda m, x: 1 - x),
+            Run(lambda m, x: x * m.g, g=self.parameter(*each)),
+            Run(lambda m, x: (x - m.mean) / m.std, mean=self.parameter(*each).data, std=self.positive(*each)),
+            Run(lambda m, x: x.add_(m.b.view(1, -1, 1, 1)), b=self.parameter(channels)),
+        )  # fmt: skip
+
+    def pool(self) -> nn.Module:
+        k, s = (self.pick(1, 2, 3), self.pick(1, 2, 3)), self.pick(1, 2)
+        p = (k[0] // 2, k[1] // 2)
+        return self.pick(
+            nn.MaxPool2d(k, s), nn.MaxPool2d(k, s, p), nn.MaxPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(k, s),
+            nn.AvgPool2d(k, s, p),
+            Run(lambda m, x: F.max_pool2d(x, k, stride=s)), Run(lambda m, x: F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2)),
+            Run(lambda m, x: F.max_pool2d(F.pad(F.relu(x), (1, 0, 0, 1)), 2)),
+        )  # fmt: skip
+
+    def nothing(self) -> nn.Module:
+        return self.pick(
+            nn.Identity(), nn.Dropout(0.1), nn.Sequential(), Run(lambda m, x: F.dropout(x, 0.1, m.training))
+        )
+
+    def residual(self, channels: int) -> nn.Module:
+        """Both sides of an addition, of the same shape."""
+        main = [self.conv(channels, channels, same=True)]
+        main += [self.norm(channels)] * self.pick(0, 1) + [self.activation()] * self.pick(0, 1)
+        if self.pick(True, False):
+            main.append(self.conv(channels, channels, same=True))
+        side = self.pick(
+            nn.Identity(), nn.Identity(), chain(self.conv(channels, channels, same=True), self.norm(channels))
+        )
+        add = self.pick(
+            lambda m, x: m.layers[0](x) + m.layers[1](x),
+            lambda m, x: torch.add(m.layers[1](x), m.layers[0](x)),
+            lambda m, x: m.layers[0](x).add_(m.layers[1](x)),
+            lambda m, x: m.layers[0](F.relu(x)) + m.layers[1](x) + x,
+        )
+        return Run(add, chain(*main), side)
+
+    def concat(self, channels: int) -> nn.Module:
+        other, parts = self.conv(channels, self.rng.randint(1, 4), same=True), self.pick(2, 3)
+        return Run(lambda m, x: torch.cat([m.layers[1](x), m.layers[0](x), x][:parts], 1), other, self.activation())
+
+    def shared(self, channels: int) -> nn.Module:
+        """One layer twice."""
+        one = self.conv(channels, channels, same=True)
+        return Run(lambda m, x: m.layers[0](F.relu(m.layers[0](x))), one)
+
+    def head(self, shape: tuple[int, int, int]) -> nn.Module:
+        """From an image to logits, or to several outputs."""
+        channels, height, width = shape
+        style = self.pick("flatten", "pool", "mean", "vectors", "several", "image")
+        outs = self.rng.randint(2, 6)
+        if style == "flatten":
+            middle = self.rng.randint(2, 8)
+            norm = [nn.BatchNorm1d(middle)] * self.pick(0, 1)
+            return chain(
+                nn.Flatten(), nn.Linear(channels * height * width, middle), *norm, nn.ReLU(), nn.Linear(middle, outs)
+            )
+        if style == "pool":
+            return Run(
+                lambda m, x: m.layers[0](F.adaptive_avg_pool2d(x, 1).view(x.size(0), -1)), nn.Linear(channels, outs)
+            )
+        if style == "mean":
+            return Run(
+                lambda m, x: F.linear(x.mean((2, 3)), m.w, m.b),
+                w=self.parameter(outs, channels),
+                b=self.parameter(outs),
+            )
+        if style == "vectors":
+            both = lambda m, x: m.layers[0](torch.cat([x.mean((2, 3)), torch.flatten(F.relu(x), 1)], 1))  # noqa: E731
+            return Run(both, nn.Linear(channels * (height * width + 1), outs))
+        if style == "several":
+            return Run(lambda m, x: (m.layers[0](F.adaptive_max_pool2d(x, 1).flatten(1)), x), nn.Linear(channels, outs))
+        return self.conv(channels, outs)
+
+    def piece(self, shape: tuple[int, int, int]) -> nn.Module:
+        channels = shape[0]
+        kind = self.pick("conv", "conv", "conv", "block", "block", "norm", "act", "scale", "pool", "nothing",
+                         "residual",
+                         "residual", "concat", "shared")  # fmt: skip
+        if kind == "block":
+            conv = self.conv(channels)
+            return chain(conv, self.norm(_channels(conv, shape)), self.activation())
+        makers = {"act": self.activation, "pool": self.pool, "nothing": self.nothing}
+        return makers[kind]() if kind in makers else getattr(self, kind)(channels)
+
+
+def _channels(layer: nn.Module, shape) -> int:
+    with torch.no_grad():
+        return layer.eval()(torch.zeros(1, *shape)).shape[1]
+
+
+def random_module(seed: int) -> tuple[nn.Module, tuple[int, int, int]]:
+    """A network and the shape (C, H, W) of its images."""
+    torch.manual_seed(seed)
+    writer = Writer(seed)
+    image = shape = (writer.pick(1, 2, 3), writer.rng.randint(5, 9), writer.rng.randint(5, 9))
+    pieces: list[nn.Module] = []
+    while len(pieces) < 2 + seed % 5:
+        try:
+            piece = writer.piece(shape)
+            with torch.no_grad():
+                made = tuple(piece.eval()(torch.zeros(1, *shape)).shape[1:])
+        except RuntimeError:  # the window does not fit the image
+            continue
+        if made[0] * made[1] * made[2] <= MOST:
+            pieces.append(piece)
+            shape = made
+    while True:
+        head = writer.head(shape)
+        try:
+            with torch.no_grad():
+                head.eval()(torch.zeros(1, *shape))
+        except RuntimeError:
+            continue
+        return chain(*pieces, head), image

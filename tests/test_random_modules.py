@@ -1,0 +1,71 @@
+"""Random PyTorch modules: prepare, a step of training, and then eval() is golden, integer by integer."""
+
+import numpy as np
+import pytest
+import torch
+from random_modules import random_module
+
+from hwqat.lower import lower
+from hwqat.prepare import prepare
+from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same.")  # torch on an even kernel: it may copy
+torch.set_num_threads(1)  # tensors are tiny: a second thread would only wait
+
+ACTIVATIONS = [*ACT_QUANTISERS]
+WEIGHTS = [name for name in WEIGHT_QUANTISERS if name != "affine"]  # which are refused at lowering
+
+
+def outputs(out) -> tuple:
+    return out if isinstance(out, tuple) else (out,)
+
+
+def scheme_of(seed: int) -> Scheme:
+    bits = (8, 4, 6, 3)[seed % 4]
+    return Scheme.uniform(
+        bits, weights=WEIGHTS[seed % len(WEIGHTS)], activations=ACTIVATIONS[seed % len(ACTIVATIONS)],
+        per_channel=seed % 7 == 0, branch=("requantise", "accumulator")[seed % 2], rescale=("32", "16", "10")[seed % 3],
+        bn=("unfolded", "unfolded", "folded")[seed % 3],
+    )  # fmt: skip
+
+
+def check(seed: int) -> None:
+    net, shape = random_module(seed)
+    net.eval()
+    q = torch.randint(-128, 128, (8, *shape), generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        wanted = outputs(net(q / 128))
+    fine = prepare(net, Scheme(16, 16, 16, 16, 16, 16, 16, calibration="min-max"), q / 128)
+    for out, mean in zip(wanted, fine.run_float(q / 128), strict=True):  # it still is the network that was given
+        error = (out - mean).abs().max()
+        assert error <= 0.02 * out.abs().max() + 1e-4, f"seed {seed}: {error} of {out.abs().max()}"
+    model = prepare(net, scheme_of(seed), q / 128).train()
+    optimiser = torch.optim.SGD(model.parameters(), 1e-3)
+    sum(out.square().mean() for out in outputs(model(q / 128))).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    graph = lower(model.eval(), "net")
+    golden = outputs(graph.run(q.permute(0, 2, 3, 1).numpy()))
+    for got, want in zip(model.integers(q), golden, strict=True):
+        assert np.array_equal(got.numpy(), want), f"seed {seed}: {(got.numpy() != want).sum()} integers differ"
+    for real, want in zip(outputs(model(q / 128)), golden, strict=True):
+        assert real.numel() == want.size
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_few(seed):
+    check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(8, 208, 20))
+def test_200(first):
+    for seed in range(first, first + 20):
+        check(seed)
+
+
+def test_a_seed_gives_the_same_network():
+    for seed in (3, 4):
+        one, two = random_module(seed), random_module(seed)
+        assert str(one) == str(two)
+        assert all(torch.equal(a, b) for a, b in zip(one[0].state_dict().values(), two[0].state_dict().values()))
