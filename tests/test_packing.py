@@ -3,13 +3,19 @@
 The sums of `terms` equal products are checked along with them: they reach the ends of every field.
 """
 
+import json
 import subprocess
 
 import pytest
+from networks import Net
 
 from hwqat.backends import hls, rtl
+from hwqat.ops import Folding, Output
+from hwqat.passes import make_plan
+from hwqat.passes.report import plan_json
 from hwqat.sim import gxx, verilator
 from hwqat.stages.device import DEVICES, Packing
+from hwqat.synth import run_synth, synth_table
 
 #: (bits of x, signed, bits of a weight, outputs that share x) and what the wide operand of a DSP48E2 holds.
 PACKED = {
@@ -104,7 +110,7 @@ module check #(
   output logic        wrong_o
 );
   localparam int unsigned N = Terms + 1;
-  localparam int unsigned Latency = 2 + $clog2(N);
+  localparam int unsigned Latency = 3 + $clog2(N);
 
   logic [XBits-1:0]       x;
   logic [Count*N*WBits-1:0] w;
@@ -174,3 +180,44 @@ def test_rtl_equals_the_plain_product_for_all_operands(tmp_path):
 
 #: Those whose operands 24 bits count through; 64 terms more would be simulated than needed for the others.
 RTL_CASES = {key: p for key, p in PACKED.items() if key[0] + key[2] * p.count <= 24 and p.terms <= 8}
+
+
+def stages():
+    """A plan with units of every packing, an odd number of outputs, a depthwise unit, and joins at once and in turn."""
+    net, foldings = Net(8), {}
+
+    def fold(node, *parallel):
+        foldings[node.name] = Folding(*parallel)
+        return node
+
+    x = net.input(4, 4, 16)
+    y = fold(net.requant(fold(net.conv(x, 16, 3), 8, 1, 9), relu=True), 1, 1)
+    odd = fold(net.conv(y, 10), 5, 2)
+    deep = fold(net.conv(y, 16, 3, groups=16), 1, 1, 9)
+    back = fold(net.requant(fold(net.conv(y, 16), 4, 2)), 1, 1)
+    joins = [fold(net.requant(deep, back), 1, 1, taps) for taps in (1, 2)]
+    net.bits = 4
+    four = fold(net.conv(fold(net.requant(y, relu=True), 1, 1), 16), 8, 2)
+    low = fold(net.conv(fold(net.requant(y), 1, 1), 16), 4, 4)
+    ends = [fold(net.requant(node, bits=8), 1, 1) for node in (odd, four, low)]
+    for i, node in enumerate([*joins, *ends]):
+        net.add(Output.make(f"y{i}", node.out))
+    graph = net.finish("stages")
+    return make_plan(graph, foldings={node.name: Folding() for node in graph.nodes} | foldings)
+
+
+@pytest.mark.slow
+def test_yosys_counts_the_multipliers_of_the_plan_and_about_its_luts(tmp_path):
+    plan = stages()
+    files = {f"rtl/{name}": text for name, text in (rtl.library_files() | rtl.render(plan)).items()}
+    for name, text in (files | {"report/plan.json": json.dumps(plan_json(plan))}).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = run_synth(tmp_path, "xcup")
+    rows = {row.name: row for row in result.rows}
+    assert [rows[f"conv{i}_{kind}"].counted.dsp for i, kind in ((0, "mvu"), (2, "mvu"), (3, "dwu"))] == [36, 6, 9]
+    for row in result.rows:
+        if row.kind in ("mvu", "dwu", "requant"):
+            assert row.counted.dsp == row.planned.dsp, synth_table(result)
+            for count, estimate in ((row.counted.lut, row.planned.lut), (row.counted.ff, row.planned.ff)):
+                assert abs(estimate - count) <= 0.25 * count + 25, synth_table(result)

@@ -86,11 +86,13 @@ class Device:
         return Resources(dsp=count * self.dsps_of_product(a_bits, b_bits))
 
     def memory(self, depth: int, width: int, rom: bool = False) -> Resources:
-        """A memory with one write and one read port: LUTs, or block RAM where that is worth it."""
+        """A memory with one write and one read port: LUTs, or block RAM where that is worth it; a ROM with its register."""
+        if rom:  # of few words many bits are alike or constant
+            width = min(width, (1 << min(depth, 32)) - 2)
         shapes = self.rom if rom else self.lutram
         lut = min(-(-depth // d) * -(-width // w) * luts for d, w, luts in shapes)
         bram = min(-(-depth // d) * -(-width // w) for d, w in self.bram)
-        return Resources(lut=lut) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
+        return Resources(lut=lut, ff=width if rom else 0) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
 
     def fifo(self, depth: int, width: int) -> Resources:
         """A FIFO: two registers, or a memory and an output register."""

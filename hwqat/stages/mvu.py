@@ -75,7 +75,7 @@ class Mvu(Stage):
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
-        total += Resources(lut=3 * words.bit_length() + 10, ff=beat + 2 * words.bit_length() + 10)
+        total += Resources(lut=3 * words.bit_length() + 10, ff=2 * beat + 2 * words.bit_length() + 10)
         if self.repeats > 1:
             control = 3 * self.folds.bit_length() + 2 * self.repeats.bit_length()
             total += device.memory(2 * self.folds, beat) + Resources(lut=2 * control + 10, ff=beat + control + 5)
@@ -83,7 +83,7 @@ class Mvu(Stage):
 
 
 def sums(stage, terms: int, device) -> Resources:
-    """Words, product registers, adder trees and accumulators of ``pe`` sums of ``terms`` products (hls/rtl/hwqat_dot.sv)."""
+    """Operands, products, adder trees and accumulators of ``pe`` sums of ``terms`` products (hls/rtl/hwqat_dot.sv)."""
     packing = stage.packing(device)
     packs, rest = divmod(stage.pe, packing.count)
     total = _dot(stage, packing, packing.count, terms)
@@ -91,7 +91,10 @@ def sums(stage, terms: int, device) -> Resources:
 
 
 def _dot(stage, packing, outputs: int, terms: int) -> Resources:
-    """Of the outputs that share multipliers. Synthesis merges all but one of the unpackings with additions."""
+    """Of outputs that share multipliers. Synthesis merges all but one of the unpackings with additions.
+
+    The register of ``x`` is one for all outputs, so it is not counted here; that of a word needs no copies of signs.
+    """
     bits = stage.in_bits + stage.weight_bits
     parts, field = [terms], stage.acc_bits
     lut = ff = 0
@@ -102,7 +105,7 @@ def _dot(stage, packing, outputs: int, terms: int) -> Resources:
         field = packing.pitch
         bits += (outputs - 1) * field + 1
         lut += (outputs - 1) * (terms * (stage.weight_bits + 1) + field)
-    ff += terms * bits
+    ff += terms * (bits + outputs * stage.weight_bits + outputs - 1)
     for part in parts:
         tree = _tree(part, bits, outputs * field)
         lut, ff = lut + tree.lut, ff + tree.ff

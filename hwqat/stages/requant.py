@@ -72,17 +72,29 @@ class Requant(Stage):
         products = [(b, m.bits + (not m.signed)) for b, m in zip(bits, factors)]
         if self.shared:  # one product, wide enough for either
             products = [tuple(map(max, *products))]
-        kept = max(1, self.sum_bits - max(0, self.frac))
+        unused, kept = self.unused_bits, max(1, self.sum_bits - max(0, self.frac))
+        added = self.sum_bits - unused
+        sums = added + sum(products[0]) if self.shared else len(self.ins) * added  # shared: operands are chosen
         total = Resources(
-            lut=self.pe * (len(self.ins) * self.sum_bits + kept + 2 * self.out_bits) + 3 * self.groups.bit_length() + 10,
-            ff=self.pe * (sum(bits) + sum(a + b for a, b in products) + 2 * self.sum_bits + kept + self.out_bits)
-            + self.groups.bit_length() + 6,
+            lut=self.pe * (sums + 2 * self.out_bits),
+            ff=self.pe * (sum(bits) + self.rom("bias").bits - unused + added + kept + self.out_bits)
+            + 3 * self.groups.bit_length() + 6,
         )
-        for a, b in products:
+        for a, b in products:  # operands, one or more partial products, their sum
+            more = device.dsps_of_product(a, b) - 1
             total += device.products(self.pe, a, b)
+            total += Resources(lut=self.pe * more * (a + b), ff=self.pe * ((1 + more) * (a + b) + 2 * max(1, a + b - unused)))
         for rom in self.roms:
-            total += device.memory(rom.depth, rom.width * rom.bits, rom=True)
+            width = rom.bits - unused if rom.name == "bias" else rom.bits
+            total += device.memory(rom.depth, rom.width * width, rom=True)
         return total
+
+    @property
+    def unused_bits(self) -> int:
+        """Low bits of the sum that no result depends on: the bias has zeros there, and rounding is a plain shift."""
+        if self.rounding not in (Rounding.RND, Rounding.TRN):
+            return 0
+        return next((i for i in range(max(0, self.frac)) if (self.rom("bias").values >> i & 1).any()), max(0, self.frac))
 
 
 def _words(values, groups: int, pe: int):
