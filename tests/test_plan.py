@@ -236,3 +236,12 @@ def test_grouped_convolutions_fold_by_group():
     net.add(Output.make("y", y.out))
     plan = make_plan(net.finish("grouped"), Target(dsp=100))
     assert simulate(plan.network, 4).steady <= plan.cycles
+
+
+@pytest.mark.parametrize("make", [resnet20_graph, pytest.param(mobilenetv2_graph, marks=pytest.mark.slow)])
+def test_cpp_reaches_the_planned_rate_too(make):
+    """Its loops work in bursts; FIFOs even them out, and one plan holds for both back ends."""
+    plan = make_plan(make(), RATE)
+    timing = simulate(plan.network, 4, "hls")
+    assert timing.deadlock is None
+    assert timing.slowest == plan.cycles

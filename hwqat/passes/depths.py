@@ -1,6 +1,8 @@
 """FIFO depths: the least that keep the rate and cannot lock up, found with the cycle model.
 
-1. Streams in front of loops that read in bursts get what such a burst needs (only C++ has them).
+1. A loop of C++ reads and writes in bursts: a window writes a frame's last rows while it reads nothing, and reads
+   the next one's first while it writes nothing. The network runs with FIFOs that never fill; what each one holds
+   at most evens such bursts out. (RTL has none: its windows read and write independently.)
 2. At each join the branches meet that left a fork. The shorter one must wait for the longer one, in a
    FIFO. The region between fork and join runs alone in the model, with inputs always there and outputs
    always free; the least depths with which it reaches the plan's rate are found by bisection. What a region
@@ -11,6 +13,9 @@
 4. The depths for both back ends together, rounded up, run once more: a deeper FIFO elsewhere may be a memory,
    whose output is a cycle later, and take from a branch what it had just enough of.
 
+A network whose frames are too long for that (224x224 images on few DSPs) gets depths that are enough by counting what
+the branches hold (`hwqat.passes.bounds`): somewhat more, in seconds. Asked to be ``tight``, it is simulated all the same.
+
 Both styles of the model are asked (`hwqat.sim.cycles`), since one plan drives both back ends. ``min_depth``
 is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to what a memory holds.
 """
@@ -18,22 +23,28 @@ is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to wha
 from __future__ import annotations
 
 from ..sim.cycles import UNBOUNDED, Model
-from ..stages import Stage
+from .bounds import bound_depths
 from .network import Network, Stream
 from .regions import Region, find_regions, with_depths
 
-#: Bits of a FIFO that only smooths a burst; a larger one costs more than the few cycles it would save.
+#: Steps in which the FIFOs that even out bursts shrink together.
+PARTS = 8
+#: Bits of a FIFO that is given to a window without having been simulated.
 BURST_BITS = 49152
+
+#: Trips of all stages in one run of the model, above which depths are counted and not searched: some ten seconds.
+MOST_TRIPS = 600_000_000
 
 
 def size_streams(network: Network, tight: bool = False) -> Network:
     """The network with the depth of every stream; ``tight``: no branch's ``min_depth`` could be one less."""
     network = with_depths(network, {s.name: (2, 2, "decouples two stages") for s in network.streams})
     cycles = network.cycles
-    bursts = {s.name: need for s in network.streams for need in [_burst(network.stage(s.sink), s, cycles)
-              if s.sink not in {port.name for port in network.outputs} else 0] if need > 2}  # fmt: skip
+    if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
+        return _bounded(network, _counted_bursts(network, cycles))
     regions = find_regions(network)
-    least = {"rtl": {}, "hls": dict(bursts)}
+    least = {"rtl": {}, "hls": _bursts(network, regions, cycles)}
+    bursts = least["hls"].copy()
     for style, depths in least.items():
         waits: list[str] = []
         kept: dict[bytes, list[int]] = {}
@@ -42,6 +53,7 @@ def size_streams(network: Network, tight: bool = False) -> Network:
             depths.update(found)
             waits += found
         _settle(Model(network, style), cycles, depths, waits, tight and style == "rtl")
+    _shrink(Model(network, "hls"), cycles, least["hls"], bursts)
     joins = {s.name: region for region in regions for branch in region.branches for s in branch}
     depths = _merge(network, cycles, least, [name for name in least["rtl"] if name in joins])
     reasons = {}
@@ -49,8 +61,18 @@ def size_streams(network: Network, tight: bool = False) -> Network:
         rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
         if depths[stream.name] == 2:
             continue
-        why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network.stage(stream.sink))
+        why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network, stream)
         reasons[stream.name] = depths[stream.name], rtl, why
+    return with_depths(network, reasons)
+
+
+def _bounded(network: Network, bursts: dict[str, int]) -> Network:
+    """Depths that are enough by counting (`hwqat.passes.bounds`), for frames that are too long to be run many times."""
+    reasons = {}
+    for name, depth in bound_depths(network, bursts).items():
+        stream = network.stream(name)
+        why = _why_burst(network, stream) if depth == bursts.get(name) else "as much of a frame as the other branch holds"
+        reasons[name] = round_up(depth), depth, why
     return with_depths(network, reasons)
 
 
@@ -78,20 +100,53 @@ def round_up(depth: int) -> int:
     return 1 << (depth - 1).bit_length() if depth <= 64 else -(-depth // 64) * 64
 
 
-def _burst(stage: Stage, stream: Stream, cycles: int) -> int:
+def _counted_bursts(network: Network, cycles: int) -> dict[str, int]:
     """Beats that arrive while the loop of a C++ stage does not read, if waiting for them costs the rate."""
-    need = 0
-    if stage.kind == "mvu" and stage.repeats > 1 and stage.cycles * 16 > cycles * 15:
-        need = stage.folds
-    elif stage.kind == "window":
-        read, write = stage.schedule
-        need = int((read < write[0]).sum())
-    return need if need * stream.elements.width <= BURST_BITS else 0
+    depths = {}
+    for stage in network.stages:
+        need = 0
+        if stage.kind == "mvu" and stage.repeats > 1 and stage.cycles * 16 > cycles * 15:
+            need = stage.folds
+        elif stage.kind == "window":
+            read, write = stage.schedule
+            need = int((read < write[0]).sum())
+        if need > 2 and need * network.stream(stage.inputs[0]).elements.width <= BURST_BITS:
+            depths[stage.inputs[0]] = need
+    return depths
+
+
+def _bursts(network: Network, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
+    """Depths with which no stage of C++ ever waits for room, but for the streams in which a join's branches wait."""
+    waits = {stream.name for region in regions for stream in _waits(region)}
+    ports = {port.name for port in (*network.inputs, *network.outputs)}  # what is outside may wait
+    inside = [s for s in network.streams if not {s.source, s.sink} & ports]
+    free = Model(network, "hls").run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams})
+    return {s.name: free.most[s.name] + 1 for s in inside if s.name not in waits and free.most[s.name] > 2}
+
+
+def _shrink(model: Model, cycles: int, depths: dict[str, int], bursts: dict[str, int]) -> None:
+    """Take from the FIFOs that even out bursts, together and in PARTS steps, what the rate does not need."""
+    frames = _frames(cycles)
+    target = max(cycles, model.run(frames, depths=depths).slowest)
+
+    def shrunk(part):
+        return depths | {name: max(2, depth * part // PARTS) for name, depth in bursts.items()}
+
+    def enough(part):
+        timing = model.run(frames, depths=shrunk(part))
+        return not timing.deadlock and timing.slowest <= target
+
+    depths.update(shrunk(_least(0, PARTS, enough)))
+
+
+def _waits(region: Region) -> list[Stream]:
+    """The stream in which each branch of a region waits."""
+    return [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
 
 
 def _solve(region: Region, style: str, cycles: int, fixed: dict[str, int], kept: dict[bytes, list[int]]) -> dict[str, int]:
     """The least depths of the streams in which the region's branches wait; ``kept``: those of equal regions."""
-    waits = [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
+    waits = _waits(region)
     names = [stream.name for stream in waits]
     model = Model(region.network, style)
     known = {name: depth for name, depth in fixed.items() if name in model.streams}
@@ -154,7 +209,10 @@ def _why(region: Region, rtl: int, hls: int) -> str:
     return f"waits for the other branch of {region.join.name}: {rtl} beats in RTL and {hls} in C++ keep the rate"
 
 
-def _why_burst(stage: Stage) -> str:
+def _why_burst(network: Network, stream: Stream) -> str:
+    stage = network.stage(stream.sink)
     if stage.kind == "window":
         return f"the next frame's first rows wait while the loop of {stage.name} writes its last ones"
-    return f"the next pixel's beats wait while {stage.name} repeats this one's"
+    if stage.kind == "mvu" and stage.repeats > 1:
+        return f"the next pixel's beats wait while {stage.name} repeats this one's"
+    return f"evens out the bursts of {stream.source} for {stage.name}"

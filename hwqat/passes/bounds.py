@@ -1,0 +1,83 @@
+"""FIFO depths that are enough by counting, for networks whose frames are too long to be run many times.
+
+Where branches meet that left a fork, the shorter one must not fill up before the longer one does: then it never stops
+the fork, and the network runs as if its FIFOs had no end. The longer branch can hold what its line buffers, replay
+buffers, pipelines and FIFOs hold; in parts of a frame, this adds up along the branch, whatever the beats of its streams
+are. A FIFO for as much of a frame is enough. Simulation (`hwqat.passes.depths`) finds what is least; this is more,
+since a line buffer is not always full when its branch begins to give.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+
+from ..sim.cycles import HLS_LATENCY
+from ..stages import Stage
+from .network import Network, Stream
+from .regions import Region, find_regions
+
+#: Beats between two stages besides what the FIFO holds, and in a stage besides its pipeline.
+SLACK = 2
+
+
+def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
+    """Enough beats for each stream in which a branch waits; ``bursts``: depths that others need."""
+    depths = dict(bursts)
+    for region in find_regions(network):  # inner ones first: they hold something too
+        held = _held(region, network, depths)
+        waits = [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
+        most = [held[branch[0].name] for branch in region.branches]
+        # A concatenation reads one branch after the other, and a loop of C++ pauses while it writes.
+        pauses = _held_by(region.join, network) + max(_pauses(branch, network) for branch in region.branches)
+        for i, stream in enumerate(waits):
+            others = max(most[:i] + most[i + 1 :]) + pauses
+            depths[stream.name] = max(depths.get(stream.name, 2), ceil(others * stream.beats) + SLACK)
+    return depths
+
+
+def _pauses(branch: tuple[Stream, ...], network: Network) -> float:
+    """How much of a frame arrives while the windows of a branch write without reading, in C++."""
+    makers = {stage.name: stage for stage in network.stages}
+    windows = [makers[s.source] for s in branch if s.source in makers and makers[s.source].kind == "window"]
+    return sum(float((read < write[0]).mean()) for read, write in (window.schedule for window in windows))
+
+
+def _held(region: Region, network: Network, depths: dict[str, int]) -> dict[str, float]:
+    """For each stream of a region, how much of a frame fits between the region's first stage and that stream's end."""
+    first, held = region.network.stages[0].name, {}
+    for stage in region.network.stages:
+        inside = [name for name in stage.inputs if name in held]
+        begun = 0.0 if stage.name == first or not inside else min(held[name] for name in inside)
+        own = 0.0 if stage.name == first else _held_by(stage, network)
+        for name in stage.outputs:
+            stream = network.stream(name)
+            held[name] = begun + own + (depths.get(name, stream.depth) + SLACK) / stream.beats
+    return {name: held.get(name, 0.0) for stage in region.network.stages for name in (*stage.inputs, *stage.outputs)}
+
+
+def _held_by(stage: Stage, network: Network) -> float:
+    """How much of a frame a stage can have taken beyond what it has given, in either back end."""
+    ins, outs = ([network.stream(name).beats for name in names] for names in (stage.inputs, stage.outputs))
+    pipeline = (HLS_LATENCY + SLACK) / max(min(outs), 1)
+    if stage.kind == "window":
+        return max(_window_free(stage, ins[0], outs[0]), _window_scheduled(stage, ins[0], outs[0])) + pipeline
+    if stage.kind == "global_pool":
+        return 1.0 + pipeline
+    taken = {"mvu": lambda: (2 * stage.folds if stage.repeats > 1 else stage.folds) / ins[0],
+             "dwu": lambda: stage.folds / ins[0], "pool": lambda: stage.folds / ins[0],
+             "concat": lambda: sum(stage.beats) / outs[0]}  # fmt: skip
+    return taken.get(stage.kind, lambda: SLACK / min(*ins, *outs))() + pipeline
+
+
+def _window_free(stage, ins: int, outs: int) -> float:
+    """Where both sides run on their own: input beat j enters once ``room[j]`` beats have left."""
+    _, room = stage.orders
+    return float(((np.arange(ins) + 1) / ins - room / outs).max())
+
+
+def _window_scheduled(stage, ins: int, outs: int) -> float:
+    """By the fixed schedule of a loop."""
+    read, write = stage.schedule
+    return float(((np.arange(ins) + 1) / ins - np.searchsorted(write, read) / outs).max())
