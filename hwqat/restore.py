@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from .lower import lower
 from .prepare import prepare
 from .quant import Scheme
 from .runs import MODEL, Run, load_run, load_weights
+
+#: What of a scheme decides bits.
+BITS = tuple(field.name for field in dataclasses.fields(Scheme) if field.name.endswith("_bits") or field.name == "layers")
 
 
 def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
@@ -44,7 +48,27 @@ def restore(folder: str | Path, dataset: Dataset, **changes) -> tuple[torch.nn.M
     scheme = Scheme.from_dict(run.scheme).with_changes(**changes)
     model = quantised(models.build(run.net, **run.net_kwargs), scheme, dataset, images=2)  # the ranges are loaded
     load_weights(model, state, Path(folder) / MODEL)
+    own = Scheme.from_dict(run.scheme)
+    if any(getattr(scheme, key) != getattr(own, key) for key in BITS):
+        adapt(model, bits_of(quantised(models.build(run.net, **run.net_kwargs), own, dataset, images=2)))
     return model.eval(), run
+
+
+def bits_of(model: torch.nn.Module) -> dict[str, tuple[int | None, int | None]]:
+    """For each step of a quantised network, the bits of its activation quantiser and of its weights."""
+    act = lambda step: step.act.bits if hasattr(step, "act") else None  # noqa: E731
+    weights = lambda step: step.layer.weight_quantiser.bits if hasattr(step, "layer") else None  # noqa: E731
+    return {step.name: (act(step), weights(step)) for step in model.steps}
+
+
+def adapt(model: torch.nn.Module, trained: dict) -> None:
+    """After loading parameters of a network with the bits ``trained``: a learned step is worth nothing at other bits."""
+    for step, (acts, weights) in zip(model.steps, bits_of(model).values()):
+        acts_before, weights_before = trained[step.name]
+        if acts != acts_before:
+            step.act.adapt(acts_before)
+        if weights != weights_before:
+            step.layer.adapt()
 
 
 def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: int = 256) -> torch.nn.Module:

@@ -33,6 +33,10 @@ class _Quantised:
         """Start the quantiser from the weights as they are."""
         self.weight_quantiser.begin(self._real(self.weight.detach()))
 
+    def adapt(self) -> None:
+        """After loading a quantiser's parameters that belong to other bits."""
+        self.weight_quantiser.adapt(self._real(self.weight.detach()))
+
     def restrain(self) -> None:
         """Let the quantiser change the real weights after an update. Folded ones are scaled apart: those stay."""
         if self.fold is None:

@@ -10,7 +10,7 @@ from ..graph import Graph
 from ..nn.model import QatModel
 from ..placement import place
 from ..quant import Scheme
-from ..restore import to_graph
+from ..restore import adapt, bits_of, to_graph
 from ..runs import MODEL, load_run, load_weights
 from ..tracing import trace
 
@@ -24,12 +24,17 @@ class Variants:
         network = models.build(self.run.net, **self.run.net_kwargs).eval()
         self.calls = trace(network, dataset.to_real(dataset.train.images[:2]))
         self.scheme = Scheme.from_dict(self.run.scheme)
+        self.trained = bits_of(self._placed(self.scheme))
 
     def model(self, scheme: Scheme) -> QatModel:
         """In eval(), with the trained weights, batch norms and ranges."""
-        model = QatModel(place(self.calls, scheme, self.dataset.grid), scheme)
+        model = self._placed(scheme)
         load_weights(model, self.state, self.folder / MODEL)
+        adapt(model, self.trained)
         return model.eval()
+
+    def _placed(self, scheme: Scheme) -> QatModel:
+        return QatModel(place(self.calls, scheme, self.dataset.grid), scheme)
 
     def graph(self, scheme: Scheme) -> Graph:
         return to_graph(self.model(scheme), self.run, self.dataset)

@@ -48,6 +48,9 @@ class ActQuantiser(nn.Module):
         """Start from a calibrated range: values up to ``top`` (> 0) in magnitude are to be represented."""
         raise NotImplementedError
 
+    def adapt(self, bits: int) -> None:
+        """Its parameters come from a quantiser of ``bits`` bits: keep the range. One that stores a range keeps it anyway."""
+
     def quantise(self, x: Tensor) -> Tensor:
         """Fake quantisation with the gradients of the method."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 import torch
 
 from hwqat.quant.activations.base import ActQuantiser, scale_parameter
+from hwqat.quant.grid import integer_range
 from hwqat.quant.learned_step import RoundToStep
 
 SMALLEST_STEP = 1e-8
@@ -25,6 +26,11 @@ class LsqActivation(ActQuantiser):
     @torch.no_grad()
     def begin(self, top):
         self.step.fill_(max(top / self.hi, SMALLEST_STEP))
+
+    @torch.no_grad()
+    def adapt(self, bits):
+        _, hi = integer_range(min(bits, 16), self.signed)
+        self.step.mul_(hi / self.hi)
 
     def quantise(self, x):
         factor = (x[0].numel() * self.hi) ** -0.5

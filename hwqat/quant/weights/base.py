@@ -41,6 +41,9 @@ class WeightQuantiser(nn.Module):
     def begin(self, weight: Tensor) -> None:
         """Choose learned parameters from the float weights; called once, by `hwqat.prepare`."""
 
+    def adapt(self, weight: Tensor) -> None:
+        """Its parameters come from a quantiser of other bits. One that stores no step need not care."""
+
     def restrain(self, weight: Tensor) -> None:
         """Change the real weights in place, where a grid needs that to be trained; `hwqat.fit` calls it after updates."""
 

@@ -29,6 +29,9 @@ class Lsq(WeightQuantiser):
     def begin(self, weight):
         self.step.data = self.start(weight).to(self.step.dtype)
 
+    def adapt(self, weight):
+        self.begin(weight)
+
     def start(self, weight: Tensor) -> Tensor:
         return 2 * self.mean(weight) / self.hi**0.5
 
