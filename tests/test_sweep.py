@@ -19,16 +19,20 @@ from hwqat.cli import main
 from hwqat.commands.common import open_run
 from hwqat.commands.evaluate import graph_accuracy
 from hwqat.errors import HwqatError
+from hwqat.fixed import Overflow
 from hwqat.graph import Graph
 from hwqat.graph_io import graph_files
+from hwqat.ops import Geometry
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.quant import Scheme
 from hwqat.restore import to_graph
 from hwqat.sweep import Point, grid, run_sweep, worker
+from hwqat.sweep.accumulators import Accumulators
 from hwqat.sweep.cost import COSTS, Costs
 from hwqat.sweep.journal import Journal
 from hwqat.sweep.memo import Memo, node_digests
+from hwqat.sweep.output import line
 from hwqat.sweep.pareto import front
 from hwqat.sweep.plots import plots
 from hwqat.sweep.points import integers
@@ -71,6 +75,22 @@ def test_the_grid():
     for option in ({"int_bits": "half"}, {"rounding": "up"}, {"weights": "17"}, {"acts": "0"}):
         with pytest.raises(HwqatError, match=f"--{next(iter(option)).replace('_', '-')} takes"):
             grid(Scheme(), **option)
+
+
+def test_the_grid_of_how_constants_are_made():
+    points = grid(Scheme(rescale="16,8,AP_TRN"), const_rounding="TRN,RND_CONV", overflow="AP_WRAP", power_of_two=True)
+    assert [p.format for p in points] == [f"16,8,{q},AP_WRAP{p}" for q in ("AP_TRN", "AP_RND_CONV") for p in ("", ",power-of-two")]
+    assert grid(Scheme(rescale="16,8,AP_TRN"))[0].format == "16,8,AP_TRN"
+    assert len({point.key for point in points}) == 4
+    assert Point(16, "auto", "AP_RND", 8, 8).key == "16,auto AP_RND w8 a8"  # journals of earlier versions stay good
+    sums = grid(Scheme(), acc_bits="10:12", acc_overflow="SAT")
+    assert [(p.acc_bits, p.acc_overflow) for p in sums] == [(None, None), *((b, "AP_SAT") for b in (10, 11, 12))]
+    assert len({p.key for p in sums}) == 4 and len({p.exact for p in sums}) == 1
+    for option in ({"const_rounding": "up"}, {"overflow": "TRN"}, {"acc_bits": "1"}, {"acc_bits": "8", "acc_overflow": "SAT_SYM"}):
+        with pytest.raises(HwqatError, match=f"--{list(option)[-1].replace('_', '-')} takes"):
+            grid(Scheme(), **option)
+    with pytest.raises(HwqatError, match="give both"):
+        grid(Scheme(), acc_overflow="SAT")
 
 
 def test_one_layer_at_a_time():
@@ -120,6 +140,65 @@ def test_equal_integers_from_other_constants_are_recognised():
     assert memo.computed == before + 1
 
 
+# Accumulators -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("overflow", [Overflow.WRAP, Overflow.SAT])
+@pytest.mark.parametrize("bits", [9, 13, 15])
+def test_narrow_accumulators_are_what_a_slow_unit_gives(bits, overflow):
+    """Wrapped after every product, products in any order; saturated at the end. The graph has sums of up to 18 bits."""
+    graph = toy_builds.resnet(8, 1, (4, 8), 1, "net")
+    x = np.random.default_rng(0).integers(-128, 128, (3, 8, 8, 1))
+    memo, digests = Memo(), node_digests(graph)
+    exact = memo.run(graph, digests, x)
+    found = memo.run(graph, digests, x, Accumulators(bits, overflow))
+    assert np.array_equal(found, slowly(graph, x, bits, overflow)) and not np.array_equal(found, exact)
+    before = memo.computed
+    assert np.array_equal(memo.run(graph, digests, x, Accumulators(30, overflow)), exact) and memo.computed == before
+
+
+def slowly(graph, x, bits, overflow):
+    """Every product by itself; other operators as golden has them."""
+    half, values, rng = 1 << (bits - 1), {}, np.random.default_rng(bits)
+    for node in graph.nodes:
+        ins = [values[name] for name in node.inputs]
+        if node.op not in ("conv2d", "linear"):
+            values[node.name] = node.evaluate(*ins) if ins else x
+            continue
+        weight = node.weight if node.op == "conv2d" else node.weight[:, None, None, :]
+        geometry = node.geometry if node.op == "conv2d" else Geometry((1, 1))
+        windows = geometry.view(ins[0], 0)  # (N, OH, OW, KH, KW, IC)
+        total = np.zeros((*windows.shape[:3], len(weight)), dtype=np.int64)
+        for at in rng.permutation(list(np.ndindex(weight.shape[1:]))):
+            total += windows[(..., *at)][..., None] * weight[(slice(None), *at)]
+            if overflow is Overflow.WRAP:
+                total = (total + half) % (2 * half) - half
+        values[node.name] = total if overflow is Overflow.WRAP else total.clip(-half, half - 1)
+    return values[graph.of("output")[0].name].reshape(len(x), -1)
+
+
+def test_narrow_accumulators_cost_less():
+    graph = toy_builds.resnet(8, 1, (4, 8), 1, "net")
+    costs = Costs(EASY)
+    exact, narrow = costs.plan(graph), costs.plan(graph, Accumulators(12, Overflow.WRAP))
+    units = [(a.acc_bits, b.acc_bits) for a, b in zip(exact.network.stages, narrow.network.stages) if a.kind == "mvu"]
+    assert all(b == min(a, 12) for a, b in units) and any(a > 12 for a, _ in units)
+    assert narrow.foldings == exact.foldings and narrow.cycles == exact.cycles
+    assert costs.of(graph, Accumulators(12, Overflow.WRAP))["lut"] < costs.of(graph)["lut"]
+    assert costs.of(graph, Accumulators(40, Overflow.WRAP)) == costs.of(graph)
+
+
+def test_a_sweep_of_accumulators(run, digits, tmp_path):
+    points = grid(Scheme(), acc_bits="8,12,30")
+    rows = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, target=EASY, progress=False)["points"]
+    assert [(r["acc_bits"], r["acc_overflow"]) for r in rows] == [(p.acc_bits, p.acc_overflow) for p in points]
+    exact = graph_accuracy(to_graph(*(lambda t: (t.model, t.run, t.dataset))(open_run(run, None))), digits)
+    assert {r["accuracy"] for r in rows if r["acc_bits"] in (None, 30)} == {exact}
+    assert len({r["accuracy"] for r in rows}) > 1
+    assert list(plots({"points": rows}))[0] == "accuracy-over-acc-bits"
+    assert line(rows[1]).endswith("  acc8:AP_WRAP")
+
+
 def changed(graph, at, change):
     node = graph.nodes[at]
     return Graph(graph.name, (*graph.nodes[:at], replace(node, factors=change(node.factors)), *graph.nodes[at + 1 :]))
@@ -155,6 +234,22 @@ def test_variants_are_what_restoring_gives(run):
         assert graph_files(variants.graph(variants.scheme.with_changes(**changes))) == want
 
 
+def test_learned_steps_follow_the_bits(tmp_path):
+    """LSQ's step belongs to its bits: at others, activations keep their range and weights begin anew."""
+    folder = toy_builds.write_run(tmp_path / "run", weights="lsq-mse", activations="lsq")
+    variants = Variants(folder, data.load("digits"))
+    before, after = (variants.model(variants.scheme.with_changes(weight_bits=w, act_bits=a)) for w, a in ((8, 8), (3, 4)))
+    for old, new in zip(before.steps, after.steps):
+        if hasattr(old, "act"):
+            assert new.act.exact_scale() * new.act.hi == pytest.approx(old.act.exact_scale() * old.act.hi, rel=1e-5)
+        elif hasattr(old, "layer"):
+            q = new.layer.weight_quantiser.integers(new.layer.weight)[0]
+            assert (q.abs() == q.abs().max()).float().mean() < 0.5  # with the old step, most would be at the ends
+    trained = open_run(folder, None, weight_bits=3, act_bits=4)
+    want = graph_files(to_graph(trained.model, trained.run, trained.dataset))
+    assert graph_files(variants.graph(variants.scheme.with_changes(weight_bits=3, act_bits=4))) == want
+
+
 # Results ------------------------------------------------------------------------------------------------------------
 
 FORMATS = {"rescale": "5,16", "int_bits": "auto,6", "rounding": "AP_TRN,AP_RND_CONV"}
@@ -162,7 +257,11 @@ FORMATS = {"rescale": "5,16", "int_bits": "auto,6", "rounding": "AP_TRN,AP_RND_C
 
 def test_points_equal_a_fresh_evaluation(run, digits, tmp_path):
     """The bar of the sweep: each accuracy is that of a graph lowered afresh with the point's scheme."""
-    points = grid(Scheme(), **FORMATS)[::3] + [Point(8, "auto", "AP_RND", 3, 5)]
+    points = grid(Scheme(), **FORMATS)[::3] + [
+        Point(8, "auto", "AP_RND", 3, 5),
+        Point(12, 3, "AP_TRN", 8, 8, const_rounding="AP_TRN", overflow="AP_WRAP"),
+        Point(12, "auto", "AP_RND", 8, 8, power_of_two=True),
+    ]
     rows = []
     result = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, target=EASY, progress=False, show=rows.append)
     assert [Point(**{k: row[k] for k in points[0].plain()}) for row in result["points"]] == points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import zoo
 from ..errors import HwqatError
 from .common import data_arguments, target_arguments, target_of
 
@@ -9,10 +10,15 @@ HELP = "accuracy and hardware cost of a run over formats and bits, every point i
 
 
 def arguments(parser) -> None:
-    parser.add_argument("source", metavar="RUN", help="folder of a run")
+    parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME")
     parser.add_argument("--rescale", metavar="W", help="widths of M and B, such as 8:32 or 8,12,16 (default: the run's)")
     parser.add_argument("--int-bits", metavar="I", help="integer bits of M and B, such as auto,16,10,8,6 (default: the run's)")
     parser.add_argument("--rounding", metavar="Q", help="how requantise rounds, such as AP_TRN,AP_RND,AP_RND_CONV (default: the run's)")
+    parser.add_argument("--const-rounding", metavar="Q", help="how M and B are rounded when they are made, such as AP_TRN,AP_RND_CONV (default: the run's)")
+    parser.add_argument("--overflow", metavar="O", help="what becomes of an M or B that does not fit, such as AP_WRAP,AP_SAT (default: the run's)")
+    parser.add_argument("--power-of-two", action="store_true", help="also with every M a power of two")
+    parser.add_argument("--acc-bits", metavar="BITS", help="also with accumulators of so many bits, such as 10:24")
+    parser.add_argument("--acc-overflow", metavar="O", help="what becomes of a sum that does not fit them: AP_WRAP, AP_SAT (default: both)")
     parser.add_argument("--weights", metavar="BITS", help="bits of weights, such as 2:8, but for the first and last layer")
     parser.add_argument("--acts", metavar="BITS", help="bits of activations, such as 3:8, but for the first and last layer")
     parser.add_argument("--each", choices=("layer", "block"), metavar="PART", help="give the bits to one layer or block at a time: sensitivity")
@@ -32,13 +38,16 @@ def run(args):
     for option, value in (("--limit", args.limit), ("--jobs", args.jobs)):
         if value is not None and value < 1:
             raise HwqatError(f"{option} must be at least 1, not {value}")
-    card = load_card(args.source)
+    source = zoo.find(args.source)
+    card = load_card(source)
     if card.scheme is None:
         raise HwqatError(f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
     points = grid(Scheme.from_dict(card.scheme), rescale=args.rescale, int_bits=args.int_bits, rounding=args.rounding,
-                  weights=args.weights, acts=args.acts, layers=_parts(args))  # fmt: skip
+                  weights=args.weights, acts=args.acts, layers=_parts(args), const_rounding=args.const_rounding,
+                  overflow=args.overflow, power_of_two=args.power_of_two, acc_bits=args.acc_bits,
+                  acc_overflow=args.acc_overflow)  # fmt: skip
     print(HEAD)
-    result = run_sweep(args.source, points, args.out, limit=args.limit, jobs=args.jobs, target=target_of(args),
+    result = run_sweep(str(source), points, args.out, limit=args.limit, jobs=args.jobs, target=target_of(args),
                        data_dir=args.data_dir, show=lambda row: print(line(row), flush=True))  # fmt: skip
     paths = write_result(result, args.out)
     print(f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}")

@@ -11,8 +11,9 @@ from dataclasses import replace
 from ..graph import Graph
 from ..passes import Plan, Target, make_plan
 from ..passes.depths import size_streams
-from ..passes.network import Network
+from ..passes.network import Network, build_network
 from ..passes.report import plan_json
+from .accumulators import Accumulators
 
 #: What of the plan stands beside an accuracy.
 COSTS = ("dsp", "lut", "bram", "memory_bits", "cycles")
@@ -24,17 +25,23 @@ class Costs:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.sized: dict[tuple, Network] = {}
+        self.last: Plan | None = None
 
-    def of(self, graph: Graph) -> dict:
+    def of(self, graph: Graph, accumulators: Accumulators | None = None) -> dict:
         """The costs of a graph, with its bits of weights and how many constants did not fit their format."""
-        numbers = plan_json(self.plan(graph))
+        numbers = plan_json(self.plan(graph, accumulators))
         weight_bits = sum(node.weight_bits_total() for node in graph.nodes)
         return {**{key: numbers[key] for key in COSTS}, "weight_bits": weight_bits,
                 "saturated": sum(graph.meta.get("saturated", {}).values())}  # fmt: skip
 
-    def plan(self, graph: Graph) -> Plan:
-        """What `make_plan` gives."""
-        return make_plan(graph, self.target, size=self._size)
+    def plan(self, graph: Graph, accumulators: Accumulators | None = None) -> Plan:
+        """What `make_plan` gives. Narrower accumulators keep that folding: what they save is seen alone."""
+        if self.last is None or self.last.graph is not graph:
+            self.last = make_plan(graph, self.target, size=self._size)
+        if accumulators is None:
+            return self.last
+        graph, foldings = accumulators.narrow(graph), self.last.foldings
+        return Plan(graph, self.target, foldings, self._size(build_network(graph, foldings)))
 
     def _size(self, network: Network) -> Network:
         key = _signature(network)

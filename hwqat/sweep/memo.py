@@ -15,6 +15,7 @@ import torch
 
 from ..graph import Graph
 from ..ops.integers import Integers
+from .accumulators import NARROWED, Accumulators
 
 #: Points whose tensors are remembered: the one before, and the one before that.
 POINTS = 2
@@ -50,8 +51,8 @@ class Memo:
     reused: int = 0
 
     @torch.inference_mode()
-    def run(self, graph: Graph, digests: dict[str, bytes], frames: np.ndarray) -> np.ndarray:
-        """Logits (N, classes) of the graph's first output; the same integers as golden."""
+    def run(self, graph: Graph, digests: dict[str, bytes], frames: np.ndarray, accumulators: Accumulators | None = None) -> np.ndarray:
+        """Logits (N, classes) of the graph's first output; the same integers as golden, but for narrower accumulators."""
         self.point += 1
         values: dict[str, tuple[Integers, bytes]] = {}
         left = {name: len(users) for name, users in graph.consumers.items()}
@@ -60,7 +61,8 @@ class Memo:
                 image = Integers.within(frames, node.out.lo, node.out.hi)
                 values[node.name] = image, _content(image)
                 continue
-            values[node.name] = self._value(node, digests[node.name], [values[name] for name in node.inputs])
+            value = self._value(node, digests[node.name], [values[name] for name in node.inputs])
+            values[node.name] = _narrowed(accumulators, *value) if accumulators and node.op in NARROWED else value
             for name in node.inputs:
                 left[name] -= 1
                 if not left[name]:
@@ -80,6 +82,12 @@ class Memo:
             name = _content(integers) if node.op == "requant" else key
         self.tensors[key] = integers, name, self.point
         return integers, name
+
+
+def _narrowed(accumulators: Accumulators, sums: Integers, name: bytes) -> tuple[Integers, bytes]:
+    """Sums that all fit are still what they are called: everything behind them is known, too."""
+    found, changed = accumulators.of(sums)
+    return found, digest(name, repr(accumulators).encode()) if changed else name
 
 
 def _content(integers: Integers) -> bytes:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from ..runs import write_whole
 from .plots import plots
+from .points import Point
 
-COLUMNS = ("rescale", "int_bits", "rounding", "weights", "acts", "layer", "accuracy", "dsp", "lut", "bram", "memory_bits",
-           "weight_bits", "cycles", "saturated", "error")  # fmt: skip
+COLUMNS = (*(field.name for field in fields(Point)), "accuracy", "dsp", "lut", "bram", "memory_bits", "weight_bits", "cycles",
+           "saturated", "error")  # fmt: skip
 HEAD = f"{'W':>3} {'I':>5} {'rounding':<14} {'w':>3} {'a':>3} {'accuracy':>10} {'DSP':>6} {'LUT':>8} {'memory':>11} {'cycles':>9}"
 
 
 def line(row: dict) -> str:
     """A finished point as a line under HEAD."""
     start = f"{row['rescale']:>3} {row['int_bits']:>5} {row['rounding']:<14} {row['weights'] or '':>3} {row['acts'] or '':>3}"
-    where = f"  {row['layer']}" if row["layer"] else ""
+    point = Point(**{field.name: row[field.name] for field in fields(Point)})
+    where = "".join(f"  {word}" for word in (*point.options, point.layer) if word)
     if row["accuracy"] is None:
         return f"{start}  {row['error']}{where}"
     costs = f"{row['dsp']:>6,} {row['lut']:>8,} {row['memory_bits']:>11,} {row['cycles']:>9,}"

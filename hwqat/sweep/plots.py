@@ -20,8 +20,10 @@ def plots(result: dict, alone: bool = True) -> dict[str, str]:
         "accuracy-over-rescale": _lines(whole, "rescale", "bits of M and B, W", "Accuracy over the width of the constants", alone),
         "accuracy-over-weights": _lines(whole, "weights", "bits of weights", "Accuracy over the bits of weights", alone),
         "accuracy-over-acts": _lines(whole, "acts", "bits of activations", "Accuracy over the bits of activations", alone),
+        "accuracy-over-acc-bits": _lines([point for point in whole if point.get("acc_bits")], "acc_bits", "bits of the accumulators",
+                                         "Accuracy over the width of the accumulators", alone),
         "sensitivity": _sensitivity(points, alone),
-    }
+    }  # fmt: skip
     found["accuracy-over-rescale-near"] = _lines(whole, "rescale", "bits of M and B, W", "The same, near the best", alone, NEAR)
     for cost, words in COSTS.items():
         found[f"accuracy-over-{cost.replace('_', '-')}"] = _costs(whole, cost, words, alone)
@@ -29,15 +31,17 @@ def plots(result: dict, alone: bool = True) -> dict[str, str]:
 
 
 def _different(points: list[dict], key: str) -> bool:
-    return len({point[key] for point in points}) > 1
+    return len({point.get(key) for point in points}) > 1  # results of earlier versions lack some keys
 
 
 def _naming(points: list[dict], but: str) -> Callable[[dict], str]:
     """What tells lines apart: every key that differs, other than the one along the axis."""
     say = {"rescale": lambda v: f"W {v}", "int_bits": lambda v: "I per tensor" if v == "auto" else f"I = {v}", "rounding": str,
-           "weights": lambda v: f"w{v}", "acts": lambda v: f"a{v}"}  # fmt: skip
+           "weights": lambda v: f"w{v}", "acts": lambda v: f"a{v}", "const_rounding": lambda v: f"constants {v}",
+           "overflow": lambda v: f"overflow {v}", "power_of_two": lambda v: "M a power of two" if v else "any M",
+           "acc_bits": lambda v: f"accumulators of {v} bits" if v else "exact sums", "acc_overflow": lambda v: v or ""}  # fmt: skip
     keys = [key for key in say if key != but and _different(points, key)]
-    return lambda point: ", ".join(say[key](point[key]) for key in keys) or "accuracy"
+    return lambda point: ", ".join(word for key in keys if (word := say[key](point.get(key)))) or "accuracy"
 
 
 def _lines(points: list[dict], key: str, words: str, heading: str, alone: bool, near: float | None = None) -> str | None:

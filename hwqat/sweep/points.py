@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 
 from ..errors import HwqatError
-from ..fixed import Rounding
-from ..quant.constants import Rescale
-
-AUTO = "auto"
+from ..fixed import Overflow, Rounding
+from ..quant.constants import AUTO, POWER_OF_TWO, Rescale
+from .accumulators import MODES, Accumulators
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,10 @@ class Point:
         weights, acts: bits of weights and activations, of all layers but the first and the last, which keep the run's.
         layer: a glob on the paths of the layers that weights and acts are for, the others keep the run's; None there
             means the layer's own.
+        const_rounding, overflow: how M and B themselves are rounded when they are made, and what becomes of those that
+            do not fit. power_of_two: each M is one.
+        acc_bits, acc_overflow: width of the accumulators of convolutions and linear layers, and what becomes of a sum
+            that does not fit; None: wide enough for every sum.
     """
 
     rescale: int
@@ -31,17 +34,41 @@ class Point:
     weights: int | None
     acts: int | None
     layer: str | None = None
+    const_rounding: str = str(Rescale.rounding)
+    overflow: str = str(Rescale.overflow)
+    power_of_two: bool = False
+    acc_bits: int | None = None
+    acc_overflow: str | None = None
 
     @property
     def key(self) -> str:
         """Names the point in the journal."""
+        options = "".join(f" {word}" for word in self.options)
         where = "" if self.layer is None else f" {self.layer}"
-        return f"{self.rescale},{self.int_bits} {self.rounding} w{self.weights} a{self.acts}{where}"
+        return f"{self.rescale},{self.int_bits} {self.rounding} w{self.weights} a{self.acts}{options}{where}"
+
+    @property
+    def options(self) -> list[str]:
+        """What is unusual about it, a word each."""
+        found = [] if self.const_rounding == Rescale.rounding else [f"constants:{self.const_rounding}"]
+        found += [] if self.overflow == Rescale.overflow else [f"overflow:{self.overflow}"]
+        found += [POWER_OF_TWO] * self.power_of_two
+        return found + ([] if self.acc_bits is None else [f"acc{self.acc_bits}:{self.acc_overflow}"])
 
     @property
     def format(self) -> str:
         """M's and B's format as a scheme writes it."""
-        return str(self.rescale) if self.int_bits == AUTO else f"{self.rescale},{self.int_bits}"
+        integer = None if self.int_bits == AUTO else self.int_bits
+        return str(Rescale(self.rescale, integer, Rounding(self.const_rounding), Overflow(self.overflow), self.power_of_two))
+
+    @property
+    def accumulators(self) -> Accumulators | None:
+        return None if self.acc_bits is None else Accumulators(self.acc_bits, Overflow(self.acc_overflow))
+
+    @property
+    def exact(self) -> Point:
+        """The same with wide accumulators: both have one graph."""
+        return replace(self, acc_bits=None, acc_overflow=None)
 
     def changes(self, scheme) -> dict:
         """The changes to a scheme that make this point."""
@@ -57,15 +84,26 @@ class Point:
 
 
 def grid(scheme, *, rescale: str | None = None, int_bits: str | None = None, rounding: str | None = None,
-         weights: str | None = None, acts: str | None = None, layers: Iterable[str] = ()) -> list[Point]:  # fmt: skip
+         weights: str | None = None, acts: str | None = None, layers: Iterable[str] = (), const_rounding: str | None = None,
+         overflow: str | None = None, power_of_two: bool = False, acc_bits: str | None = None,
+         acc_overflow: str | None = None) -> list[Point]:  # fmt: skip
     """Every combination of what the options list; one that is not given stays the scheme's. No point is there twice.
 
     With ``layers`` (globs), weights and acts are given to one of them at a time; the run itself comes first.
+    power_of_two: also with each M a power of two. acc_bits: also with such accumulators, in each mode of acc_overflow.
     """
     own = Rescale.parse(scheme.rescale)
     widths = integers("--rescale", rescale, 2, 32) if rescale else [own.width]
     forms = _int_bits(int_bits) if int_bits else [AUTO if own.integer is None else own.integer]
-    modes = _roundings(rounding) if rounding else [scheme.rounding]
+    modes = _named("--rounding", rounding, Rounding) if rounding else [scheme.rounding]
+    how = product(_named("--const-rounding", const_rounding, Rounding) if const_rounding else [str(own.rounding)],
+                  _named("--overflow", overflow, Overflow) if overflow else [str(own.overflow)],
+                  [False, True] if power_of_two else [own.power_of_two])  # fmt: skip
+    if acc_overflow and not acc_bits:
+        raise HwqatError("--acc-overflow says what becomes of sums that --acc-bits has no room for; give both")
+    sums = [(None, None)]
+    if acc_bits:
+        sums += product(integers("--acc-bits", acc_bits, 2, 48), _named("--acc-overflow", acc_overflow or ",".join(MODES), MODES))
     weight_bits = integers("--weights", weights, 1, 16) if weights else [None]
     act_bits = integers("--acts", acts, 1, 16) if acts else [None]
     every = product(widths, forms, modes)
@@ -75,7 +113,7 @@ def grid(scheme, *, rescale: str | None = None, int_bits: str | None = None, rou
         bits = [(scheme.weight_bits, scheme.act_bits, None), *((w, a, glob) for glob in layers for w, a in product(weight_bits, act_bits))]
     else:
         raise HwqatError("one layer or block at a time needs bits to give it: --weights, --acts or both")
-    return list(dict.fromkeys(Point(*constants, *each) for constants, each in product(every, bits)))
+    return list(dict.fromkeys(Point(*a, *b, *c, *d) for a, b, c, d in product(every, bits, how, sums)))
 
 
 def integers(option: str, text: str, lowest: int, highest: int) -> list[int]:
@@ -99,10 +137,11 @@ def _int_bits(text: str) -> list[int | str]:
         raise HwqatError(f"--int-bits takes 'auto' and integers, such as auto,16,10,8,6, not {text!r}") from None
 
 
-def _roundings(text: str) -> list[str]:
-    known = [str(mode) for mode in Rounding]
+def _named(option: str, text: str, kind: Iterable) -> list[str]:
+    """Names of ap_fixed's modes, with or without their AP_."""
+    known = [str(mode) for mode in kind]
     named = [part if part.startswith("AP_") else f"AP_{part}" for part in text.split(",")]
     for name in named:
         if name not in known:
-            raise HwqatError(f"--rounding takes {', '.join(known)}, not {name!r}")
+            raise HwqatError(f"{option} takes {', '.join(known)}, not {name!r}")
     return list(dict.fromkeys(named))

@@ -103,8 +103,9 @@ def fingerprint(source: str | Path) -> str:
 
 
 def _tasks(waiting: list[Point], pieces, journal: Journal, target: str) -> Iterator[Task]:
-    """Neighbours in a group share most: the same bits and mode, widths from wide to narrow."""
-    order = sorted(waiting, key=lambda p: (p.layer or "", p.weights or 0, p.acts or 0, str(p.int_bits), p.rounding, -p.rescale))
+    """Neighbours in a group share most: the same bits and modes, widths from wide to narrow."""
+    order = sorted(waiting, key=lambda p: (p.layer or "", p.weights or 0, p.acts or 0, p.power_of_two, str(p.int_bits), p.const_rounding,
+                                           p.overflow, p.rounding, -p.rescale, p.acc_overflow or "", -(p.acc_bits or 99)))  # fmt: skip
     for i in range(0, len(order), GROUP):
         group = order[i : i + GROUP]
         for number, (start, stop) in enumerate(pieces):

@@ -54,6 +54,7 @@ class Worker:
 
     def graph(self, point: Point):
         """The graph of a point and its digests; one that cannot be lowered raises HwqatError."""
+        point = point.exact
         if point not in self.graphs:
             graph = self._lower(point)
             self.graphs[point] = graph, node_digests(graph)
@@ -77,11 +78,11 @@ class Worker:
             try:
                 graph, digests = self.graph(point)
                 if point in task.costs:
-                    answer.costs[point] = self.costs.of(graph)
+                    answer.costs[point] = self.costs.of(graph, point.accumulators)
             except HwqatError as error:
                 answer.errors[point] = str(error)
                 continue
-            logits = memo.run(graph, digests, frames)
+            logits = memo.run(graph, digests, frames, point.accumulators)
             answer.correct[point] = int((logits.argmax(axis=1) == labels).sum())  # equal logits: the lowest class
         return Answer(task, answer.correct, answer.costs, answer.errors, memo.computed, memo.reused)
 
