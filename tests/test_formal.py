@@ -10,6 +10,7 @@ from prover import combinational_paths, programs, prove
 
 needs_sby = pytest.mark.skipif(programs() is None, reason="needs sby and z3: pip install 'hwqat[synth]'")
 
+PIPES = ((1, 1), (3, 1), (3, 2), (2, 3))
 CELLS = {
     "fifo_registers": ("fifo", "fifo_registers", {}),
     **{f"fifo_memory_{depth}": ("fifo", "fifo_memory", {"Depth": depth}) for depth in (3, 4, 5)},
@@ -18,7 +19,9 @@ CELLS = {
     **{f"fork_{outputs}": ("fork", "fork_eager", {"Outputs": outputs}) for outputs in (2, 3)},
     "concat": ("concat", "concat_turns", {}),
     **{f"replay_{f}_{r}": ("replay", "replay_groups", {"Folds": f, "Repeats": r}) for f, r in ((1, 2), (2, 3), (3, 2))},
-    **{f"pipe_{n}_{f}": ("pipe", "pipe_control", {"Latency": n, "Folds": f}) for n, f in ((1, 1), (3, 1), (3, 2), (2, 3))},
+    **{f"pipe_{n}_{f}": ("pipe", "pipe_control", {"Latency": n, "Folds": f}) for n, f in PIPES},
+    **{f"join_{shared}": ("join", "join_pairs", {"Shared": shared}) for shared in (0, 1)},
+    "join_after_fork": ("join", "join_residual", {}),
     **{f"tlast_{beats}": ("tlast", "tlast_marks", {"Beats": beats}) for beats in (1, 3)},
     **{f"slots_{signed}": ("slots", "slots", {"Signed": signed}) for signed in (0, 1)},
 }
@@ -30,14 +33,17 @@ MISTAKES = {
     "fifo wraps late": ("fifo_memory_4", "hwqat_fifo.sv", "(read_q  == LastAddr) ? '0 :", "(&read_q) ? '0 :"),
     "fork forgets who has it": ("fork_3", "hwqat_fork.sv", "done_q | (valid_o & ready_i);", "valid_o & ready_i;"),
     "fork waits for all": ("fork_2", "hwqat_fork.sv", "ready_o = &(done_q | ready_i);", "ready_o = &ready_i;"),
-    "split drops its last part": ("width_split_3", "hwqat_width.sv", "(ready_i & (left_q == LeftBits'(1)))", "(left_q == LeftBits'(1))"),
+    "split drops a part": ("width_split_3", "hwqat_width.sv", "(ready_i & (left_q ==", "((left_q =="),
     "gather counts wrong": ("width_gather_3", "hwqat_width.sv", "have_q <= HaveBits'(push);", "have_q <= '0;"),
-    "concat takes from all": ("concat", "hwqat_concat.sv", "ready_o   = turn_q & {Inputs{ready_i}};", "ready_o   = {Inputs{ready_i}};"),
+    "concat takes from all": ("concat", "hwqat_concat.sv", "= turn_q & {Inputs{ready_i}};", "= {Inputs{ready_i}};"),
     "concat turns early": ("concat", "hwqat_concat.sv", "left_q == '0", "left_q <= CountBits'(1)"),
     "replay reads too soon": ("replay_2_3", "hwqat_replay.sv", "(read_fold < write_fold)", "(read_fold <= write_fold)"),
-    "replay never frees": ("replay_3_2", "hwqat_replay.sv", "full_q[read_half_q] <= 1'b0;", "full_q[read_half_q] <= 1'b1;"),
-    "pipe forgets to stall": ("pipe_3_1", "hwqat_pipe.sv", "en_o         = ~out_valid_q | ready_i;", "en_o         = 1'b1;"),
+    "replay never frees": ("replay_3_2", "hwqat_replay.sv", "[read_half_q] <= 1'b0;", "[read_half_q] <= 1'b1;"),
+    "pipe forgets to stall": ("pipe_3_1", "hwqat_pipe.sv", "en_o         = ~out_valid_q | ready_i;", "en_o = 1'b1;"),
     "pipe ends early": ("pipe_3_2", "hwqat_pipe.sv", "tree_valid_o & fold_last;", "tree_valid_o;"),
+    "join takes one": ("join_0", "hwqat_requant.sv", "ready & in_valid_i[0], ready & in_valid_i[1]", "ready, ready"),
+    "join loses its turn": ("join_1", "hwqat_requant.sv", ".step_i(take), .count", ".step_i(valid), .count"),
+    "branches drift apart": ("join_after_fork", "hwqat_fork.sv", "done_q | (valid_o & ready_i);", "valid_o & ready_i;"),
     "tlast counts offers": ("tlast_3", "hwqat_tlast.sv", "valid_i & ready_i", "valid_i | ready_i"),
     "resize extends by sign": ("slots_0", "hwqat_resize.sv", "Signed & data_i", "data_i"),
 }
@@ -86,7 +92,7 @@ CUTS = [
     ("hwqat_concat", {}, "ready_o", ("valid_i",)),
     ("hwqat_concat", {}, "valid_o", ("ready_i",)),
     ("hwqat_mvu", {"Folds": 2, "Pe": 2, "Simd": 2}, "in_ready_o", ("in_valid_i",)),
-    ("hwqat_mvu", {"Folds": 2, "Pe": 2, "Simd": 2}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
+    ("hwqat_mvu", {"Pe": 2, "Simd": 2}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
     ("hwqat_dwu", {"Folds": 3, "Pe": 2, "Taps": 3}, "in_ready_o", ("in_valid_i",)),
     ("hwqat_pool", {"Folds": 2, "Taps": 2}, "in_ready_o", ("in_valid_i",)),
     ("hwqat_global_pool", {"Pixels": 4, "Groups": 2}, "in_ready_o", ("in_valid_i",)),
@@ -96,6 +102,7 @@ CUTS = [
     ("hwqat_requant", {}, "in_ready_o", ("in_valid_i",)),
     ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "in_ready_o[0]", ("in_valid_i[0]",)),
     ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "in_ready_o[1]", ("in_valid_i[1]",)),
+    ("hwqat_requant", {"Inputs": 2, "X1Bits": 8, "Shared": 1}, "in_ready_o", ("in_valid_i",)),
     ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
 ]
 

@@ -174,15 +174,15 @@ module hwqat_requant #(
     assign sum_more  = turn_q[3];
   end else begin : g_each
     hwqat_scale #(
-      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed), .Wide(Wide), .Narrow(Narrow),
-      .Shift(Shift0), .OutBits(SumBits)
+      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
+      .Wide(Wide), .Narrow(Narrow), .Shift(Shift0), .OutBits(SumBits)
     ) u_scale0 (
       .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
     );
     if (Inputs == 2) begin : g_second
       hwqat_scale #(
-        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed), .Wide(Wide), .Narrow(Narrow),
-        .Shift(Shift1), .OutBits(SumBits)
+        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
+        .Wide(Wide), .Narrow(Narrow), .Shift(Shift1), .OutBits(SumBits)
       ) u_scale1 (
         .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)
       );

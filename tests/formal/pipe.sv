@@ -71,7 +71,8 @@ module pipe_control #(
     if (rst_n) begin
       room:      assert (ready == (!valid || ready_i));
       moves:     assert (en == ready);  // it stands still only while a result waits
-      gathered:  assert (Folds == 1 || (valid ? \dut.fold == 0 && have_q == Folds : \dut.fold == 0 || have_q == 8'(\dut.fold )));
+      gathered:  assert (Folds == 1 || (valid ? \dut.fold == 0 && have_q == Folds
+                                              : \dut.fold == 0 || have_q == 8'(\dut.fold )));
       in_range:  assert (Folds == 1 || \dut.fold < Folds);
       not_early: assert (!(en && tree_valid && tree_first) || \dut.fold == 0);
     end

@@ -120,7 +120,8 @@ module replay_groups #(
       halves:  assert (\dut.full_q == (ahead == 2 ? 2'b11 : ahead == 0 ? 2'b00 : read_group[0] ? 2'b10 : 2'b01));
       if (ahead == 0) behind: assert (read_repeat == 0 && read_fold <= in_fold_q);
       if (marked_q) begin
-        place: assert (of_mark <= ahead + 2'(valid & group_ends) && (of_mark != 0 || fold_q < in_fold_q) && fold_q < Folds);
+        place: assert (of_mark <= ahead + 2'(valid & group_ends) && (of_mark != 0 || fold_q < in_fold_q)
+                       && fold_q < Folds);
         if (of_mark <= ahead) word: assert (words[(32'(group_q[0])*2**FoldBits+fold_q)*Width +: Width] == data_q);
       end
       again:   cover (marked_q && pop && out_group_q == group_q && out_fold_q == fold_q && out_repeat_q == Repeats - 1);

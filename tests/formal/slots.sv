@@ -17,11 +17,21 @@ module slots #(
   logic [Lanes*Slot-1:0]   wide;
   logic [Lanes*Bits-1:0]   narrow;
 
-  hwqat_axis_out #(.Lanes(Lanes), .Bits(Bits), .Signed(Signed), .Slot(Slot), .Tdata(Tdata)) u_out (.data_i, .tdata_o(tdata));
-  hwqat_axis_in #(.Lanes(Lanes), .Bits(Bits), .Slot(Slot), .Tdata(Tdata)) u_in (.tdata_i(tdata), .data_o(back));
-  hwqat_axis_in #(.Lanes(Lanes), .Bits(Bits), .Slot(Slot), .Tdata(Tdata)) u_noise (.tdata_i(noise_i), .data_o(through_noise));
-  hwqat_resize #(.Lanes(Lanes), .InBits(Bits), .Signed(Signed), .OutBits(Slot)) u_wide (.data_i, .data_o(wide));
-  hwqat_resize #(.Lanes(Lanes), .InBits(Slot), .Signed(Signed), .OutBits(Bits)) u_narrow (.data_i(wide), .data_o(narrow));
+  hwqat_axis_out #(.Lanes(Lanes), .Bits(Bits), .Signed(Signed), .Slot(Slot), .Tdata(Tdata)) u_out (
+    .data_i, .tdata_o(tdata)
+  );
+  hwqat_axis_in #(.Lanes(Lanes), .Bits(Bits), .Slot(Slot), .Tdata(Tdata)) u_in (
+    .tdata_i(tdata), .data_o(back)
+  );
+  hwqat_axis_in #(.Lanes(Lanes), .Bits(Bits), .Slot(Slot), .Tdata(Tdata)) u_noise (
+    .tdata_i(noise_i), .data_o(through_noise)
+  );
+  hwqat_resize #(.Lanes(Lanes), .InBits(Bits), .Signed(Signed), .OutBits(Slot)) u_wide (
+    .data_i, .data_o(wide)
+  );
+  hwqat_resize #(.Lanes(Lanes), .InBits(Slot), .Signed(Signed), .OutBits(Bits)) u_narrow (
+    .data_i(wide), .data_o(narrow)
+  );
 
   // Of a slot the low bits count; of a value all bits, by sign or zero.
   logic [Lanes*Bits-1:0] low;
