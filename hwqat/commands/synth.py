@@ -13,7 +13,7 @@ HELP = "count the RTL's resources with Yosys; on ECP5, place and route it with n
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
-    parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the one that the build was planned for)")
+    parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the plan's)")
     parser.add_argument("--no-route", action="store_true", help="on ECP5, count only")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
 
@@ -28,7 +28,7 @@ def run(args):
     found = synth_json(result)
     print(synth_table(result))
     if result.placed:
-        print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; "
-              + ", ".join(f"{used:,} of {there:,} {kind}" for kind, (used, there) in result.placed.utilisation.items()))  # fmt: skip
+        used = ", ".join(f"{n:,} of {there:,} {kind}" for kind, (n, there) in result.placed.utilisation.items())
+        print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; {used}")
     save_result(args.build, "synth", {"command": typed("synth", "BUILD", target=result.target), **found})
     return found, 0

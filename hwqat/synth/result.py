@@ -56,7 +56,8 @@ def run_synth(build: str | Path, target: str | None = None, *, route: bool = Tru
         plan = json.loads((build / PLAN).read_text())
         top = json.loads((build / "rtl" / PORTS).read_text())["top"]
     except (OSError, ValueError) as error:
-        raise HwqatError(f"{build} has no readable {PLAN} and rtl/{PORTS} ({type(error).__name__}); export it again") from None
+        why = type(error).__name__
+        raise HwqatError(f"{build} has no readable {PLAN} and rtl/{PORTS} ({why}); export it again") from None
     target = target or plan["target"]
     if target not in FAMILIES:
         raise HwqatError(f"unknown target {target!r}; choose one of {', '.join(FAMILIES)}")
@@ -81,32 +82,38 @@ def _rows(plan: dict, counted: dict[str, Resources], device) -> tuple[Row, ...]:
         rows.append(Row(stage["name"], stage["kind"], left.pop(stage["name"]), planned))
     fifos = [stream for stream in plan["streams"] if f"{stream['name']}_fifo" in left]
     planned = sum((device.fifo(s["depth"], s["lanes"] * s["bits"]) for s in fifos), Resources()) if device else None
-    rows.append(Row(f"{len(fifos)} FIFOs", "fifo", sum((left.pop(f"{s['name']}_fifo") for s in fifos), Resources()), planned))
+    counts = sum((left.pop(f"{s['name']}_fifo") for s in fifos), Resources())
+    rows.append(Row(f"{len(fifos)} FIFOs", "fifo", counts, planned))
     return (*rows, Row("ports", "axis", sum(left.values(), Resources()), Resources() if device else None))
 
 
 def synth_json(result: SynthResult) -> dict:
     """What ``--json`` prints and BUILD/report/synth.json keeps."""
     placed = result.placed
+    used = placed and {kind: {"used": n, "available": there} for kind, (n, there) in placed.utilisation.items()}
     return {
         "target": result.target, **asdict(result.total), "fmax_mhz": placed.fmax_mhz if placed else None,
         "plan": asdict(result.planned) if result.planned else None,
-        "utilisation": {kind: {"used": used, "available": there} for kind, (used, there) in placed.utilisation.items()} if placed else None,
+        "utilisation": used,
         "critical_path": list(placed.path) if placed else None,
-        "stages": [{"name": row.name, "kind": row.kind, **asdict(row.counted), "plan": asdict(row.planned) if row.planned else None}
-                   for row in result.rows],
+        "stages": [
+            {"name": row.name, "kind": row.kind, **asdict(row.counted), "plan": row.planned and asdict(row.planned)}
+            for row in result.rows
+        ],
     }  # fmt: skip
 
 
 def synth_table(result: SynthResult) -> str:
     """A line for each stage: count, plan and their ratio, for each kind of resource."""
-    kinds = [kind for kind in KINDS if getattr(result.total, kind) or (result.planned and getattr(result.planned, kind))]
+    kinds = [kind for kind in KINDS if any(getattr(found, kind) for found in (result.total, result.planned) if found)]
     columns = ("", "plan", "ratio") if result.planned else ("",)
-    head = ["stage", "kind"] + [f"{kind.upper() if kind != 'bram' else 'BRAM'} {what}".strip() for kind in kinds for what in columns]
+    head = ["stage", "kind"] + [f"{kind.upper()} {what}".strip() for kind in kinds for what in columns]
     total = Row("all", "", result.total, result.planned)
     body = [[row.name, row.kind, *_cells(row, kinds)] for row in (*result.rows, total)]
     widths = [max(map(len, column)) for column in zip(head, *body)]
-    line = lambda cells: "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))).rstrip()  # noqa: E731
+    line = lambda cells: "  ".join(  # noqa: E731
+        cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths))
+    ).rstrip()
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(head), rule, *map(line, body[:-1]), rule, line(body[-1])])
 

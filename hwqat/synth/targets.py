@@ -25,7 +25,7 @@ class Family:
         for kind, number in cells.items():
             each = next((cost for pattern, cost in self.costs if re.fullmatch(pattern, kind)), None)
             if each is None:
-                raise HwqatError(f"Yosys made {number} cells {kind!r}, which hwqat synth cannot count; report this to hwqat")
+                raise HwqatError(f"Yosys made {number} cells {kind!r}, which hwqat synth cannot count; report it")
             total += Resources(each.dsp * number, each.lut * number, each.ff * number, each.bram * number)
         return total
 

@@ -27,7 +27,9 @@ from .targets import FAMILIES
 HEAVY, SHARED = ("hwqat_mvu", "hwqat_dwu", "hwqat_window_parallel"), 24
 
 
-def count_cells(cells: Iterable[Cell], rtl: Path, target: str, jobs: int = 1, progress: bool = False) -> dict[str, Resources]:
+def count_cells(
+    cells: Iterable[Cell], rtl: Path, target: str, jobs: int = 1, progress: bool = False
+) -> dict[str, Resources]:
     """Resources of each cell by name.
 
     Args:
@@ -78,7 +80,8 @@ def _synthesise(batch: dict[str, Cell], library: list[Path], target: str, kept: 
         instances = "".join(f"  (* keep *) cell_{name} u_{name} ();\n" for name in batch)
         (folder / "batch.sv").write_text("".join(modules) + f"module batch;\n{instances}endmodule\n")
         sources = " ".join(path.name for path in library)
-        (folder / "batch.ys").write_text(f"read_verilog -sv {sources} batch.sv\n{family.command} -top batch\ntee -q -o batch.json stat -json\n")
+        read, count = f"read_verilog -sv {sources} batch.sv", "tee -q -o batch.json stat -json"
+        (folder / "batch.ys").write_text(f"{read}\n{family.command} -top batch\n{count}\n")
         tools.run([tools.yosys(), "-q", "batch.ys"], folder, "Yosys cannot synthesise the RTL")
         modules = json.loads((folder / "batch.json").read_text())["modules"]
         for name in batch:
