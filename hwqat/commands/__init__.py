@@ -1,6 +1,6 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import compare, cosim, csim, csynth, doctor, evaluate, export, onnx, report, search, sweep, synth, train
+from . import compare, cosim, csim, csynth, doctor, evaluate, export, import_, onnx, report, search, sweep, synth, train
 
 COMMANDS = {
     "train": train,
@@ -12,6 +12,7 @@ COMMANDS = {
     "synth": synth,
     "doctor": doctor,
     "onnx": onnx,
+    "import": import_,
     "report": report,
     "compare": compare,
     "sweep": sweep,

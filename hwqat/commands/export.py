@@ -5,18 +5,24 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
+
+from .. import data as datasets
 from .. import zoo
 from ..errors import HwqatError
+from ..graph_io import load_graph
 from ..passes import make_plan
 from ..results import save_result
-from .common import data_arguments, open_run, table, target_arguments, target_of, typed
+from .common import data_arguments, is_build, open_run, table, target_arguments, target_of, typed
 
 HELP = "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan"
 COSIM_FRAMES = 20
+#: Frames of noise at most, where a graph names no data set.
+NOISE_FRAMES = 64
 
 
 def arguments(parser) -> None:
-    parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME; 'zoo:' lists those")
+    parser.add_argument("source", metavar="RUN|GRAPH", help="folder of a run, of a graph ('hwqat import') or of a build; zoo:NAME ('zoo:' lists)")
     parser.add_argument("--out", metavar="BUILD", help="folder to write; an earlier build there is replaced")
     parser.add_argument("--rescale", metavar="W[,I]", help="format of M and B: bits, and integer bits if fixed (default: the run's)")
     parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
@@ -37,6 +43,8 @@ def run(args):
         raise HwqatError("say where to write the build: --out BUILD")
     began = time.monotonic()
     target = target_of(args)
+    if is_build(args.source):
+        return _export_graph(args, make_plan(load_graph(args.source), target), began)
     changes = {} if args.rescale is None else {"rescale": args.rescale}
     trained = open_run(args.source, args.data_dir, or_noise=True, **changes)
     if args.vectors is not None and not 1 <= args.vectors <= len(trained.dataset.test):
@@ -59,6 +67,40 @@ def run(args):
     if not args.check:
         return result, 0
     return _check(trained, graph, build, args.out, result, floating)
+
+
+def _export_graph(args, plan, began: float):
+    """A graph that is there already: of 'hwqat import', or of another build."""
+    from ..export import export
+    from ..passes.report import plan_json, plan_table
+
+    for option, given in (("--rescale", args.rescale), ("--check", args.check)):
+        if given:
+            raise HwqatError(f"{option} needs a RUN; {args.source} holds a graph ('hwqat csim' and 'hwqat cosim' check a build)")
+    frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
+    command = typed("export", str(args.source), out="BUILD", target=args.target, clock=f"{args.clock:g}", fps=args.fps, dsp=args.dsp)
+    build = export(plan, args.out, frames, labels, command)
+    save_result(build, "export", {"command": command, "float_accuracy": None})
+    print(plan_table(plan))
+    print(f"wrote {build} in {time.monotonic() - began:.1f} s")
+    if noise:
+        print(f"its vectors are {len(frames[0])} frames of noise: the graph names no data set")
+    return plan_json(plan), 0
+
+
+def graph_frames(graph, count: int | None, data_dir: str | None):
+    """(frames for each input, labels or None, whether they are noise): test images of its data set, if it names one."""
+    from ..export import frames_to_write
+    from ..restore import to_frames
+
+    inputs = [node.out for node in graph.of("input")]
+    if "data" not in graph.meta or len(inputs) > 1:
+        count, rng = count or frames_to_write(NOISE_FRAMES, inputs[0].size), np.random.default_rng(0)
+        return tuple(rng.integers(x.lo, x.hi, (count, *x.shape), endpoint=True) for x in inputs), None, True
+    test = datasets.load(graph.meta["data"], data_dir).test
+    frames = to_frames(test)
+    count = count or frames_to_write(len(frames), frames[0].size)
+    return (frames[:count],), test.labels[:count], False
 
 
 def _float_accuracy(source: str) -> float | None:

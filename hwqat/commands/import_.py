@@ -1,0 +1,29 @@
+"""``hwqat import``: a QONNX file as a folder with the integer graph, which ``hwqat export`` takes."""
+
+from __future__ import annotations
+
+from .. import data as datasets
+from ..folders import write_folder
+from ..graph_io import GRAPH, graph_files
+from .common import data_arguments
+
+HELP = "read a QONNX file, as Brevitas writes it, into a folder with its integer graph"
+
+
+def arguments(parser) -> None:
+    parser.add_argument("file", metavar="F.onnx", help="QONNX file")
+    parser.add_argument("--out", required=True, metavar="GRAPH", help="folder to write; an earlier one there is replaced")
+    parser.add_argument("--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(datasets.DATASETS)}")
+    data_arguments(parser)
+
+
+def run(args):
+    from ..interchange import import_qonnx
+
+    dataset = None if args.data is None else datasets.load(args.data, args.data_dir)
+    meta = {} if dataset is None else {"data": dataset.name, "classes": list(dataset.classes)}
+    graph = import_qonnx(args.file, None if dataset is None else dataset.grid, meta=meta)
+    write_folder(args.out, graph_files(graph), mark=GRAPH)
+    macs = sum(node.macs(graph.ins(node)) for node in graph.nodes)
+    print(f"wrote {args.out}: {len(graph.nodes)} nodes, {macs} multiply-accumulates a frame")
+    return {"graph": args.out, "nodes": len(graph.nodes), "macs": macs}, 0

@@ -1,0 +1,133 @@
+"""QONNX in: what Brevitas exports becomes a graph with the integers that Brevitas evaluates."""
+
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from hwqat.cli import main
+from hwqat.commands.common import graph_and_frames
+from hwqat.data import digits
+from hwqat.errors import HwqatError
+from hwqat.graph_io import load_graph
+from hwqat.interchange import import_qonnx, qonnx
+from hwqat.restore import to_frames
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Brevitas and its exporter
+
+
+def residual(fixed_point: bool) -> nn.Module:
+    """A small residual network as Brevitas' users write it; scales are powers of two, or floats."""
+    import brevitas.nn as qnn
+    from brevitas import quant
+
+    kind = "FixedPoint" if fixed_point else "Float"
+    weight = getattr(quant, f"Int8WeightPerTensor{kind}")
+    signed, unsigned = (getattr(quant, f"{sign}8ActPerTensor{kind}") for sign in ("Int", "Uint"))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            conv = dict(padding=1, weight_quant=weight)
+            self.inp = qnn.QuantIdentity(act_quant=signed, bit_width=8)
+            self.stem = qnn.QuantConv2d(1, 8, 3, bias=False, weight_bit_width=4, **conv)
+            self.bn = nn.BatchNorm2d(8)
+            self.act = qnn.QuantReLU(act_quant=unsigned, bit_width=4)
+            self.depthwise = qnn.QuantConv2d(8, 8, 3, groups=8, bias=True, weight_bit_width=8, **conv)
+            self.branch = qnn.QuantIdentity(act_quant=signed, bit_width=8)
+            self.out = qnn.QuantReLU(act_quant=unsigned, bit_width=8)
+            self.down = qnn.QuantConv2d(8, 16, 3, stride=2, bias=True, weight_bit_width=8, **conv)
+            self.low = qnn.QuantReLU(act_quant=unsigned, bit_width=6)
+            self.pool, self.fc = nn.MaxPool2d(2), qnn.QuantLinear(64, 10, bias=True, weight_bit_width=8, weight_quant=weight)
+
+        def forward(self, x):
+            x = self.act(self.bn(self.stem(self.inp(x))))
+            x = self.out(self.branch(self.depthwise(x)) + x)
+            return self.fc(torch.flatten(self.pool(self.low(self.down(x))), 1))
+
+    return Net()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits.load()
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["power-of-two", "float"])
+def trained(request, data, tmp_path_factory):
+    """(its scales are powers of two, the network in eval(), its QONNX file)."""
+    from brevitas.export import export_qonnx
+
+    torch.manual_seed(0)
+    net, split = residual(request.param), data.train
+    optimiser = torch.optim.Adam(net.parameters(), 0.01)
+    for _ in range(8):
+        for at in torch.randperm(len(split)).split(64):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(net(data.to_real(split.images[at])), split.labels[at]).backward()
+            optimiser.step()
+    net.eval()
+    file = tmp_path_factory.mktemp("brevitas") / "net.onnx"
+    with warnings.catch_warnings(action="ignore"):
+        export_qonnx(net, args=data.to_real(data.test.images[:1]), export_path=str(file))
+    return request.param, net, file
+
+
+def test_brevitas_and_golden_agree(trained, data):
+    exact, net, file = trained
+    graph = import_qonnx(file, data.grid)
+    with torch.no_grad():
+        theirs = net(data.to_real(data.test.images)).numpy()
+    ours = graph.run(to_frames(data.test)).reshape(len(theirs), -1)
+    labels = data.test.labels.numpy()
+    accuracy = [100 * float((y.argmax(1) == labels).mean()) for y in (theirs, ours)]
+    assert accuracy[0] > 90
+    assert abs(accuracy[0] - accuracy[1]) <= 0.1
+    if exact:  # the bias of the last layer, a float in Brevitas, is rounded to half a step of its sums; no sum differs
+        assert np.abs(theirs / graph.of("output")[0].out.scale - ours).max() <= 0.51
+        assert (theirs.argmax(1) == ours.argmax(1)).all()
+
+
+def test_modules_keep_their_names(trained, data):
+    graph = import_qonnx(trained[2], data.grid)
+    assert {"depthwise", "down", "fc", "act", "branch", "out", "low"} <= {node.module for node in graph.nodes}
+
+
+def test_without_a_grid_the_first_quant_is_the_input(trained):
+    graph = import_qonnx(trained[2])
+    (x,) = graph.of("input")
+    assert (x.out.bits, x.out.signed, x.out.shape) == (8, True, (8, 8, 1))
+
+
+@pytest.mark.slow
+def test_from_the_file_to_c_simulation(trained, tmp_path, capsys):
+    assert main(["import", str(trained[2]), "--data", "digits", "--out", str(tmp_path / "graph")]) == 0
+    assert load_graph(tmp_path / "graph").meta["data"] == "digits"
+    assert main(["eval", str(tmp_path / "graph")]) == 0
+    assert main(["export", str(tmp_path / "graph"), "--out", str(tmp_path / "build"), "--vectors", "4"]) == 0
+    assert main(["csim", str(tmp_path / "build")]) == 0
+    assert "C-simulation: 4 frames, 0 mismatches" in capsys.readouterr().out
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    """Out and in: the same classes, although the scales have become powers of two."""
+    graph, (frames,) = graph_and_frames("zoo:digitnet-int4", None)
+    onnx.save(qonnx(graph), tmp_path / "again.onnx")
+    again = import_qonnx(tmp_path / "again.onnx", digits.GRID)
+    np.testing.assert_array_equal(again.run(frames).argmax(-1), graph.run(frames).argmax(-1))
+
+
+def test_what_is_not_supported_is_named(tmp_path, capsys):
+    make = onnx.helper
+    ports = [make.make_tensor_value_info(name, 1, [1, 1, 4, 4]) for name in "xy"]
+    graph = make.make_graph([make.make_node("Sigmoid", ["x"], ["y"], name="head/act")], "g", ports[:1], ports[1:])
+    onnx.save(make.make_model(graph), tmp_path / "g.onnx")
+    with pytest.raises(HwqatError, match=r"g, node 'head/act' \(Sigmoid\): the operator Sigmoid is not supported"):
+        import_qonnx(tmp_path / "g.onnx")
+    (tmp_path / "no.onnx").write_bytes(b"nothing")
+    assert main(["import", str(tmp_path / "no.onnx"), "--out", str(tmp_path / "out")]) == 2
+    assert "cannot be read as an ONNX file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
