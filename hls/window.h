@@ -132,6 +132,14 @@ template <class S> struct window_output {
 
 /// The plan's schedule: when to write a beat, and which pixels are still needed.
 template <class S> struct window_schedule {
+    static constexpr int IN = S::height * S::width * S::outer * S::inner;
+    static constexpr int OUT = S::out_height * S::out_width * S::outer * S::inner * (S::kernel_y * S::kernel_x / S::taps);
+    static_assert(S::kernel_y * S::kernel_x % S::taps == 0, "a beat must hold one tap of a window, or all");
+    static_assert(S::rows > (S::kernel_y - 1) * S::dilation_y, "the line buffer must hold all rows of a window");
+    static_assert(S::pace >= 1 && S::lead + S::pace * (OUT - 1) < S::cycles, "the last beat must leave within the trips");
+    static_assert(IN <= S::cycles, "a frame must be read within the trips, one beat a trip");
+    static_assert((S::out_height - 1) * S::stride_y - S::pad_top < S::height, "the last window must touch the image");
+
     index_t<(S::lead > S::pace ? S::lead : S::pace) + 1> wait = S::lead; // trips until the next beat leaves
     index_t<S::height * S::width + 1> oldest = 0;
 

@@ -5,6 +5,10 @@ import pytest
 from hwqat.cli import main
 
 
+def pytest_addoption(parser):
+    parser.addoption("--regenerate", action="store_true", help="write tests/golden anew from what hwqat writes now")
+
+
 @pytest.fixture(scope="session")
 def digit_run(tmp_path_factory):
     """A RUN folder: DigitNet on digits, 8 bits, trained for a few epochs only (accuracy has its own test)."""

@@ -1,0 +1,74 @@
+"""The whole text of DigitNet's HLS project, as a reader would find it, kept in tests/golden.
+
+A change of a template, of the library's interface or of the plan shows here as a diff to read. Where it is meant:
+
+    pytest tests/test_golden_text.py --regenerate
+
+Tables of constants are kept as their first lines and a checksum.
+"""
+
+import difflib
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hwqat import data, zoo
+from hwqat.backends import board, hls
+from hwqat.passes import Target, make_plan
+from hwqat.restore import restore, to_graph
+
+GOLDEN = Path(__file__).parent / "golden" / "digitnet"
+#: Lines of a table of constants that are kept.
+HEAD = 24
+COMMAND = "hwqat export zoo:digitnet-int8 --dsp 128"
+
+
+@pytest.fixture(scope="module")
+def project():
+    """Relative path -> text of BUILD/hls and BUILD/vivado, less the library, which is hls/ itself."""
+    dataset = data.load("digits")
+    graph = to_graph(*restore(zoo.find("zoo:digitnet-int8"), dataset), dataset)
+    plan = make_plan(graph, Target(dsp=128))
+    files = {f"hls/{name}": text for name, text in hls.render(plan, COMMAND).items() if not name.startswith("hwqat/")}
+    files |= {f"vivado/{name}": text for name, text in board.render(plan, COMMAND).items()}
+    return {name: shortened(text) if name.startswith("hls/constants/") else text for name, text in files.items()}
+
+
+def shortened(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    if len(lines) <= HEAD:
+        return text
+    return "".join(lines[:HEAD]) + f"... {len(lines)} lines in all, sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def test_text_is_the_one_that_was_read(project, pytestconfig):
+    if pytestconfig.getoption("--regenerate"):
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        for name, text in project.items():
+            (GOLDEN / name).parent.mkdir(parents=True, exist_ok=True)
+            (GOLDEN / name).write_text(text)
+    kept = {str(path.relative_to(GOLDEN)): path.read_text() for path in sorted(GOLDEN.rglob("*")) if path.is_file()}
+    said = [f"{name} is new" for name in sorted(project.keys() - kept.keys())]
+    said += [f"{name} is gone" for name in sorted(kept.keys() - project.keys())]
+    said += [difference(name, kept[name], project[name]) for name in sorted(kept.keys() & project.keys()) if kept[name] != project[name]]
+    if said:
+        pytest.fail(f"the text of DigitNet's project changed in {len(said)} files; if that is meant, say 'pytest {Path(__file__).name} "
+                    "--regenerate' and read the diff\n" + "\n".join(said), pytrace=False)  # fmt: skip
+
+
+def difference(name: str, old: str, new: str, most: int = 12) -> str:
+    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), f"golden/{name}", name, lineterm="", n=1))
+    return "\n".join(lines[:most] + ["..."] * (len(lines) > most))
+
+
+def test_a_block_is_a_page(project):
+    """The function of a block, with all of its streams and calls, is one screen; no line is longer than an editor's."""
+    for name, text in project.items():
+        lines = text.splitlines()
+        assert all(len(line) <= 140 or line.startswith("#pragma HLS stream") for line in lines), name
+        if name.startswith("hls/blocks/") and name.endswith(".cpp"):
+            function = lines[max(i for i, line in enumerate(lines) if line.startswith("void ")) :]
+            assert len(function) <= 75, name
+            assert len(lines) <= 24 * sum("HWQAT_STAGE" in line for line in lines), name
