@@ -13,7 +13,7 @@ BIN     = .venv/bin
 HWQAT   = $(BIN)/hwqat
 PYTEST  = $(BIN)/python -m pytest
 
-.PHONY: help setup train export csim cosim synth sweep report test test-all soak clean
+.PHONY: help setup train export csim cosim synth sweep report docs test test-all soak clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -49,6 +49,10 @@ sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sw
 
 report: .venv/ready ## one HTML page about OUT
 	$(HWQAT) report $(OUT) $(if $(wildcard $(RUN)/run.json),--run $(RUN)) $(if $(wildcard $(OUT)-sweep/sweep.json),--sweep $(OUT)-sweep) $(ARGS)
+
+docs: .venv/ready ## the documentation as a site, in build/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)
