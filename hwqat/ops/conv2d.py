@@ -29,9 +29,11 @@ def weight_problems(weight: np.ndarray, bits: int):
 
 def sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
     """Interval of ``sum(w * x)`` for each filter (first axis) with every x in ``lo..hi``."""
-    flat = weight.reshape(len(weight), -1).astype(object)  # Python ints: no overflow while we look for one
-    up = np.where(flat > 0, flat, 0).sum(axis=1)
-    down = np.where(flat < 0, flat, 0).sum(axis=1)
+    flat = weight.reshape(len(weight), -1)  # int64, which holds the sums of 2**31 weights of 32 bits
+    if not -(2**31) < int(flat.min(initial=0)) <= int(flat.max(initial=0)) < 2**31:
+        flat = flat.astype(object)
+    up = np.where(flat > 0, flat, 0).sum(axis=1).astype(object)  # Python ints: no overflow while we look for one
+    down = np.where(flat < 0, flat, 0).sum(axis=1).astype(object)
     return up * lo + down * hi, up * hi + down * lo
 
 
