@@ -15,7 +15,7 @@ import numpy as np
 
 from ..sim.cycles import HLS_LATENCY
 from ..stages import Stage
-from .network import Network, Stream
+from .network import Network
 from .regions import Region, find_regions
 
 #: Beats between two stages besides what the FIFO holds, and in a stage besides its pipeline.
@@ -29,19 +29,11 @@ def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
         held = _held(region, network, depths)
         waits = [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
         most = [held[branch[0].name] for branch in region.branches]
-        # A concatenation reads one branch after the other, and a loop of C++ pauses while it writes.
-        pauses = _held_by(region.join, network) + max(_pauses(branch, network) for branch in region.branches)
+        turn = _held_by(region.join, network)  # a concatenation reads one branch after the other
         for i, stream in enumerate(waits):
-            others = max(most[:i] + most[i + 1 :]) + pauses
+            others = max(most[:i] + most[i + 1 :]) + turn
             depths[stream.name] = max(depths.get(stream.name, 2), ceil(others * stream.beats) + SLACK)
     return depths
-
-
-def _pauses(branch: tuple[Stream, ...], network: Network) -> float:
-    """How much of a frame arrives while the windows of a branch write without reading, in C++."""
-    makers = {stage.name: stage for stage in network.stages}
-    windows = [makers[s.source] for s in branch if s.source in makers and makers[s.source].kind == "window"]
-    return sum(float((read < write[0]).mean()) for read, write in (window.schedule for window in windows))
 
 
 def _held(region: Region, network: Network, depths: dict[str, int]) -> dict[str, float]:

@@ -32,8 +32,8 @@ PARTS = 8
 #: Bits of a FIFO that is given to a window without having been simulated.
 BURST_BITS = 49152
 
-#: Trips of all stages in one run of the model, above which depths are counted and not searched: some ten seconds.
-MOST_TRIPS = 600_000_000
+#: Trips of all stages in one run of the model, above which depths are counted and not searched: seconds.
+MOST_TRIPS = 200_000_000
 
 
 def size_streams(network: Network, tight: bool = False) -> Network:
