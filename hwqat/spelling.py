@@ -386,7 +386,7 @@ _FUNCTIONS: dict[Any, Callable] = {
     **dict.fromkeys((torch.clamp, torch.clamp_, torch.clip, torch.clamp_min, "clamp"), _read_clamp),
     F.avg_pool2d: _read_average,
     **dict.fromkeys((F.adaptive_avg_pool2d,), _read_adaptive("average")),
-    **dict.fromkeys((F.adaptive_max_pool2d, torch.adaptive_max_pool1d), _read_adaptive("max")),
+    **dict.fromkeys((F.adaptive_max_pool2d,), _read_adaptive("max")),
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), _read_max),
     F.pad: _read_pad,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _read_concat),
