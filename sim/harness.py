@@ -75,6 +75,7 @@ def simulate(run: Run, arguments: tuple[str, ...] = ()) -> tuple[dict[str, dict]
             "stall": run.stall, "seed": run.seed, "results": str(results)}  # fmt: skip
     (run.work / "bench.json").write_text(json.dumps(spec))
     env = {"HWQAT_BENCH": str(run.work / "bench.json"), "COCOTB_TRUST_INERTIAL_WRITES": "1"}
+    arguments += (f"+hwqat_period={PERIOD}",)
     failed = verilator.run(run.simulator, run.top, BENCH, run.folder, run.log, env, arguments)
     found = {}
     for mode in run.modes:

@@ -87,7 +87,7 @@ def replay(folds, repeats):
                    {"a": 1, "y": 1}, {"a": x}, {"y": y}, 12 * repeats)  # fmt: skip
 
 
-CASES |= {f"fifo_{depth}": fifo(depth) for depth in (2, 3, 4, 5, 8, 9, 17)} | {"fifo_wide": fifo(6, lanes=9)}
+CASES |= {f"fifo_{depth}": fifo(depth) for depth in (2, 3, 4, 5, 8, 9, 17, 67)} | {"fifo_wide": fifo(6, lanes=9)}
 CASES |= {f"width_{i}_to_{o}": width(i, o) for i, o in ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (2, 6), (6, 2), (1, 12), (12, 1))}
 CASES |= {f"fork_{n}": fork(n) for n in (2, 3, 5)}
 CASES |= {"concat_" + "_".join(map(str, b)): concat(*b) for b in ((1, 1), (1, 3), (4, 1, 2), (1, 1, 1, 5))}
@@ -131,7 +131,7 @@ def test_block_keeps_every_beat_in_order_and_its_rate(name, results):
 
 def test_fifo_holds_exactly_its_depth_and_ready_does_not_wait(tmp_path):
     """Counted by the bench module `capacity`: what a FIFO takes while nothing is taken from it."""
-    depths = (2, 3, 4, 5, 8, 9, 17)
+    depths = (2, 3, 4, 5, 8, 9, 17, 1027)
     body = "".join(
         f"  hwqat_fifo #(.Width(1), .Depth({depth})) u_{depth} (.clk_i(ap_clk), .rst_ni(ap_rst_n), .data_i(1'b0), "
         f".valid_i, .ready_o(ready_o[{i}]), .data_o(data_o[{i}]), .valid_o(valid_o[{i}]), .ready_i(1'b0));\n"

@@ -3,7 +3,9 @@
 // One turn of the outer loop is one time step: timed callbacks (the clock), then the design and the values
 // that cocotb writes until nothing changes any more, then read-only callbacks; time then goes to the next
 // callback. With +hwqat_waves=FILE +hwqat_from=T +hwqat_to=T the steps from T to T are recorded as FST
-// (in a build that can).
+// (in a build that can). With +hwqat_period=T ap_clk rises every T steps by itself: a clock of cocotb costs
+// two callbacks a cycle.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -50,6 +52,22 @@ void settle(Vtop &top) {
   VerilatedVpi::callCbs(cbReadOnlySynch);
 }
 
+// ap_clk, where the bench does not drive it.
+class Clock {
+ public:
+  explicit Clock(Vtop &top) : top_(top), half_(std::strtoull(plusarg("hwqat_period").c_str(), nullptr, 10) / 2) {}
+
+  uint64_t next() const { return half_ ? (now / half_ + 1) * half_ : ~uint64_t(0); }
+
+  void step() {
+    if (half_ && now % half_ == 0) top_.ap_clk = now / half_ % 2;
+  }
+
+ private:
+  Vtop &top_;
+  uint64_t half_;
+};
+
 // The part of a simulation that is recorded.
 class Waves {
  public:
@@ -95,6 +113,7 @@ int main(int argc, char **argv) {
   Verilated::commandArgs(argc, argv);
   Verilated::fatalOnVpiError(false);
   const auto top = std::make_unique<Vtop>("");
+  Clock clock(*top);
   Waves waves(*top);
 
   vlog_startup_routines_bootstrap();
@@ -103,13 +122,15 @@ int main(int argc, char **argv) {
   while (!Verilated::gotFinish()) {
     settle(*top);
     waves.step();
-    const uint64_t next = VerilatedVpi::cbNextDeadline();
-    if (next == ~uint64_t(0)) break;
-    now = next;
+    const uint64_t deadline = VerilatedVpi::cbNextDeadline();
+    if (deadline == ~uint64_t(0) && !VerilatedVpi::hasCbs(cbValueChange)) break;  // nobody waits for anything
+    now = std::min(deadline, clock.next());
+    if (now == ~uint64_t(0)) break;
     VerilatedVpi::callCbs(cbNextSimTime);
     call_value_callbacks();
+    clock.step();
     VerilatedVpi::callTimedCbs();
-    VerilatedVpi::doInertialPuts();  // the clock: one evaluation an edge, not one before it and one after
+    VerilatedVpi::doInertialPuts();  // cocotb's clock: one evaluation an edge, not one before it and one after
     call_value_callbacks();
   }
   top->final();

@@ -15,7 +15,6 @@ from time import process_time
 
 import cocotb
 from axis import Now, Pins, Sink, Source, Words, no_gaps, random_gaps
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
 SPEC = json.loads(Path(os.environ["HWQAT_BENCH"]).read_text())
@@ -89,8 +88,7 @@ class TB:
         self.designs = [Design(dut, spec, mode) for spec in SPEC["designs"]]
 
     async def start(self) -> None:
-        """Start the clock; hold the reset (active low) for a few cycles."""
-        Clock(self.clock, PERIOD, unit="step", impl="gpi").start()
+        """Hold the reset (active low) for a few cycles. The simulator's main program drives the clock."""
         self.reset.value = 0
         await ClockCycles(self.clock, 4)
         self.reset.value = 1
