@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import browser as chromium
 import numpy as np
@@ -17,7 +18,7 @@ from hwqat.figures import png
 from hwqat.figures.plot import Axis
 from hwqat.report import gather, page
 from hwqat.report.compare import compare, float_tensors
-from hwqat.report.constants import bound
+from hwqat.report.constants import bound, constant_rows, how_made
 from hwqat.report.drawing import CARD, LINE, _fill, _places, _rows, draw_network
 from hwqat.report.histogram import Histogram
 from hwqat.report.labels import bits, short
@@ -107,6 +108,17 @@ def test_the_bound_of_rounding_holds(facts):
         for name, m, form in zip(node.inputs, node.factors, node.factor_forms):
             moved = moved + values[name] * (rng.uniform(-0.5, 0.5, m.shape) * 2.0**-form.frac)
         assert np.abs(moved).max() <= bound(facts, node)
+
+
+def test_the_page_says_how_constants_were_made(facts):
+    truncated, powers = (replace(facts, graph=replace(facts.graph, meta={**facts.graph.meta, "scheme": {"rescale": text}, "saturated": {"requant2": 3}}))
+                         for text in ("16,auto,AP_TRN,AP_WRAP", "16,power-of-two"))  # fmt: skip
+    assert how_made(facts) == "" and "Constants here are" not in page(facts)
+    assert "Constants here are rounded by AP_TRN, brought into their range by AP_WRAP." in page(truncated)
+    for node in facts.graph.of("requant"):
+        assert bound(truncated, node) == 2 * bound(facts, node)
+        assert bound(powers, node) > np.abs(node.factors[0]).max() * 2.0 ** -(node.factor_forms[0].frac + 1) * abs(facts.activations[node.inputs[0]].most)
+    assert {row["name"]: row["saturated"] for row in constant_rows(truncated)}["requant2"] == "3"
 
 
 def test_pictures():

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..runs import write_whole
-from .constants import constant_rows
+from .constants import constant_rows, how_made
 from .drawing import cards_of, draw_network
 from .gather import Facts
 from .labels import bits, percent, short, whole
@@ -48,7 +48,7 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
         "layers": layer_rows(facts), "sqnr": facts.compared is not None, "totals": totals(facts),
         "balance": balance_rows(facts), "cycles": whole(plan["cycles"]),
         "weights": weights, "tensors": tensors, "frames_counted": facts.frames,
-        "constants": constant_rows(facts), "frames": frame_cards(facts), "labelled": facts.labels is not None,
+        "constants": constant_rows(facts), "how_made": how_made(facts), "frames": frame_cards(facts), "labelled": facts.labels is not None,
         "plots": [Markup(svg) for svg in sweep_plots(sweep)] if sweep else [],
         "sweep_words": f"{len(sweep['points'])} points over {whole(sweep['images'])} images" if sweep else "",
         "synth": _synth(facts), "commands": commands(facts),
