@@ -13,7 +13,9 @@ from hwqat.cli import main
 from hwqat.errors import HwqatError
 from hwqat.passes import Target
 from hwqat.quant import Scheme
-from hwqat.search.evaluate import Evaluator, _cross_entropy
+from hwqat.runs import load_card
+from hwqat.search.evaluate import Evaluator, Score, _cross_entropy
+from hwqat.search.finetune import best_of_front, finetune
 from hwqat.search.knapsack import knapsack
 from hwqat.search.output import scheme_toml
 from hwqat.search.space import Choice, Layer, Space
@@ -83,13 +85,37 @@ def test_the_command(run, tmp_path, capsys):
     free = result["layers"][1:-1]
     assert [scheme.layers[path]["weight_bits"] for path in free] == result["best"]["weights"][1:-1]
     ElementTree.parse(out / "front.svg")
+    assert main([*argv[:2], "--most-dsp", "500", *argv[2:]]) == 0  # another question is a study of its own
+    assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["points"]) == 4
     measured = (out / "sensitivity.json").stat().st_mtime_ns
     assert main(argv) == 0  # goes on in the same study, measures no sensitivity again
     assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["points"]) == 8
     assert (out / "sensitivity.json").stat().st_mtime_ns == measured
 
 
+def test_the_front_is_what_nothing_beats():
+    space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8)), (2, 4, 8), (8,))
+    found = [(Choice(bits, (8, 8)), Score(loss, 0.0, {})) for bits, loss in (((2, 2), 3.0), ((8, 2), 1.0), ((2, 4), 2.0), ((8, 8), 0.5), ((4, 8), 0.5))]
+    assert [c.weight_bits for c in best_of_front(space, found)] == [(4, 8), (8, 2), (2, 2)]
+    assert [c.weight_bits for c in best_of_front(space, found, most=1)] == [(4, 8)]
+
+
+def test_the_front_is_trained(run, tmp_path):
+    """One choice for one epoch: a RUN of its own with the chosen bits, resumed and not trained twice."""
+    evaluator = Evaluator(run, None, 20, Target())
+    space = evaluator.space((4,), (8,), ends=False)
+    choice = space.uniform(4)
+    (tuned,) = finetune(evaluator, space, [choice], 1, tmp_path)
+    card = load_card(tuned.folder)
+    assert Scheme.from_dict(card.scheme) == space.scheme(evaluator.scheme, choice) and card.epochs_done == 1
+    assert tuned.accuracy == card.accuracy["valid"] > 15  # the run itself was never trained
+    written = (tuned.folder / "model.safetensors").stat().st_mtime_ns
+    assert finetune(evaluator, space, [choice], 1, tmp_path) == [tuned]
+    assert (tuned.folder / "model.safetensors").stat().st_mtime_ns == written
+
+
 @pytest.mark.parametrize("argv, sentence", [
+    (["--finetune", "-1"], "--finetune must be at least 0"),
     (["--average", "1"], "is below the"),
     (["--trials", "0"], "--trials must be at least 1"),
     (["--storage", "nonsense://x"], "cannot use the storage nonsense://x"),
