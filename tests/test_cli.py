@@ -204,10 +204,9 @@ def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
     run = Run(net="resnet20", net_kwargs={"width": 0.25}, data="cifar10", config={}, seed=0, epochs_done=0,
               scheme=Scheme().to_dict())  # fmt: skip
     save_run(tmp_path / "run", run, qat.state_dict())
-    assert main(["export", "run", "--out", "build", "--vectors", "2", "--fps", "100"]) == 0
+    assert main(["export", "run", "--out", "build", "--vectors", "2", "--fps", "6000"]) == 0
     assert "its vectors are 2 frames of noise: no CIFAR-10 in .data" in capsys.readouterr().out
     assert not (tmp_path / "build/vectors/labels.dat").exists()
-    assert main(["csim", "build"]) == 0
     assert "no CIFAR-10 in elsewhere" in fails(capsys, "export", "run", "--out", "b", "--data-dir", "elsewhere")
     assert "no CIFAR-10" in fails(capsys, "eval", "run")
 

@@ -137,7 +137,7 @@ def flip(text, pattern, change):
     ("blocks/stem.h", lambda t: t.replace("rounding::shift", "rounding::rnd_conv", 1)),
     ("blocks/stem.h", lambda t: re.sub(r"(hi +=) 255LL", r"\1 63LL", t, count=1)),
     ("hwqat/window.h", lambda t: t.replace("row < S::height", "row <= S::height")),
-    ("hwqat/mvu.h", lambda t: t.replace("acc[p] = fold == 0 ?", "acc[p] = fold <= 1 ?")),
+    ("hwqat/mvu.h", lambda t: t.replace("acc[p + k] = fold == 0 ?", "acc[p + k] = fold <= 1 ?")),
     ("hwqat/fork.h", lambda t: t.replace("const ap_uint<S::lanes * S::bits> beat = in.read();",
                                          "const ap_uint<S::lanes * S::bits> beat = i == 3 ? ap_uint<S::lanes * S::bits>(0) : in.read();")),
 ])  # fmt: skip

@@ -2,7 +2,8 @@
 
 1. A loop of C++ reads and writes in bursts: a window writes a frame's last rows while it reads nothing, and reads
    the next one's first while it writes nothing. The network runs with FIFOs that never fill; what each one holds
-   at most evens such bursts out. (RTL has none: its windows read and write independently.)
+   at most evens such bursts out. (In RTL, windows read and write independently: such FIFOs are there only if the
+   network misses the rate without.)
 2. At each join the branches meet that left a fork. The shorter one must wait for the longer one, in a
    FIFO. The region between fork and join runs alone in the model, with inputs always there and outputs
    always free; the least depths with which it reaches the plan's rate are found by bisection. What a region
@@ -43,8 +44,8 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
         return _bounded(network, _counted_bursts(network, cycles))
     regions = find_regions(network)
-    least = {"rtl": {}, "hls": _bursts(network, regions, cycles)}
-    bursts = least["hls"].copy()
+    bursts = {style: _bursts(network, style, regions, cycles) for style in ("rtl", "hls")}
+    least = {style: found.copy() for style, found in bursts.items()}
     for style, depths in least.items():
         waits: list[str] = []
         kept: dict[bytes, list[int]] = {}
@@ -53,15 +54,15 @@ def size_streams(network: Network, tight: bool = False) -> Network:
             depths.update(found)
             waits += found
         _settle(Model(network, style), cycles, depths, waits, tight and style == "rtl")
-    _shrink(Model(network, "hls"), cycles, least["hls"], bursts)
-    joins = {s.name: region for region in regions for branch in region.branches for s in branch}
-    depths = _merge(network, cycles, least, [name for name in least["rtl"] if name in joins])
+        _shrink(Model(network, style), cycles, depths, bursts[style])
+    joins = {stream.name: region for region in regions for stream in _waits(region)}
+    depths = _merge(network, cycles, least, [*joins])
     reasons = {}
     for stream in network.streams:
         rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
         if depths[stream.name] == 2:
             continue
-        why = _why(joins[stream.name], rtl, hls) if stream.name in least["rtl"] else _why_burst(network, stream)
+        why = _why(joins[stream.name], rtl, hls) if stream.name in joins else _why_burst(network, stream)
         reasons[stream.name] = depths[stream.name], rtl, why
     return with_depths(network, reasons)
 
@@ -115,17 +116,26 @@ def _counted_bursts(network: Network, cycles: int) -> dict[str, int]:
     return depths
 
 
-def _bursts(network: Network, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
-    """Depths with which no stage of C++ ever waits for room, but for the streams in which a join's branches wait."""
+def _bursts(network: Network, style: str, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
+    """Depths with which no stage ever waits for room, but for the streams in which a join's branches wait.
+
+    None for RTL that keeps the rate without.
+    """
     waits = {stream.name for region in regions for stream in _waits(region)}
+    if style == "rtl":
+        shallow = {s.name: UNBOUNDED if s.name in waits else 2 for s in network.streams}
+        if Model(network, style).run(_frames(cycles), depths=shallow).slowest <= cycles:
+            return {}
     ports = {port.name for port in (*network.inputs, *network.outputs)}  # what is outside may wait
     inside = [s for s in network.streams if not {s.source, s.sink} & ports]
-    free = Model(network, "hls").run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams})
+    free = Model(network, style).run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams})
     return {s.name: free.most[s.name] + 1 for s in inside if s.name not in waits and free.most[s.name] > 2}
 
 
 def _shrink(model: Model, cycles: int, depths: dict[str, int], bursts: dict[str, int]) -> None:
     """Take from the FIFOs that even out bursts, together and in PARTS steps, what the rate does not need."""
+    if not bursts:
+        return
     frames = _frames(cycles)
     target = max(cycles, model.run(frames, depths=depths).slowest)
 
