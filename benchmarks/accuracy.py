@@ -61,7 +61,7 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
             right += int((golden.argmax(1) == part.labels.numpy()).sum())
             differ += int((ours.numpy().reshape(golden.shape) != golden).any(1).sum())
             progress.update(len(part))
-    bits, floating = card["scheme"]["weight_bits"], card["control_accuracy"] or card["float_accuracy"]
+    bits, floating = card["scheme"]["weight_bits"], card.get("control_accuracy") or card["float_accuracy"]
     integers = 100 * right / len(split)
     if limit is None and abs(integers - card["integer_accuracy"]) > 1e-9:
         raise HwqatError(f"{name} reaches {integers:.2f} %, but its card says {card['integer_accuracy']:.2f} %")

@@ -15,6 +15,7 @@ from hwqat.errors import HwqatError
 from hwqat.restore import restore, to_graph
 from hwqat.runs import CARD as RUN_CARD
 from hwqat.runs import MODEL, Run, load_card
+from hwqat.train import TrainConfig
 from hwqat.zoo import CARD, HOME
 
 
@@ -44,7 +45,8 @@ def add(run: Path, name: str, floating: Path, control: Path | None, data_dir: st
 def _control(folder: Path, run: Run) -> Run:
     """The control's card; it must have been trained by the very recipe of `run`, without quantisers."""
     control = load_card(folder)
-    if control.scheme is not None or control.config != run.config or control.net != run.net:
+    recipes = [TrainConfig().to_dict() | card.config for card in (control, run)]  # an older version lacks newer keys
+    if control.scheme is not None or recipes[0] != recipes[1] or control.net != run.net:
         raise HwqatError(f"{folder} is no float control of this run: it was trained otherwise")
     return control
 
