@@ -41,7 +41,7 @@ cosim: .venv/ready ## co-simulate the RTL of OUT against golden
 	$(HWQAT) cosim $(OUT) $(ARGS)
 
 synth: .venv/ready ## resources of OUT's RTL as Yosys counts them; on ECP5 its clock, too
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth,search,docs]'
 	$(HWQAT) synth $(OUT) $(ARGS)
 
 sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sweep
@@ -58,7 +58,7 @@ test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/ready ## every test, the slow proofs included
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth,search,docs]'
 	$(PYTEST) $(ARGS)
 
 soak: .venv/ready ## random graphs through every engine, N= of them
