@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py [--data-dir .data] [--limit N] [--only GLOB]
 
 "float" is the control: the float network, trained on for as many epochs by the same recipe without quantisers.
-"differ" counts the images for which some logit of PyTorch's eval() is not golden's. The last line is one JSON object.
+A network that ships from several seeds is one row, their mean. "differ" counts the images for which some logit of
+PyTorch's eval() is not golden's. The last line is one JSON object: rows, one for each file in the zoo.
 """
 
 from __future__ import annotations
@@ -36,13 +37,22 @@ def main() -> None:
     parser.add_argument("--only", default="*", metavar="GLOB", help="of the networks in the zoo")
     args = parser.parse_args()
     rows = [measure(name, args.data_dir, args.limit) for name in zoo.names() if fnmatchcase(name, args.only)]
-    rows.sort(key=lambda row: (row["data"], row["net"], -row["bits"]))
     print(table(
-        ("", "data", "bits", "images", "float", "integers", "drop", "published", "differ"),
-        [(row["net"], row["data"], str(row["bits"]), str(row["images"]), percent(row["float"]), percent(row["integers"]),
-          percent(row["drop"]), percent(row["published"]), str(row["differ"])) for row in rows],
+        ("", "data", "bits", "seeds", "images", "float", "integers", "drop", "published", "differ"),
+        [cells(net, bits, [row for row in rows if (row["network"], row["bits"]) == (net, bits)])
+         for net, bits in sorted({(row["network"], row["bits"]) for row in rows}, key=lambda key: (key[0], -key[1]))],
     ))  # fmt: skip
-    print(json.dumps({row["name"]: {key: row[key] for key in ("images", "float", "integers", "drop", "differ")} for row in rows}))
+    print(json.dumps({"rows": rows}))
+
+
+def cells(net: str, bits: int, rows: list[dict]) -> tuple[str, ...]:
+    """A row of the table: the mean of a network's seeds."""
+    floating, golden = (sum(row[key] for row in rows) / len(rows) for key in ("float", "golden"))
+    published = PUBLISHED.get(net, {}).get(bits)
+    return (
+        net, rows[0]["data"], str(bits), str(len(rows)), str(rows[0]["images"]), f"{floating:.2f}", f"{golden:.2f}",
+        f"{floating - golden:.2f}", "" if published is None else f"{published:.2f}", str(sum(row["differ"] for row in rows)),
+    )  # fmt: skip
 
 
 def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
@@ -52,28 +62,25 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
     model, run = restore(zoo.find(f"zoo:{name}"), dataset)
     graph = to_graph(model, run, dataset)
     split = dataset.test.first(limit)
-    right = differ = 0
+    right = same = differ = 0
     with bar(len(split), "image", name) as progress:
         for index in torch.arange(len(split)).split(BATCH):
             part = split.take(index)
             golden = graph.run(to_frames(part)).reshape(len(part), -1)
             (ours,) = model.integers(part.images)
+            evaluated = ours.numpy().reshape(golden.shape)
             right += int((golden.argmax(1) == part.labels.numpy()).sum())
-            differ += int((ours.numpy().reshape(golden.shape) != golden).any(1).sum())
+            same += int((evaluated.argmax(1) == part.labels.numpy()).sum())
+            differ += int((evaluated != golden).any(1).sum())
             progress.update(len(part))
-    bits, floating = card["scheme"]["weight_bits"], card.get("control_accuracy") or card["float_accuracy"]
-    integers = 100 * right / len(split)
-    if limit is None and abs(integers - card["integer_accuracy"]) > 1e-9:
-        raise HwqatError(f"{name} reaches {integers:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
+    golden = 100 * right / len(split)
+    if limit is None and abs(golden - card["integer_accuracy"]) > 1e-9:
+        raise HwqatError(f"{name} reaches {golden:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
     return {
-        "name": name, "net": card["net"], "data": card["data"], "bits": bits, "images": len(split), "float": floating,
-        "integers": integers, "drop": None if limit else floating - integers, "differ": differ,
-        "published": PUBLISHED.get(card["net"], {}).get(bits),
+        "name": name, "network": card["net"], "data": card["data"], "bits": card["scheme"]["weight_bits"], "seed": card["seed"],
+        "images": len(split), "float": card.get("control_accuracy") or card["float_accuracy"], "eval": 100 * same / len(split),
+        "golden": golden, "differ": differ,
     }  # fmt: skip
-
-
-def percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":
