@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
-from hwqat.nn.affine import Bias, Folded, Mean, Norm, Owned
+from hwqat.nn.affine import Bias, Folded, Mean, Norm, Owned, Scale
 from hwqat.nn.folded import Fold
 from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
@@ -31,6 +31,7 @@ from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale
 from hwqat.quant.weights import WeightQuantiser
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.scheme import LayerScheme
+from hwqat.raw import Constant
 from hwqat.tracing import Call, Problem, require_none
 
 INF = float("inf")
@@ -277,24 +278,31 @@ class _Placer:
         return replace(x, floor=max(x.floor, floor), cap=min(x.cap, cap), path=path, block=call.block, ready=None)
 
     def _add(self, call: Call, a: _Value, b: _Value) -> _Value:
-        names = list(call.inputs)
-        if self.depth[names[0]] < self.depth[names[1]]:  # the side with more layers is the block, the other the branch
-            names.reverse()
+        sides = list(zip(call.inputs, call.params.get("gains", (1.0, 1.0))))
+        if self.depth[call.inputs[0]] < self.depth[call.inputs[1]]:  # the side with more layers is the block, the other
+            sides.reverse()  # the branch
         operands, unsigned = [], True
-        for name, is_branch in zip(names, (False, True)):
+        for (name, gain), is_branch in zip(sides, (False, True)):
             value = self.values[name]
             summed = isinstance(self.steps[value.operands[0][0]], (Conv2d, Linear))
             requantised_branch = is_branch and summed and self.scheme.branch == "requantise"
             if value.ready is None and (value.clipped or len(value.operands) > 1 or requantised_branch):
                 self._requantise(self.by_name[name])
                 value = self.values[name]
-            operands += value.operands
-            unsigned &= value.unsigned
+            ((source, chain),) = value.operands
+            operands.append((source, chain if gain == 1 else (*chain, self._gain(call, gain))))
+            unsigned &= value.unsigned and gain >= 0
         if a.order != b.order:
             self._refuse(
                 call, "an addition of a flattened image and another vector; add images, or what linear layers make"
             )
         return _Value(tuple(operands), _join(call.path, "add"), call.block, unsigned=unsigned, order=a.order)
+
+    def _gain(self, call: Call, gain: float) -> Owned:
+        """What one side of an addition is multiplied by, as -1 in a difference."""
+        path = _unique(_join(call.path, "scale"), self.paths)
+        self.paths.add(path)
+        return Owned(Scale(gain=Constant.number(gain)), path)
 
     def _average(self, call: Call, x: _Value) -> _Value:
         geometry = call.params["geometry"]

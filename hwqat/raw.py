@@ -42,7 +42,8 @@ def find_constant(node: fx.Node) -> Constant | None:
         if node.target not in _MOVES or len(node.all_input_nodes) != 1:
             return None
         (source,) = node.all_input_nodes
-        if source.meta["value"].numel() != node.meta["value"].numel():
+        before = source.meta["value"]
+        if not isinstance(before, Tensor) or before.numel() != node.meta["value"].numel():
             return None
         node = source
     return Constant(node.meta["value"], shape, node.target if node.meta["kept"] else None)

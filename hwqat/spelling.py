@@ -60,7 +60,7 @@ _OTHER = (
     "use convolutions, linear layers, batch norms, ReLU and Hardtanh, pools, additions and concatenations of channels"
 )
 _FORMS = {
-    "use ReLU": "gelu leakyrelu leaky_relu prelu elu selu celu mish softplus rrelu",
+    "use ReLU": "gelu leakyrelu leaky_relu prelu elu selu celu mish softplus rrelu threshold maximum",
     "use ReLU6": "silu hardswish",
     "use Hardtanh": "sigmoid hardsigmoid tanh tanhshrink softsign",
     "leave it out: logits order the classes alike": "softmax log_softmax logsoftmax softmax2d argmax",
@@ -74,6 +74,8 @@ _FORMS = {
     "a part of a tensor; let a convolution of its own make each part": "chunk split unbind tensor_split narrow",
     "another order of axes; hwqat takes images (N, C, H, W), and a 1x1 Conv2d mixes channels": "permute transpose "
     "movedim moveaxis swapaxes channelshuffle channel_shuffle",
+    "use a Conv2d whose kernel is its stride": "pixelunshuffle pixel_unshuffle",
+    "use an addition": "stack hstack vstack",
     "use MaxPool2d or AvgPool2d": "lppool2d lp_pool2d fractionalmaxpool2d",
     "use the pool for two dimensions": "avgpool1d avg_pool1d maxpool1d max_pool1d adaptiveavgpool1d",
     "use AdaptiveMaxPool2d": "amax max",
@@ -195,7 +197,7 @@ _MODULES: tuple[tuple[Any, Callable], ...] = (
     (nn.ReLU6, lambda m, node: ("clip", {"floor": 0.0, "cap": 6.0})),
     (nn.ReLU, lambda m, node: ("clip", {"floor": 0.0, "cap": INF})),
     (nn.Hardtanh, lambda m, node: ("clip", _check_clip(float(m.min_val), float(m.max_val)))),
-    ((nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout), lambda m, node: ("pass", {})),
+    ((nn.Identity, nn.modules.dropout._DropoutNd), lambda m, node: ("pass", {})),
     (nn.AvgPool2d, lambda m, node: ("average", _average(node, m.kernel_size, m.stride, m.padding, m.ceil_mode,
                                                         m.count_include_pad, m.divisor_override))),
     (nn.AdaptiveAvgPool2d, lambda m, node: ("average", _adaptive(m.output_size, node))),
@@ -225,14 +227,21 @@ def _shape(node: fx.Node) -> tuple[int, ...]:
 
 
 def _read_add(node):
+    """a + alpha * b, of two activations; or of one and a constant."""
     a, b = _two(node)
-    if node.kwargs.get("alpha", 1) != 1:
-        raise Unsupported("alpha; multiply the second by it first")
     if not _is_image(a) or not _is_image(b):
         return _read_scale(node)
     if _shape(a) != _shape(b):
         raise Unsupported(f"an addition of shapes {_shape(a)} and {_shape(b)}; make them equal")
-    return "add", (a, b), {}
+    return "add", (a, b), {"gains": (1.0, float(node.kwargs.get("alpha", 1)))}
+
+
+def _read_sub(node):
+    a, b = _two(node)
+    if not _is_image(a) or not _is_image(b):
+        return _read_scale(node)
+    kind, inputs, params = _read_add(node)
+    return kind, inputs, {"gains": (1.0, -params["gains"][1])}
 
 
 def _two(node) -> tuple:
@@ -265,7 +274,7 @@ def _read_scale(node):
         raise Unsupported("alpha or rounding_mode; leave them out")
     a, b = _two(node)
     if _is_image(a) and _is_image(b):
-        what = {"mul": "a product", "sub": "a difference", "div": "a quotient"}[label]
+        what = {"mul": "a product", "div": "a quotient"}[label]
         raise Unsupported(f"{what} of two activations; add them, or scale channels by a parameter")
     image, other = (a, b) if _is_image(a) else (b, a)
     constant = Constant.number(other) if not isinstance(other, fx.Node) else find_constant(other)
@@ -335,6 +344,13 @@ def _read_reshape(node):
     return _reshaping(node), _first(node), {}
 
 
+def _read_item(node):
+    """Of slices: all of a tensor, perhaps without an axis of one pixel."""
+    if node.meta["value"].numel() != _first(node)[0].meta["value"].numel():
+        raise Unsupported(_NEAREST["split"])
+    return _read_reshape(node)
+
+
 def _reshaping(node) -> str:
     """pass, or flatten: of the images' axes, or of one of its parts that has one pixel."""
     before, after = _shape(_first(node)[0]), _shape(node)
@@ -350,7 +366,8 @@ def _reshaping(node) -> str:
 
 
 def _read_mean(node):
-    """Over space: at once, or over one axis after the other, which is one pool if the images are all one row wide."""
+    """Over space: at once, or over one axis after the other, which is one pool if the images are all one row wide; or
+    over rows or columns alone, where the axis is kept."""
     a = _bind(node, input=None, dim=None, keepdim=False)
     x, kept = a["input"], a["keepdim"]
     axes = _axes(node, a["dim"])
@@ -358,9 +375,10 @@ def _read_mean(node):
     if inner and axes == [2]:  # x.mean(3).mean(2)
         x = _first(x)[0]
         axes = [2, 3]
-    if axes != [2, 3] or len(_shape(x)) != 4:
-        raise Unsupported(f"a mean over {a['dim']}; average over space, axes 2 and 3")
-    return "average", (x,), {"geometry": Geometry(_shape(x)[2:], _shape(x)[2:]), "flat": not kept}
+    if len(_shape(x)) != 4 or (axes != [2, 3] and not (kept and axes in ([2], [3]))):
+        raise Unsupported(f"a mean over {a['dim']}; average over space, axes 2 and 3, or one of them with keepdim=True")
+    window = tuple(size if axis in axes else 1 for axis, size in zip((2, 3), _shape(x)[2:]))
+    return "average", (x,), {"geometry": Geometry(window, window), "flat": not kept}
 
 
 def _axes(node, dim) -> list[int]:
@@ -377,9 +395,10 @@ def _read_pass(node):
 
 _FUNCTIONS: dict[Any, Callable] = {
     **dict.fromkeys((operator.add, operator.iadd, torch.add, "add"), _read_add),
-    **dict.fromkeys((operator.mul, operator.imul, operator.sub, operator.isub, operator.truediv, operator.itruediv,
-                     operator.neg, torch.mul, torch.multiply, torch.sub, torch.subtract, torch.div, torch.true_divide,
-                     torch.divide, torch.neg, torch.negative, "scale"), _read_scale),
+    **dict.fromkeys((operator.sub, operator.isub, torch.sub, torch.subtract, "sub"), _read_sub),
+    **dict.fromkeys((operator.mul, operator.imul, operator.truediv, operator.itruediv, operator.neg, torch.mul,
+                     torch.multiply, torch.div, torch.true_divide, torch.divide, torch.neg, torch.negative, "scale"),
+                    _read_scale),
     **dict.fromkeys((F.relu, F.relu_, torch.relu, torch.relu_, "relu"), _read_clip(0.0, INF)),
     F.relu6: _read_clip(0.0, 6.0),
     **dict.fromkeys((F.hardtanh, F.hardtanh_), _read_hardtanh),
@@ -390,16 +409,18 @@ _FUNCTIONS: dict[Any, Callable] = {
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), _read_max),
     F.pad: _read_pad,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _read_concat),
-    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, operator.getitem, "reshape"),
-                    _read_reshape),
+    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, "reshape"), _read_reshape),
+    operator.getitem: _read_item,
     **dict.fromkeys((torch.mean, "mean"), _read_mean),
-    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.alpha_dropout, torch.clone, "pass"), _read_pass),
+    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout,
+                     F.feature_alpha_dropout, torch.clone, "pass"), _read_pass),
 }  # fmt: skip
 
 _METHODS = {
     **dict.fromkeys(("add", "add_"), "add"),
-    **dict.fromkeys(("mul", "mul_", "multiply", "sub", "sub_", "subtract", "div", "div_", "divide", "true_divide",
-                     "neg", "neg_"), "scale"),
+    **dict.fromkeys(("sub", "sub_", "subtract", "subtract_"), "sub"),
+    **dict.fromkeys(("mul", "mul_", "multiply", "multiply_", "div", "div_", "divide", "divide_", "true_divide",
+                     "true_divide_", "neg", "neg_", "negative"), "scale"),
     **dict.fromkeys(("relu", "relu_"), "relu"),
     **dict.fromkeys(("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"), "clamp"),
     **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten"), "reshape"),

@@ -126,6 +126,10 @@ class _Proxy(fx.Proxy):
     def __len__(self) -> int:
         return len(self.node.meta["value"])
 
+    def __iter__(self) -> Iterator[fx.Proxy]:
+        """As `a, b = x.chunk(2, 1)` needs it."""
+        return (self[i] for i in range(len(self)))
+
     def _in_place(self, function, other: Any) -> fx.Proxy:
         return self.tracer.create_proxy("call_function", function, (self, other), {})
 

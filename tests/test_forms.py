@@ -189,6 +189,7 @@ FORMS = {
     "F.avg_pool2d of the image": form(lambda self, x: F.avg_pool2d(x, x.size()[2:]).squeeze(3).squeeze(2)),
     "F.adaptive pools": form(lambda self, x: F.adaptive_avg_pool2d(x, 1) + F.adaptive_max_pool2d(x, (1, 1))),
     "means": form(lambda self, x: x.mean(3).mean(2) + torch.mean(x, dim=(-2, -1))),
+    "means of rows and of columns": form(lambda self, x: (x.mean(2, keepdim=True), x.mean(-1, True))),
     # padding
     "F.pad": form(lambda self, x: self.layers[0](F.pad(x, (0, 1, 2, 1))), nn.Conv2d(4, 3, 4, stride=2)),
     "ZeroPad2d behind relu": module(nn.ReLU(), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2)),
@@ -197,6 +198,10 @@ FORMS = {
     "pad and avg": module(nn.ZeroPad2d((0, 1, 0, 1)), nn.AvgPool2d(3, 2)),
     # joining
     "add": form(lambda self, x: torch.add(F.relu(x), self.layers[0](x)).add_(x), nn.Conv2d(4, 4, 1)),
+    "differences": form(lambda self, x: F.relu(x) - (self.layers[0](x) - x).sub_(F.relu6(x)), nn.Conv2d(4, 4, 1)),
+    "alpha": form(
+        lambda self, x: torch.sub(torch.add(x, self.layers[0](x), alpha=0.5), F.relu(x), alpha=2), nn.Conv2d(4, 4, 1)
+    ),
     "a tensor with itself": form(lambda self, x: F.relu(x) + F.relu(x) + (x + x)),
     "cat": form(
         lambda self, x: self.layers[1](torch.cat((F.relu(x), self.layers[0](x)), dim=1)),

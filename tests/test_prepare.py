@@ -208,6 +208,12 @@ def test_a_forward_that_fails_is_named_with_its_line():
         prepare(Crashing(), Scheme(), torch.zeros(1, 3, 8, 8))
 
 
+class Apply(nn.Module):
+    def __init__(self, run):
+        super().__init__()
+        self.forward = run
+
+
 @pytest.mark.parametrize(
     "layer, message",
     [
@@ -226,6 +232,10 @@ def test_a_forward_that_fails_is_named_with_its_line():
         (nn.AdaptiveAvgPool2d(3), "3 x 3 does not divide the image of 8 x 8"),
         (nn.Hardtanh(-1, 2), r"a clip to \[-1.0, 2.0\]; use one that begins at 0 or is symmetric"),
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
+        (Apply(lambda x: F.relu(x[:, 1:])), "getitem; a part of a tensor; let a convolution of its own make each part"),
+        (Apply(lambda x: [F.relu(part) for part in x.split(1, 1)]), "has 1 operation .*\n.*split; a part of a tensor"),
+        (Apply(lambda x: x.mean(2)), r"a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True"),
+        (nn.PixelUnshuffle(2), "PixelUnshuffle; use a Conv2d whose kernel is its stride"),
         (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
     ],
 )
