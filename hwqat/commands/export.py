@@ -24,7 +24,8 @@ NOISE_FRAMES = 64
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|GRAPH", help="folder of a run, of a graph ('hwqat import') or of a build; zoo:NAME ('zoo:' lists)")
     parser.add_argument("--out", metavar="BUILD", help="folder to write; an earlier build there is replaced")
-    parser.add_argument("--rescale", metavar="W[,I]", help="format of M and B: bits, and integer bits if fixed (default: the run's)")
+    parser.add_argument("--rescale", metavar="W[,I[,Q[,O]]]",
+                        help="format of M and B as in ap_fixed<W,I,Q,O>: 16, or 16,8,AP_TRN,AP_WRAP (default: the run's)")  # fmt: skip
     parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
     parser.add_argument("--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary")
     target_arguments(parser)
