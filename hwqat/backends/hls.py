@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..errors import HwqatError
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
-from ..passes.network import Port, Stream
+from ..passes.network import DECOUPLES, Port, Stream
 from ..stages import Elements, Stage
 from .hls_roms import LINE, dimensions, rom_type, table
 from .hls_stages import MODES, StageText, binding, describe, shape_text
@@ -240,7 +240,7 @@ def _carries(stream: Stream) -> str:
 def _environment() -> Environment:
     env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
                       lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
-    env.globals |= {"wrapped": wrapped, "parameters": _parameters}
+    env.globals |= {"wrapped": wrapped, "parameters": _parameters, "DECOUPLES": DECOUPLES}
     env.filters |= {"stream_type": _stream_type, "carries": _carries, "element_type": element_type, "shape_text": shape_text,
                     "cbool": lambda value: "true" if value else "false"}  # fmt: skip
     return env

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from ..sim.cycles import UNBOUNDED, Model
 from .bounds import bound_depths
-from .network import Network, Stream
+from .network import DECOUPLES, Network, Stream
 from .regions import Region, find_regions, with_depths
 
 #: Steps in which the FIFOs that even out bursts shrink together.
@@ -39,7 +39,7 @@ MOST_TRIPS = 200_000_000
 
 def size_streams(network: Network, tight: bool = False) -> Network:
     """The network with the depth of every stream; ``tight``: no branch's ``min_depth`` could be one less."""
-    network = with_depths(network, {s.name: (2, 2, "decouples two stages") for s in network.streams})
+    network = with_depths(network, {s.name: (2, 2, DECOUPLES) for s in network.streams})
     cycles = network.cycles
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
         return _bounded(network, _counted_bursts(network, cycles))

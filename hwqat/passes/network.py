@@ -10,6 +10,10 @@ from ..ops import Folding, Op
 from ..stages import Elements, Fork, Stage, Width
 
 
+#: Why a FIFO holds two beats.
+DECOUPLES = "decouples two stages"
+
+
 @dataclass(frozen=True)
 class Stream:
     """A channel between two stages.
@@ -30,7 +34,7 @@ class Stream:
     sink: str = ""
     depth: int = 2
     min_depth: int = 2
-    why: str = "decouples two stages"
+    why: str = DECOUPLES
 
 
 @dataclass(frozen=True)

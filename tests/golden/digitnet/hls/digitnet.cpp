@@ -28,32 +28,39 @@ extern "C" void digitnet(hls::stream<ap_uint<8>> &s_axis, hls::stream<ap_uint<32
     HWQAT_AXIS(m_axis, 10)
     HWQAT_FREE_RUNNING
 #pragma HLS dataflow
-    hls::stream<ap_uint<5>> input_0_in("input_0_in"); // 1 x ap_int<5>
-#pragma HLS stream variable=input_0_in depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> stem_act_copy0("stem_act_copy0"); // 1 x ap_uint<8>
-#pragma HLS stream variable=stem_act_copy0 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> stem_act_copy1("stem_act_copy1"); // 1 x ap_uint<8>
-#pragma HLS stream variable=stem_act_copy1 depth=1044 // waits for the other branch of blocks_0_add_requant: 112 beats in RTL and 1044 in C++ keep the rate
-    hls::stream<ap_uint<8>> blocks_0_add_requant_out("blocks_0_add_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_0_add_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_add_copy0("blocks_1_add_copy0"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_add_copy0 depth=16 // the next frame's first rows wait while the loop of blocks_2_conv1_window writes its last ones
-    hls::stream<ap_uint<8>> blocks_1_add_copy1("blocks_1_add_copy1"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_add_copy1 depth=879 // waits for the other branch of blocks_2_relu2_requant: 214 beats in RTL and 879 in C++ keep the rate
-    hls::stream<ap_uint<8>> blocks_2_relu2_copy0("blocks_2_relu2_copy0"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_2_relu2_copy0 depth=32 // waits for the other branch of blocks_3_add_requant: 3 beats in RTL and 21 in C++ keep the rate
-    hls::stream<ap_uint<8>> blocks_2_relu2_copy1("blocks_2_relu2_copy1"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_2_relu2_copy1 depth=16 // the next pixel's beats wait while blocks_3_shortcut_conv_mvu repeats this one's
-    hls::stream<ap_uint<8>> blocks_3_add_copy0("blocks_3_add_copy0"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_3_add_copy0 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_3_add_copy1("blocks_3_add_copy1"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_3_add_copy1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_4_relu2_requant_out("blocks_4_relu2_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_4_relu2_requant_out depth=32 // the next pixel's beats wait while head_conv_conv_mvu repeats this one's
-    hls::stream<ap_uint<8>> head_conv_bn_q_requant_out("head_conv_bn_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=head_conv_bn_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<19>> head_fc_q_requant_out("head_fc_q_requant_out"); // 1 x ap_int<19>
-#pragma HLS stream variable=head_fc_q_requant_out depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<5>> input_0_in("input_0_in");
+#pragma HLS stream variable=input_0_in depth=2 // 1 x ap_int<5>
+    hls::stream<ap_uint<8>> stem_act_copy0("stem_act_copy0");
+#pragma HLS stream variable=stem_act_copy0 depth=2 // 1 x ap_uint<8>
+    // waits for the other branch of blocks_0_add_requant: 112 beats in RTL and 1044 in C++ keep the rate
+    hls::stream<ap_uint<8>> stem_act_copy1("stem_act_copy1");
+#pragma HLS stream variable=stem_act_copy1 depth=1044 // 1 x ap_uint<8>
+    hls::stream<ap_uint<8>> blocks_0_add_requant_out("blocks_0_add_requant_out");
+#pragma HLS stream variable=blocks_0_add_requant_out depth=2 // 1 x ap_int<8>
+    // the next frame's first rows wait while the loop of blocks_2_conv1_window writes its last ones
+    hls::stream<ap_uint<8>> blocks_1_add_copy0("blocks_1_add_copy0");
+#pragma HLS stream variable=blocks_1_add_copy0 depth=16 // 1 x ap_int<8>
+    // waits for the other branch of blocks_2_relu2_requant: 214 beats in RTL and 879 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_1_add_copy1("blocks_1_add_copy1");
+#pragma HLS stream variable=blocks_1_add_copy1 depth=879 // 1 x ap_int<8>
+    // waits for the other branch of blocks_3_add_requant: 3 beats in RTL and 21 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_2_relu2_copy0("blocks_2_relu2_copy0");
+#pragma HLS stream variable=blocks_2_relu2_copy0 depth=32 // 1 x ap_uint<8>
+    // the next pixel's beats wait while blocks_3_shortcut_conv_mvu repeats this one's
+    hls::stream<ap_uint<8>> blocks_2_relu2_copy1("blocks_2_relu2_copy1");
+#pragma HLS stream variable=blocks_2_relu2_copy1 depth=16 // 1 x ap_uint<8>
+    hls::stream<ap_uint<8>> blocks_3_add_copy0("blocks_3_add_copy0");
+#pragma HLS stream variable=blocks_3_add_copy0 depth=2 // 1 x ap_int<8>
+    hls::stream<ap_uint<8>> blocks_3_add_copy1("blocks_3_add_copy1");
+#pragma HLS stream variable=blocks_3_add_copy1 depth=2 // 1 x ap_int<8>
+    // the next pixel's beats wait while head_conv_conv_mvu repeats this one's
+    hls::stream<ap_uint<8>> blocks_4_relu2_requant_out("blocks_4_relu2_requant_out");
+#pragma HLS stream variable=blocks_4_relu2_requant_out depth=32 // 1 x ap_uint<8>
+    hls::stream<ap_uint<8>> head_conv_bn_q_requant_out("head_conv_bn_q_requant_out");
+#pragma HLS stream variable=head_conv_bn_q_requant_out depth=2 // 1 x ap_int<8>
+    hls::stream<ap_uint<19>> head_fc_q_requant_out("head_fc_q_requant_out");
+#pragma HLS stream variable=head_fc_q_requant_out depth=2 // 1 x ap_int<19>
 
     s_axis_in(s_axis, input_0_in);
     stem(input_0_in, stem_act_copy0, stem_act_copy1);

@@ -126,30 +126,34 @@ void blocks_0(hls::stream<ap_uint<8>> &stem_act_copy0, hls::stream<ap_uint<8>> &
               hls::stream<ap_uint<8>> &blocks_0_add_requant_out)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<32>> stem_act_copy0_x4("stem_act_copy0_x4"); // 4 x ap_uint<8>
-#pragma HLS stream variable=stem_act_copy0_x4 depth=64 // the next frame's first rows wait while the loop of blocks_0_depthwise_window writes its last ones
-    hls::stream<ap_uint<32>> blocks_0_depthwise_window_out("blocks_0_depthwise_window_out"); // 4 x ap_uint<8>
-#pragma HLS stream variable=blocks_0_depthwise_window_out depth=2 // decouples two stages
-    hls::stream<ap_uint<72>> blocks_0_depthwise_dwu_out("blocks_0_depthwise_dwu_out"); // 4 x ap_int<18>
-#pragma HLS stream variable=blocks_0_depthwise_dwu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<18>> blocks_0_depthwise_dwu_out_x1("blocks_0_depthwise_dwu_out_x1"); // 1 x ap_int<18>
-#pragma HLS stream variable=blocks_0_depthwise_dwu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_0_bn_q_requant_out("blocks_0_bn_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_0_bn_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_0_bn_q_requant_out_x4("blocks_0_bn_q_requant_out_x4"); // 4 x ap_int<8>
-#pragma HLS stream variable=blocks_0_bn_q_requant_out_x4 depth=32 // waits for the other branch of blocks_0_add_requant: 3 beats in RTL and 21 in C++ keep the rate
-    hls::stream<ap_uint<34>> blocks_0_expand_mvu_out("blocks_0_expand_mvu_out"); // 2 x ap_int<17>
-#pragma HLS stream variable=blocks_0_expand_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<17>> blocks_0_expand_mvu_out_x1("blocks_0_expand_mvu_out_x1"); // 1 x ap_int<17>
-#pragma HLS stream variable=blocks_0_expand_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_0_relu_requant_out("blocks_0_relu_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_0_relu_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_0_relu_requant_out_x4("blocks_0_relu_requant_out_x4"); // 4 x ap_uint<8>
-#pragma HLS stream variable=blocks_0_relu_requant_out_x4 depth=8 // the next pixel's beats wait while blocks_0_project_mvu repeats this one's
-    hls::stream<ap_uint<38>> blocks_0_project_mvu_out("blocks_0_project_mvu_out"); // 2 x ap_int<19>
-#pragma HLS stream variable=blocks_0_project_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<19>> blocks_0_project_mvu_out_x1("blocks_0_project_mvu_out_x1"); // 1 x ap_int<19>
-#pragma HLS stream variable=blocks_0_project_mvu_out_x1 depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    // the next frame's first rows wait while the loop of blocks_0_depthwise_window writes its last ones
+    hls::stream<ap_uint<32>> stem_act_copy0_x4("stem_act_copy0_x4");
+#pragma HLS stream variable=stem_act_copy0_x4 depth=64 // 4 x ap_uint<8>
+    hls::stream<ap_uint<32>> blocks_0_depthwise_window_out("blocks_0_depthwise_window_out");
+#pragma HLS stream variable=blocks_0_depthwise_window_out depth=2 // 4 x ap_uint<8>
+    hls::stream<ap_uint<72>> blocks_0_depthwise_dwu_out("blocks_0_depthwise_dwu_out");
+#pragma HLS stream variable=blocks_0_depthwise_dwu_out depth=2 // 4 x ap_int<18>
+    hls::stream<ap_uint<18>> blocks_0_depthwise_dwu_out_x1("blocks_0_depthwise_dwu_out_x1");
+#pragma HLS stream variable=blocks_0_depthwise_dwu_out_x1 depth=2 // 1 x ap_int<18>
+    hls::stream<ap_uint<8>> blocks_0_bn_q_requant_out("blocks_0_bn_q_requant_out");
+#pragma HLS stream variable=blocks_0_bn_q_requant_out depth=2 // 1 x ap_int<8>
+    // waits for the other branch of blocks_0_add_requant: 3 beats in RTL and 21 in C++ keep the rate
+    hls::stream<ap_uint<32>> blocks_0_bn_q_requant_out_x4("blocks_0_bn_q_requant_out_x4");
+#pragma HLS stream variable=blocks_0_bn_q_requant_out_x4 depth=32 // 4 x ap_int<8>
+    hls::stream<ap_uint<34>> blocks_0_expand_mvu_out("blocks_0_expand_mvu_out");
+#pragma HLS stream variable=blocks_0_expand_mvu_out depth=2 // 2 x ap_int<17>
+    hls::stream<ap_uint<17>> blocks_0_expand_mvu_out_x1("blocks_0_expand_mvu_out_x1");
+#pragma HLS stream variable=blocks_0_expand_mvu_out_x1 depth=2 // 1 x ap_int<17>
+    hls::stream<ap_uint<8>> blocks_0_relu_requant_out("blocks_0_relu_requant_out");
+#pragma HLS stream variable=blocks_0_relu_requant_out depth=2 // 1 x ap_uint<8>
+    // the next pixel's beats wait while blocks_0_project_mvu repeats this one's
+    hls::stream<ap_uint<32>> blocks_0_relu_requant_out_x4("blocks_0_relu_requant_out_x4");
+#pragma HLS stream variable=blocks_0_relu_requant_out_x4 depth=8 // 4 x ap_uint<8>
+    hls::stream<ap_uint<38>> blocks_0_project_mvu_out("blocks_0_project_mvu_out");
+#pragma HLS stream variable=blocks_0_project_mvu_out depth=2 // 2 x ap_int<19>
+    hls::stream<ap_uint<19>> blocks_0_project_mvu_out_x1("blocks_0_project_mvu_out_x1");
+#pragma HLS stream variable=blocks_0_project_mvu_out_x1 depth=2 // 1 x ap_int<19>
 
     stem_act_copy0_to_4(stem_act_copy0, stem_act_copy0_x4);
     blocks_0_depthwise_window(stem_act_copy0_x4, blocks_0_depthwise_window_out);

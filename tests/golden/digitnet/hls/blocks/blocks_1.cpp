@@ -188,46 +188,52 @@ void blocks_1(hls::stream<ap_uint<8>> &blocks_0_add_requant_out, hls::stream<ap_
               hls::stream<ap_uint<8>> &blocks_1_add_copy1)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<16>> blocks_1_downsample_bn_q_requant_out("blocks_1_downsample_bn_q_requant_out"); // 1 x ap_int<16>
-#pragma HLS stream variable=blocks_1_downsample_bn_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<64>> blocks_1_downsample_bn_q_requant_out_x4("blocks_1_downsample_bn_q_requant_out_x4"); // 4 x ap_int<16>
-#pragma HLS stream variable=blocks_1_downsample_bn_q_requant_out_x4 depth=2 // decouples two stages
-    hls::stream<ap_uint<64>> blocks_1_downsample_conv_window_out("blocks_1_downsample_conv_window_out"); // 4 x ap_int<16>
-#pragma HLS stream variable=blocks_1_downsample_conv_window_out depth=32 // the next pixel's beats wait while blocks_1_downsample_conv_mvu repeats this one's
-    hls::stream<ap_uint<27>> blocks_1_downsample_conv_mvu_out("blocks_1_downsample_conv_mvu_out"); // 1 x ap_int<27>
-#pragma HLS stream variable=blocks_1_downsample_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_requant_out("blocks_1_downsample_conv_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_downsample_conv_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_copy0("blocks_1_downsample_conv_q_copy0"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_downsample_conv_q_copy0 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_copy1("blocks_1_downsample_conv_q_copy1"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_downsample_conv_q_copy1 depth=956 // waits for the other branch of blocks_1_add_requant: 129 beats in RTL and 956 in C++ keep the rate
-    hls::stream<ap_uint<16>> blocks_1_downsample_conv_q_copy0_x2("blocks_1_downsample_conv_q_copy0_x2"); // 2 x ap_int<8>
-#pragma HLS stream variable=blocks_1_downsample_conv_q_copy0_x2 depth=64 // the next frame's first rows wait while the loop of blocks_1_depthwise_window writes its last ones
-    hls::stream<ap_uint<16>> blocks_1_depthwise_window_out("blocks_1_depthwise_window_out"); // 2 x ap_int<8>
-#pragma HLS stream variable=blocks_1_depthwise_window_out depth=2 // decouples two stages
-    hls::stream<ap_uint<34>> blocks_1_depthwise_dwu_out("blocks_1_depthwise_dwu_out"); // 2 x ap_int<17>
-#pragma HLS stream variable=blocks_1_depthwise_dwu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<17>> blocks_1_depthwise_dwu_out_x1("blocks_1_depthwise_dwu_out_x1"); // 1 x ap_int<17>
-#pragma HLS stream variable=blocks_1_depthwise_dwu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_bn_q_requant_out("blocks_1_bn_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_bn_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_1_bn_q_requant_out_x4("blocks_1_bn_q_requant_out_x4"); // 4 x ap_int<8>
-#pragma HLS stream variable=blocks_1_bn_q_requant_out_x4 depth=32 // waits for the other branch of blocks_1_add_requant: 3 beats in RTL and 24 in C++ keep the rate
-    hls::stream<ap_uint<36>> blocks_1_expand_mvu_out("blocks_1_expand_mvu_out"); // 2 x ap_int<18>
-#pragma HLS stream variable=blocks_1_expand_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<18>> blocks_1_expand_mvu_out_x1("blocks_1_expand_mvu_out_x1"); // 1 x ap_int<18>
-#pragma HLS stream variable=blocks_1_expand_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_relu_requant_out("blocks_1_relu_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_1_relu_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_1_relu_requant_out_x4("blocks_1_relu_requant_out_x4"); // 4 x ap_uint<8>
-#pragma HLS stream variable=blocks_1_relu_requant_out_x4 depth=16 // the next pixel's beats wait while blocks_1_project_mvu repeats this one's
-    hls::stream<ap_uint<40>> blocks_1_project_mvu_out("blocks_1_project_mvu_out"); // 2 x ap_int<20>
-#pragma HLS stream variable=blocks_1_project_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<20>> blocks_1_project_mvu_out_x1("blocks_1_project_mvu_out_x1"); // 1 x ap_int<20>
-#pragma HLS stream variable=blocks_1_project_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_1_add_requant_out("blocks_1_add_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_1_add_requant_out depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<16>> blocks_1_downsample_bn_q_requant_out("blocks_1_downsample_bn_q_requant_out");
+#pragma HLS stream variable=blocks_1_downsample_bn_q_requant_out depth=2 // 1 x ap_int<16>
+    hls::stream<ap_uint<64>> blocks_1_downsample_bn_q_requant_out_x4("blocks_1_downsample_bn_q_requant_out_x4");
+#pragma HLS stream variable=blocks_1_downsample_bn_q_requant_out_x4 depth=2 // 4 x ap_int<16>
+    // the next pixel's beats wait while blocks_1_downsample_conv_mvu repeats this one's
+    hls::stream<ap_uint<64>> blocks_1_downsample_conv_window_out("blocks_1_downsample_conv_window_out");
+#pragma HLS stream variable=blocks_1_downsample_conv_window_out depth=32 // 4 x ap_int<16>
+    hls::stream<ap_uint<27>> blocks_1_downsample_conv_mvu_out("blocks_1_downsample_conv_mvu_out");
+#pragma HLS stream variable=blocks_1_downsample_conv_mvu_out depth=2 // 1 x ap_int<27>
+    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_requant_out("blocks_1_downsample_conv_q_requant_out");
+#pragma HLS stream variable=blocks_1_downsample_conv_q_requant_out depth=2 // 1 x ap_int<8>
+    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_copy0("blocks_1_downsample_conv_q_copy0");
+#pragma HLS stream variable=blocks_1_downsample_conv_q_copy0 depth=2 // 1 x ap_int<8>
+    // waits for the other branch of blocks_1_add_requant: 129 beats in RTL and 956 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_1_downsample_conv_q_copy1("blocks_1_downsample_conv_q_copy1");
+#pragma HLS stream variable=blocks_1_downsample_conv_q_copy1 depth=956 // 1 x ap_int<8>
+    // the next frame's first rows wait while the loop of blocks_1_depthwise_window writes its last ones
+    hls::stream<ap_uint<16>> blocks_1_downsample_conv_q_copy0_x2("blocks_1_downsample_conv_q_copy0_x2");
+#pragma HLS stream variable=blocks_1_downsample_conv_q_copy0_x2 depth=64 // 2 x ap_int<8>
+    hls::stream<ap_uint<16>> blocks_1_depthwise_window_out("blocks_1_depthwise_window_out");
+#pragma HLS stream variable=blocks_1_depthwise_window_out depth=2 // 2 x ap_int<8>
+    hls::stream<ap_uint<34>> blocks_1_depthwise_dwu_out("blocks_1_depthwise_dwu_out");
+#pragma HLS stream variable=blocks_1_depthwise_dwu_out depth=2 // 2 x ap_int<17>
+    hls::stream<ap_uint<17>> blocks_1_depthwise_dwu_out_x1("blocks_1_depthwise_dwu_out_x1");
+#pragma HLS stream variable=blocks_1_depthwise_dwu_out_x1 depth=2 // 1 x ap_int<17>
+    hls::stream<ap_uint<8>> blocks_1_bn_q_requant_out("blocks_1_bn_q_requant_out");
+#pragma HLS stream variable=blocks_1_bn_q_requant_out depth=2 // 1 x ap_int<8>
+    // waits for the other branch of blocks_1_add_requant: 3 beats in RTL and 24 in C++ keep the rate
+    hls::stream<ap_uint<32>> blocks_1_bn_q_requant_out_x4("blocks_1_bn_q_requant_out_x4");
+#pragma HLS stream variable=blocks_1_bn_q_requant_out_x4 depth=32 // 4 x ap_int<8>
+    hls::stream<ap_uint<36>> blocks_1_expand_mvu_out("blocks_1_expand_mvu_out");
+#pragma HLS stream variable=blocks_1_expand_mvu_out depth=2 // 2 x ap_int<18>
+    hls::stream<ap_uint<18>> blocks_1_expand_mvu_out_x1("blocks_1_expand_mvu_out_x1");
+#pragma HLS stream variable=blocks_1_expand_mvu_out_x1 depth=2 // 1 x ap_int<18>
+    hls::stream<ap_uint<8>> blocks_1_relu_requant_out("blocks_1_relu_requant_out");
+#pragma HLS stream variable=blocks_1_relu_requant_out depth=2 // 1 x ap_uint<8>
+    // the next pixel's beats wait while blocks_1_project_mvu repeats this one's
+    hls::stream<ap_uint<32>> blocks_1_relu_requant_out_x4("blocks_1_relu_requant_out_x4");
+#pragma HLS stream variable=blocks_1_relu_requant_out_x4 depth=16 // 4 x ap_uint<8>
+    hls::stream<ap_uint<40>> blocks_1_project_mvu_out("blocks_1_project_mvu_out");
+#pragma HLS stream variable=blocks_1_project_mvu_out depth=2 // 2 x ap_int<20>
+    hls::stream<ap_uint<20>> blocks_1_project_mvu_out_x1("blocks_1_project_mvu_out_x1");
+#pragma HLS stream variable=blocks_1_project_mvu_out_x1 depth=2 // 1 x ap_int<20>
+    hls::stream<ap_uint<8>> blocks_1_add_requant_out("blocks_1_add_requant_out");
+#pragma HLS stream variable=blocks_1_add_requant_out depth=2 // 1 x ap_int<8>
 
     blocks_1_downsample_bn_q_requant(blocks_0_add_requant_out, blocks_1_downsample_bn_q_requant_out);
     blocks_1_downsample_bn_q_requant_out_to_4(blocks_1_downsample_bn_q_requant_out,

@@ -96,22 +96,26 @@ void blocks_2(hls::stream<ap_uint<8>> &blocks_1_add_copy0, hls::stream<ap_uint<8
               hls::stream<ap_uint<8>> &blocks_2_relu2_copy0, hls::stream<ap_uint<8>> &blocks_2_relu2_copy1)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<72>> blocks_2_conv1_window_out("blocks_2_conv1_window_out"); // 9 x ap_int<8>
-#pragma HLS stream variable=blocks_2_conv1_window_out depth=128 // the next pixel's beats wait while blocks_2_conv1_mvu repeats this one's
-    hls::stream<ap_uint<42>> blocks_2_conv1_mvu_out("blocks_2_conv1_mvu_out"); // 2 x ap_int<21>
-#pragma HLS stream variable=blocks_2_conv1_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<21>> blocks_2_conv1_mvu_out_x1("blocks_2_conv1_mvu_out_x1"); // 1 x ap_int<21>
-#pragma HLS stream variable=blocks_2_conv1_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_2_relu1_requant_out("blocks_2_relu1_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_2_relu1_requant_out depth=32 // waits for the other branch of blocks_2_relu2_requant: 3 beats in RTL and 21 in C++ keep the rate
-    hls::stream<ap_uint<72>> blocks_2_conv2_window_out("blocks_2_conv2_window_out"); // 9 x ap_uint<8>
-#pragma HLS stream variable=blocks_2_conv2_window_out depth=128 // the next pixel's beats wait while blocks_2_conv2_mvu repeats this one's
-    hls::stream<ap_uint<42>> blocks_2_conv2_mvu_out("blocks_2_conv2_mvu_out"); // 2 x ap_int<21>
-#pragma HLS stream variable=blocks_2_conv2_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<21>> blocks_2_conv2_mvu_out_x1("blocks_2_conv2_mvu_out_x1"); // 1 x ap_int<21>
-#pragma HLS stream variable=blocks_2_conv2_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_2_relu2_requant_out("blocks_2_relu2_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_2_relu2_requant_out depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    // the next pixel's beats wait while blocks_2_conv1_mvu repeats this one's
+    hls::stream<ap_uint<72>> blocks_2_conv1_window_out("blocks_2_conv1_window_out");
+#pragma HLS stream variable=blocks_2_conv1_window_out depth=128 // 9 x ap_int<8>
+    hls::stream<ap_uint<42>> blocks_2_conv1_mvu_out("blocks_2_conv1_mvu_out");
+#pragma HLS stream variable=blocks_2_conv1_mvu_out depth=2 // 2 x ap_int<21>
+    hls::stream<ap_uint<21>> blocks_2_conv1_mvu_out_x1("blocks_2_conv1_mvu_out_x1");
+#pragma HLS stream variable=blocks_2_conv1_mvu_out_x1 depth=2 // 1 x ap_int<21>
+    // waits for the other branch of blocks_2_relu2_requant: 3 beats in RTL and 21 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_2_relu1_requant_out("blocks_2_relu1_requant_out");
+#pragma HLS stream variable=blocks_2_relu1_requant_out depth=32 // 1 x ap_uint<8>
+    // the next pixel's beats wait while blocks_2_conv2_mvu repeats this one's
+    hls::stream<ap_uint<72>> blocks_2_conv2_window_out("blocks_2_conv2_window_out");
+#pragma HLS stream variable=blocks_2_conv2_window_out depth=128 // 9 x ap_uint<8>
+    hls::stream<ap_uint<42>> blocks_2_conv2_mvu_out("blocks_2_conv2_mvu_out");
+#pragma HLS stream variable=blocks_2_conv2_mvu_out depth=2 // 2 x ap_int<21>
+    hls::stream<ap_uint<21>> blocks_2_conv2_mvu_out_x1("blocks_2_conv2_mvu_out_x1");
+#pragma HLS stream variable=blocks_2_conv2_mvu_out_x1 depth=2 // 1 x ap_int<21>
+    hls::stream<ap_uint<8>> blocks_2_relu2_requant_out("blocks_2_relu2_requant_out");
+#pragma HLS stream variable=blocks_2_relu2_requant_out depth=2 // 1 x ap_uint<8>
 
     blocks_2_conv1_window(blocks_1_add_copy0, blocks_2_conv1_window_out);
     blocks_2_conv1_mvu(blocks_2_conv1_window_out, blocks_2_conv1_mvu_out);

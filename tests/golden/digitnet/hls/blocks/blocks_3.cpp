@@ -158,36 +158,40 @@ void blocks_3(hls::stream<ap_uint<8>> &blocks_2_relu2_copy0, hls::stream<ap_uint
               hls::stream<ap_uint<8>> &blocks_3_add_copy0, hls::stream<ap_uint<8>> &blocks_3_add_copy1)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<114>> blocks_3_expand_conv_mvu_out("blocks_3_expand_conv_mvu_out"); // 6 x ap_int<19>
-#pragma HLS stream variable=blocks_3_expand_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<19>> blocks_3_expand_conv_mvu_out_x1("blocks_3_expand_conv_mvu_out_x1"); // 1 x ap_int<19>
-#pragma HLS stream variable=blocks_3_expand_conv_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_3_expand_act_requant_out("blocks_3_expand_act_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_3_expand_act_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_3_expand_act_requant_out_x4("blocks_3_expand_act_requant_out_x4"); // 4 x ap_uint<8>
-#pragma HLS stream variable=blocks_3_expand_act_requant_out_x4 depth=128 // the next frame's first rows wait while the loop of blocks_3_depthwise_conv_window writes its last ones
-    hls::stream<ap_uint<32>> blocks_3_depthwise_conv_window_out("blocks_3_depthwise_conv_window_out"); // 4 x ap_uint<8>
-#pragma HLS stream variable=blocks_3_depthwise_conv_window_out depth=2 // decouples two stages
-    hls::stream<ap_uint<72>> blocks_3_depthwise_conv_dwu_out("blocks_3_depthwise_conv_dwu_out"); // 4 x ap_int<18>
-#pragma HLS stream variable=blocks_3_depthwise_conv_dwu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<18>> blocks_3_depthwise_conv_dwu_out_x1("blocks_3_depthwise_conv_dwu_out_x1"); // 1 x ap_int<18>
-#pragma HLS stream variable=blocks_3_depthwise_conv_dwu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_3_depthwise_act_requant_out("blocks_3_depthwise_act_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_3_depthwise_act_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<24>> blocks_3_depthwise_act_requant_out_x3("blocks_3_depthwise_act_requant_out_x3"); // 3 x ap_uint<8>
-#pragma HLS stream variable=blocks_3_depthwise_act_requant_out_x3 depth=64 // the next pixel's beats wait while blocks_3_project_conv_mvu repeats this one's
-    hls::stream<ap_uint<40>> blocks_3_project_conv_mvu_out("blocks_3_project_conv_mvu_out"); // 2 x ap_int<20>
-#pragma HLS stream variable=blocks_3_project_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<36>> blocks_3_shortcut_conv_mvu_out("blocks_3_shortcut_conv_mvu_out"); // 2 x ap_int<18>
-#pragma HLS stream variable=blocks_3_shortcut_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<18>> blocks_3_shortcut_conv_mvu_out_x1("blocks_3_shortcut_conv_mvu_out_x1"); // 1 x ap_int<18>
-#pragma HLS stream variable=blocks_3_shortcut_conv_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_3_shortcut_bn_q_requant_out("blocks_3_shortcut_bn_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_3_shortcut_bn_q_requant_out depth=827 // waits for the other branch of blocks_3_add_requant: 80 beats in RTL and 827 in C++ keep the rate
-    hls::stream<ap_uint<20>> blocks_3_project_conv_mvu_out_x1("blocks_3_project_conv_mvu_out_x1"); // 1 x ap_int<20>
-#pragma HLS stream variable=blocks_3_project_conv_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_3_add_requant_out("blocks_3_add_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_3_add_requant_out depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<114>> blocks_3_expand_conv_mvu_out("blocks_3_expand_conv_mvu_out");
+#pragma HLS stream variable=blocks_3_expand_conv_mvu_out depth=2 // 6 x ap_int<19>
+    hls::stream<ap_uint<19>> blocks_3_expand_conv_mvu_out_x1("blocks_3_expand_conv_mvu_out_x1");
+#pragma HLS stream variable=blocks_3_expand_conv_mvu_out_x1 depth=2 // 1 x ap_int<19>
+    hls::stream<ap_uint<8>> blocks_3_expand_act_requant_out("blocks_3_expand_act_requant_out");
+#pragma HLS stream variable=blocks_3_expand_act_requant_out depth=2 // 1 x ap_uint<8>
+    // the next frame's first rows wait while the loop of blocks_3_depthwise_conv_window writes its last ones
+    hls::stream<ap_uint<32>> blocks_3_expand_act_requant_out_x4("blocks_3_expand_act_requant_out_x4");
+#pragma HLS stream variable=blocks_3_expand_act_requant_out_x4 depth=128 // 4 x ap_uint<8>
+    hls::stream<ap_uint<32>> blocks_3_depthwise_conv_window_out("blocks_3_depthwise_conv_window_out");
+#pragma HLS stream variable=blocks_3_depthwise_conv_window_out depth=2 // 4 x ap_uint<8>
+    hls::stream<ap_uint<72>> blocks_3_depthwise_conv_dwu_out("blocks_3_depthwise_conv_dwu_out");
+#pragma HLS stream variable=blocks_3_depthwise_conv_dwu_out depth=2 // 4 x ap_int<18>
+    hls::stream<ap_uint<18>> blocks_3_depthwise_conv_dwu_out_x1("blocks_3_depthwise_conv_dwu_out_x1");
+#pragma HLS stream variable=blocks_3_depthwise_conv_dwu_out_x1 depth=2 // 1 x ap_int<18>
+    hls::stream<ap_uint<8>> blocks_3_depthwise_act_requant_out("blocks_3_depthwise_act_requant_out");
+#pragma HLS stream variable=blocks_3_depthwise_act_requant_out depth=2 // 1 x ap_uint<8>
+    // the next pixel's beats wait while blocks_3_project_conv_mvu repeats this one's
+    hls::stream<ap_uint<24>> blocks_3_depthwise_act_requant_out_x3("blocks_3_depthwise_act_requant_out_x3");
+#pragma HLS stream variable=blocks_3_depthwise_act_requant_out_x3 depth=64 // 3 x ap_uint<8>
+    hls::stream<ap_uint<40>> blocks_3_project_conv_mvu_out("blocks_3_project_conv_mvu_out");
+#pragma HLS stream variable=blocks_3_project_conv_mvu_out depth=2 // 2 x ap_int<20>
+    hls::stream<ap_uint<36>> blocks_3_shortcut_conv_mvu_out("blocks_3_shortcut_conv_mvu_out");
+#pragma HLS stream variable=blocks_3_shortcut_conv_mvu_out depth=2 // 2 x ap_int<18>
+    hls::stream<ap_uint<18>> blocks_3_shortcut_conv_mvu_out_x1("blocks_3_shortcut_conv_mvu_out_x1");
+#pragma HLS stream variable=blocks_3_shortcut_conv_mvu_out_x1 depth=2 // 1 x ap_int<18>
+    // waits for the other branch of blocks_3_add_requant: 80 beats in RTL and 827 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_3_shortcut_bn_q_requant_out("blocks_3_shortcut_bn_q_requant_out");
+#pragma HLS stream variable=blocks_3_shortcut_bn_q_requant_out depth=827 // 1 x ap_int<8>
+    hls::stream<ap_uint<20>> blocks_3_project_conv_mvu_out_x1("blocks_3_project_conv_mvu_out_x1");
+#pragma HLS stream variable=blocks_3_project_conv_mvu_out_x1 depth=2 // 1 x ap_int<20>
+    hls::stream<ap_uint<8>> blocks_3_add_requant_out("blocks_3_add_requant_out");
+#pragma HLS stream variable=blocks_3_add_requant_out depth=2 // 1 x ap_int<8>
 
     blocks_3_expand_conv_mvu(blocks_2_relu2_copy0, blocks_3_expand_conv_mvu_out);
     blocks_3_expand_conv_mvu_out_to_1(blocks_3_expand_conv_mvu_out, blocks_3_expand_conv_mvu_out_x1);

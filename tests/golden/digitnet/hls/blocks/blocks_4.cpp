@@ -128,30 +128,36 @@ void blocks_4(hls::stream<ap_uint<8>> &blocks_3_add_copy0, hls::stream<ap_uint<8
               hls::stream<ap_uint<8>> &blocks_4_relu2_requant_out)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<32>> blocks_3_add_copy0_x4("blocks_3_add_copy0_x4"); // 4 x ap_int<8>
-#pragma HLS stream variable=blocks_3_add_copy0_x4 depth=2 // decouples two stages
-    hls::stream<ap_uint<32>> blocks_4_conv1_window_out("blocks_4_conv1_window_out"); // 4 x ap_int<8>
-#pragma HLS stream variable=blocks_4_conv1_window_out depth=128 // the next pixel's beats wait while blocks_4_conv1_mvu repeats this one's
-    hls::stream<ap_uint<42>> blocks_4_conv1_mvu_out("blocks_4_conv1_mvu_out"); // 2 x ap_int<21>
-#pragma HLS stream variable=blocks_4_conv1_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<21>> blocks_4_conv1_mvu_out_x1("blocks_4_conv1_mvu_out_x1"); // 1 x ap_int<21>
-#pragma HLS stream variable=blocks_4_conv1_mvu_out_x1 depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_4_relu1_requant_out("blocks_4_relu1_requant_out"); // 1 x ap_uint<8>
-#pragma HLS stream variable=blocks_4_relu1_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<48>> blocks_4_relu1_requant_out_x6("blocks_4_relu1_requant_out_x6"); // 6 x ap_uint<8>
-#pragma HLS stream variable=blocks_4_relu1_requant_out_x6 depth=21 // waits for the other branch of blocks_4_relu2_requant: 3 beats in RTL and 21 in C++ keep the rate
-    hls::stream<ap_uint<48>> blocks_4_conv2_window_out("blocks_4_conv2_window_out"); // 6 x ap_uint<8>
-#pragma HLS stream variable=blocks_4_conv2_window_out depth=128 // the next pixel's beats wait while blocks_4_conv2_mvu repeats this one's
-    hls::stream<ap_uint<42>> blocks_4_conv2_mvu_out("blocks_4_conv2_mvu_out"); // 2 x ap_int<21>
-#pragma HLS stream variable=blocks_4_conv2_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_4_shortcut_conv_window_out("blocks_4_shortcut_conv_window_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_4_shortcut_conv_window_out depth=64 // waits for the other branch of blocks_4_relu2_requant: 33 beats in RTL and 21 in C++ keep the rate
-    hls::stream<ap_uint<18>> blocks_4_shortcut_conv_mvu_out("blocks_4_shortcut_conv_mvu_out"); // 1 x ap_int<18>
-#pragma HLS stream variable=blocks_4_shortcut_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> blocks_4_shortcut_bn_q_requant_out("blocks_4_shortcut_bn_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=blocks_4_shortcut_bn_q_requant_out depth=145 // evens out the bursts of blocks_4_shortcut_bn_q_requant for blocks_4_relu2_requant
-    hls::stream<ap_uint<21>> blocks_4_conv2_mvu_out_x1("blocks_4_conv2_mvu_out_x1"); // 1 x ap_int<21>
-#pragma HLS stream variable=blocks_4_conv2_mvu_out_x1 depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<32>> blocks_3_add_copy0_x4("blocks_3_add_copy0_x4");
+#pragma HLS stream variable=blocks_3_add_copy0_x4 depth=2 // 4 x ap_int<8>
+    // the next pixel's beats wait while blocks_4_conv1_mvu repeats this one's
+    hls::stream<ap_uint<32>> blocks_4_conv1_window_out("blocks_4_conv1_window_out");
+#pragma HLS stream variable=blocks_4_conv1_window_out depth=128 // 4 x ap_int<8>
+    hls::stream<ap_uint<42>> blocks_4_conv1_mvu_out("blocks_4_conv1_mvu_out");
+#pragma HLS stream variable=blocks_4_conv1_mvu_out depth=2 // 2 x ap_int<21>
+    hls::stream<ap_uint<21>> blocks_4_conv1_mvu_out_x1("blocks_4_conv1_mvu_out_x1");
+#pragma HLS stream variable=blocks_4_conv1_mvu_out_x1 depth=2 // 1 x ap_int<21>
+    hls::stream<ap_uint<8>> blocks_4_relu1_requant_out("blocks_4_relu1_requant_out");
+#pragma HLS stream variable=blocks_4_relu1_requant_out depth=2 // 1 x ap_uint<8>
+    // waits for the other branch of blocks_4_relu2_requant: 3 beats in RTL and 21 in C++ keep the rate
+    hls::stream<ap_uint<48>> blocks_4_relu1_requant_out_x6("blocks_4_relu1_requant_out_x6");
+#pragma HLS stream variable=blocks_4_relu1_requant_out_x6 depth=21 // 6 x ap_uint<8>
+    // the next pixel's beats wait while blocks_4_conv2_mvu repeats this one's
+    hls::stream<ap_uint<48>> blocks_4_conv2_window_out("blocks_4_conv2_window_out");
+#pragma HLS stream variable=blocks_4_conv2_window_out depth=128 // 6 x ap_uint<8>
+    hls::stream<ap_uint<42>> blocks_4_conv2_mvu_out("blocks_4_conv2_mvu_out");
+#pragma HLS stream variable=blocks_4_conv2_mvu_out depth=2 // 2 x ap_int<21>
+    // waits for the other branch of blocks_4_relu2_requant: 33 beats in RTL and 21 in C++ keep the rate
+    hls::stream<ap_uint<8>> blocks_4_shortcut_conv_window_out("blocks_4_shortcut_conv_window_out");
+#pragma HLS stream variable=blocks_4_shortcut_conv_window_out depth=64 // 1 x ap_int<8>
+    hls::stream<ap_uint<18>> blocks_4_shortcut_conv_mvu_out("blocks_4_shortcut_conv_mvu_out");
+#pragma HLS stream variable=blocks_4_shortcut_conv_mvu_out depth=2 // 1 x ap_int<18>
+    // evens out the bursts of blocks_4_shortcut_bn_q_requant for blocks_4_relu2_requant
+    hls::stream<ap_uint<8>> blocks_4_shortcut_bn_q_requant_out("blocks_4_shortcut_bn_q_requant_out");
+#pragma HLS stream variable=blocks_4_shortcut_bn_q_requant_out depth=145 // 1 x ap_int<8>
+    hls::stream<ap_uint<21>> blocks_4_conv2_mvu_out_x1("blocks_4_conv2_mvu_out_x1");
+#pragma HLS stream variable=blocks_4_conv2_mvu_out_x1 depth=2 // 1 x ap_int<21>
 
     blocks_3_add_copy0_to_4(blocks_3_add_copy0, blocks_3_add_copy0_x4);
     blocks_4_conv1_window(blocks_3_add_copy0_x4, blocks_4_conv1_window_out);

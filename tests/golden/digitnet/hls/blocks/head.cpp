@@ -44,12 +44,13 @@ static void head_fc_q_requant(hls::stream<ap_uint<19>> &in, hls::stream<ap_uint<
 void head(hls::stream<ap_uint<8>> &head_conv_bn_q_requant_out, hls::stream<ap_uint<19>> &head_fc_q_requant_out)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<10>> head_pool_pool_out("head_pool_pool_out"); // 1 x ap_int<10>
-#pragma HLS stream variable=head_pool_pool_out depth=2 // decouples two stages
-    hls::stream<ap_uint<8>> head_pool_q_requant_out("head_pool_q_requant_out"); // 1 x ap_int<8>
-#pragma HLS stream variable=head_pool_q_requant_out depth=2 // decouples two stages
-    hls::stream<ap_uint<19>> head_fc_mvu_out("head_fc_mvu_out"); // 1 x ap_int<19>
-#pragma HLS stream variable=head_fc_mvu_out depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<10>> head_pool_pool_out("head_pool_pool_out");
+#pragma HLS stream variable=head_pool_pool_out depth=2 // 1 x ap_int<10>
+    hls::stream<ap_uint<8>> head_pool_q_requant_out("head_pool_q_requant_out");
+#pragma HLS stream variable=head_pool_q_requant_out depth=2 // 1 x ap_int<8>
+    hls::stream<ap_uint<19>> head_fc_mvu_out("head_fc_mvu_out");
+#pragma HLS stream variable=head_fc_mvu_out depth=2 // 1 x ap_int<19>
 
     head_pool_pool(head_conv_bn_q_requant_out, head_pool_pool_out);
     head_pool_q_requant(head_pool_pool_out, head_pool_q_requant_out);

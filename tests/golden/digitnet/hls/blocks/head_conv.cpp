@@ -39,10 +39,11 @@ void head_conv(hls::stream<ap_uint<8>> &blocks_4_relu2_requant_out,
                hls::stream<ap_uint<8>> &head_conv_bn_q_requant_out)
 {
 #pragma HLS dataflow
-    hls::stream<ap_uint<38>> head_conv_conv_mvu_out("head_conv_conv_mvu_out"); // 2 x ap_int<19>
-#pragma HLS stream variable=head_conv_conv_mvu_out depth=2 // decouples two stages
-    hls::stream<ap_uint<19>> head_conv_conv_mvu_out_x1("head_conv_conv_mvu_out_x1"); // 1 x ap_int<19>
-#pragma HLS stream variable=head_conv_conv_mvu_out_x1 depth=2 // decouples two stages
+    // Where nothing else is said, a stream's two beats decouple two stages.
+    hls::stream<ap_uint<38>> head_conv_conv_mvu_out("head_conv_conv_mvu_out");
+#pragma HLS stream variable=head_conv_conv_mvu_out depth=2 // 2 x ap_int<19>
+    hls::stream<ap_uint<19>> head_conv_conv_mvu_out_x1("head_conv_conv_mvu_out_x1");
+#pragma HLS stream variable=head_conv_conv_mvu_out_x1 depth=2 // 1 x ap_int<19>
 
     head_conv_conv_mvu(blocks_4_relu2_requant_out, head_conv_conv_mvu_out);
     head_conv_conv_mvu_out_to_1(head_conv_conv_mvu_out, head_conv_conv_mvu_out_x1);
