@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -293,6 +294,22 @@ def test_several_processes_say_the_same(run, tmp_path, monkeypatch):
     points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
     one = run_sweep(run, points, tmp_path / "one", limit=LIMIT, jobs=1, target=EASY, progress=False)
     assert run_sweep(run, points, tmp_path / "two", limit=LIMIT, jobs=2, target=EASY, progress=False) == one
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_point_is_lowered_once_in_each_process(run, tmp_path, monkeypatch, jobs):
+    """However many pieces the images come in; the pool's processes are threads here, so that they can be watched."""
+    from hwqat.sweep import runner
+
+    lowered = []
+    monkeypatch.setattr(runner, "MOST_IMAGES", 5)
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda jobs, _, start, arguments: ThreadPoolExecutor(1, "", start, arguments))
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    lower = worker.Worker._lower
+    monkeypatch.setattr(worker.Worker, "_lower", lambda self, point: lowered.append((id(self), point)) or lower(self, point))
+    points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
+    run_sweep(run, points, tmp_path, limit=LIMIT, jobs=jobs, target=EASY, progress=False)
+    assert {point for _, point in lowered} == set(points) and len(lowered) == len(set(lowered))
 
 
 def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):

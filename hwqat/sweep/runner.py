@@ -42,7 +42,7 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
         {net, data, target, images, points: [row, ...]} with the rows in the order of ``points``.
     """
     jobs = jobs or os.cpu_count() or 1
-    here = Worker(source, data_dir, target, graphs=1)
+    here = Worker(source, data_dir, target, graphs=GROUP)
     images = len(here.labels[:limit])
     step = min(MOST_IMAGES, max(1, BLOCK // largest_tensor(here, points)))
     journal = Journal(out, fingerprint(source), step)
