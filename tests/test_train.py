@@ -10,11 +10,11 @@ from torch import nn
 
 from hwqat import data, models, runs
 from hwqat.errors import HwqatError
-from hwqat.quant import Scheme
+from hwqat.quant import Scheme, kernels
 from hwqat.quant.weights import Absmax
 from hwqat.restore import quantised
 from hwqat.runs import Run
-from hwqat.train import RECIPES, TrainConfig, accuracy, checkpoint, fit, loop, statistics, train_float
+from hwqat.train import RECIPES, TrainConfig, accuracy, checkpoint, fit, folder, loop, statistics, train_float
 from hwqat.train.gradients import quantise_gradient
 from hwqat.train.optim import parameter_groups, rate
 
@@ -92,6 +92,16 @@ def same_state(a: nn.Module, b: nn.Module) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_compile_fuses_the_quantisers_on_a_cpu(few, monkeypatch, asked):
+    fused = []
+    monkeypatch.setattr(kernels, "LARGE", 1)
+    monkeypatch.setattr(kernels, "_compiled", lambda formula: fused.append(formula.__name__) or formula)
+    model = quantised(models.build("digitnet"), Scheme.uniform(4), few)
+    fit(model, few, config(epochs=1, compile=asked), device="cpu", progress=False)
+    assert set(fused) == ({"_round_to", "_clip_gradients"} if asked else set())
+
+
 @pytest.mark.parametrize("stop", [3, 6, 13, 20])  # in an epoch, at its end, in the next, after freezing (6 steps each)
 @pytest.mark.parametrize(
     "changes",
@@ -144,7 +154,7 @@ def test_the_log_for_tensorboard(few, tmp_path, monkeypatch):
             fit(TinyNet(), few, settings, tmp_path, progress=False)
     result = fit(TinyNet(), few, settings, tmp_path, progress=False)
     shown = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    names = set(loop.COLUMNS) - {"epoch"}
+    names = set(folder.COLUMNS) - {"epoch"}
     assert set(shown.Tags()["scalars"]) == names and len(list((tmp_path / "tensorboard").iterdir())) == 2
     for name in names:
         events = shown.Scalars(name)

@@ -9,9 +9,7 @@ model (hwqat.train.parallel).
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import io
 import sys
 import time
 from collections.abc import Iterator
@@ -25,7 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hwqat import runs
-from hwqat.data import Dataset, Draw, Split
+from hwqat.data import Dataset, Split
 from hwqat.errors import HwqatError
 from hwqat.nn import QuantConv2d, QuantLinear
 from hwqat.quant import kernels
@@ -33,21 +31,11 @@ from hwqat.runs import Run
 from hwqat.train import board, checkpoint, statistics
 from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
+from hwqat.train.feed import Feed
+from hwqat.train.folder import Result, finished, require_same, write_log
 from hwqat.train.gradients import quantised_gradients
 from hwqat.train.optim import build_optimizer, rate, set_rate
 from hwqat.train.parallel import World
-
-LOG = "log.csv"
-COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
-
-
-@dataclass(frozen=True)
-class Result:
-    """How training ended: accuracies of the final epoch in percent, and one dict with COLUMNS per epoch."""
-
-    valid_accuracy: float
-    test_accuracy: float
-    history: tuple[dict[str, float], ...]
 
 
 def fit(
@@ -83,10 +71,10 @@ def fit(
     if config.tensorboard:
         board.require(folder)
     world = World.join()
-    if folder is not None and (finished := world.ask_first(lambda: _finished(folder, run))) is not None:
+    if folder is not None and (done := world.ask_first(lambda: finished(folder, run))) is not None:
         runs.load_weights(model, world.ask_first(lambda: runs.load_run(folder)[1]), folder / runs.MODEL)
         model.eval()
-        return finished
+        return done
     if config.use_validation:
         dataset = dataset.with_validation_in_training()
     if min(config.batch, len(dataset.train)) < world.size:
@@ -94,7 +82,7 @@ def fit(
     where = torch.device(device) if device is not None else world.device()
     with threads_for(dataset, config):
         trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world)
-        with quantised_gradients(model, config.gradient_bits):
+        with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile):
             return trainer.run_all()
 
 
@@ -155,14 +143,10 @@ class _Trainer:
         self.optimizer = build_optimizer(model, config)
         self.layers = [m for m in model.modules() if isinstance(m, (QuantConv2d, QuantLinear))]
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
-        self.images = dataset.train.images.to(device)
-        self.labels = dataset.train.labels.to(device)
-        self.batch = min(config.batch, len(dataset.train))
-        self.steps = len(dataset.train) // self.batch  # per epoch
+        self.feed = Feed(dataset, config, device, self.memory_format)
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
         frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
         self.freeze_from = config.epochs - frozen
-        self.drawn: tuple[int, Draw] | None = None
         self.at = _Position()
         self.progress = progress
         self.last_save = time.monotonic()
@@ -172,11 +156,11 @@ class _Trainer:
     def run_all(self) -> Result:
         self.resume()
         self.world.from_first_(self.model.state_dict().values())  # all begin alike, whatever they were given
-        total = self.config.epochs * self.steps
+        total = self.config.epochs * self.feed.steps
         shown = self.folder if self.config.tensorboard and self.world.first else None
         with board.opened(shown, self.at.epoch + 1) as self.show, tqdm(
             total=total,
-            initial=self.at.epoch * self.steps + self.at.step,
+            initial=self.at.epoch * self.feed.steps + self.at.step,
             disable=not self.progress,
             unit="step",
             mininterval=0.1 if sys.stderr.isatty() else 60,
@@ -189,7 +173,7 @@ class _Trainer:
         at = self.at
         self.enter_training_mode()
         begin = time.monotonic() - at.seconds
-        for step, index in self.batches(at.epoch, at.step):
+        for step, index in self.feed.batches(at.epoch, at.step):
             loss, correct = self.train_step(step, index)
             at.step, at.seen = step + 1, at.seen + len(index)
             at.loss, at.correct = at.loss + loss * len(index), at.correct + correct
@@ -223,13 +207,13 @@ class _Trainer:
         Returns the mean loss and the number classified right, of all.
         """
         config, world = self.config, self.world
-        steps = config.epochs * self.steps
-        share = rate(self.at.epoch * self.steps + step, steps, round(config.warmup * self.steps))
+        steps = config.epochs * self.feed.steps
+        share = rate(self.at.epoch * self.feed.steps + step, steps, round(config.warmup * self.feed.steps))
         set_rate(self.optimizer, config.lr * share)
         mine = world.share(index)
         self.seed_step(step)
-        images = self.draw(self.at.epoch, mine)
-        labels = self.labels[mine]
+        images = self.feed.draw(self.at.epoch, mine)
+        labels = self.feed.labels[mine]
         with self.autocast():
             logits = self.forward(images)
         loss = self.loss(logits.float(), labels, images)
@@ -279,7 +263,7 @@ class _Trainer:
                 epochs_done=self.at.epoch,
                 accuracy={"valid": result.valid_accuracy, "test": result.test_accuracy},
             )
-            self.write_log()
+            write_log(self.folder, self.at.history)
             runs.save_run(self.folder, done, self.model.state_dict())
             (self.folder / checkpoint.NAME).unlink(missing_ok=True)
         self.world.wait()  # for the folder to be complete, since the caller may read it at once
@@ -300,7 +284,7 @@ class _Trainer:
         Rank 0's checkpoint then is enough to go on with; a single process keeps its generator's state in it.
         """
         if self.world.size > 1:
-            place = ((self.config.seed + 1) * 3_000_017 + self.at.epoch) * self.steps + step
+            place = ((self.config.seed + 1) * 3_000_017 + self.at.epoch) * self.feed.steps + step
             torch.manual_seed(place * self.world.size + self.world.rank)
 
     def gradients(self) -> list[Tensor]:
@@ -311,26 +295,6 @@ class _Trainer:
         """The running statistics that this step moved."""
         return statistics.running(self.model) if self.at.epoch < self.freeze_from else []
 
-    def batches(self, epoch: int, first: int) -> Iterator[tuple[int, Tensor]]:
-        """(step, index) from step `first` on; index int64 (batch,) is a slice of the epoch's permutation."""
-        random = torch.Generator().manual_seed((self.config.seed + 1) * 2_000_003 + epoch)
-        order = torch.randperm(len(self.labels), generator=random)
-        for step in range(first, self.steps):
-            yield step, order[step * self.batch : (step + 1) * self.batch]
-
-    def draw(self, epoch: int, index: Tensor) -> Tensor:
-        """The real-valued training images of `index`, augmented as `epoch` has it: (B, C, H, W)."""
-        images = self.images[index]
-        if self.config.augment:
-            images = self.moves(epoch).apply(images, index)
-        return self.dataset.to_real(images).contiguous(memory_format=self.memory_format)
-
-    def moves(self, epoch: int) -> Draw:
-        """The shifts and flips of `epoch`, drawn once for all its images."""
-        if self.drawn is None or self.drawn[0] != epoch:
-            self.drawn = (epoch, self.dataset.augment.epoch(len(self.labels), epoch, self.config.seed))
-        return self.drawn[1]
-
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
@@ -340,8 +304,8 @@ class _Trainer:
         if self.at.epoch < self.freeze_from:
             return
         if self.at.epoch == self.freeze_from and self.at.step == 0:
-            clean = (self.draw(self.at.epoch, index) for _, index in self.batches(self.at.epoch, 0))
-            statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.steps))))
+            clean = (self.feed.draw(self.at.epoch, index) for _, index in self.feed.batches(self.at.epoch))
+            statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps))))
             self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
         statistics.freeze(self.model)
 
@@ -365,7 +329,7 @@ class _Trainer:
         if found is None:
             return
         progress, tensors = found
-        _require_same(self.folder, Run(**progress["run"]), self.run)
+        require_same(self.folder, Run(**progress["run"]), self.run)
         checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.average)
         self.at = _Position(**progress["position"])
         if self.progress:
@@ -385,17 +349,8 @@ class _Trainer:
             return
         progress = {"run": dataclasses.asdict(self.run), "position": dataclasses.asdict(self.at)}
         checkpoint.save(self.folder, progress, self.model, self.optimizer, self.average)
-        self.write_log()
+        write_log(self.folder, self.at.history)
         runs.save_card(self.folder, dataclasses.replace(self.run, epochs_done=self.at.epoch))
-
-    def write_log(self) -> None:
-        """log.csv anew from the history, so that it never holds an epoch twice."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for row in self.at.history:
-            writer.writerow({name: format(value, ".6g") for name, value in row.items()})
-        runs.write_whole(self.folder / LOG, lambda path: path.write_text(text.getvalue()))
 
 
 def _average_into(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
@@ -406,31 +361,3 @@ def _average_into(average: dict[str, Tensor], model: nn.Module, decay: float) ->
                 average[name].lerp_(tensor, 1 - decay)
             else:
                 average[name].copy_(tensor)
-
-
-def _finished(folder: Path, run: Run) -> Result | None:
-    """The result of the run in `folder` if it has ended; HwqatError if it was begun otherwise than `run`."""
-    if not (folder / runs.CARD).is_file():
-        return None
-    card = runs.load_card(folder)
-    if not card.accuracy:
-        return None
-    _require_same(folder, card, run)
-    history: tuple[dict[str, float], ...] = ()
-    if (folder / LOG).is_file():
-        with (folder / LOG).open(newline="") as file:
-            history = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
-    return Result(card.accuracy["valid"], card.accuracy["test"], history)
-
-
-def _require_same(folder: Path, begun: Run, asked: Run) -> None:
-    """HwqatError naming the first difference between what `folder` was begun with and what is asked now."""
-    pairs = [(name, getattr(begun, name), getattr(asked, name)) for name in ("net", "net_kwargs", "data", "scheme")]
-    keys = [key for key in asked.config if key not in ("checkpoint_minutes", "tensorboard")]  # they train nothing
-    had = TrainConfig().to_dict() | begun.config  # one of an older version lacks newer keys: then they were off
-    pairs += [(key, had[key], asked.config[key]) for key in keys]
-    for name, before, now in pairs:
-        if before != now:
-            raise HwqatError(
-                f"{folder} was begun with {name} = {before!r}, now asked for {now!r}; use the same, or another --out"
-            )
