@@ -91,7 +91,7 @@ def test_every_target_of_the_plan_has_a_family():
     assert set(FAMILIES) == set(DEVICES)
 
 
-def test_a_fifo_is_counted_once_and_kept(build, cache, monkeypatch):
+def test_a_fifo_is_counted_once_and_kept(build, cache, monkeypatch, tmp_path):
     fifos = [cell for cell in find_cells(build / "rtl") if cell.block == "hwqat_fifo"][:6]
     found = count_cells(fifos, build / "rtl", "xc7")
     assert set(found) == {cell.name for cell in fifos}
@@ -101,6 +101,12 @@ def test_a_fifo_is_counted_once_and_kept(build, cache, monkeypatch):
             assert found[cell.name].ff == 2 * width + 2  # two registers and their two valid bits
     monkeypatch.setattr(counting.tools, "run", lambda *args: pytest.fail("synthesised again"))
     assert count_cells(fifos, build / "rtl", "xc7") == found
+    shutil.copytree(build / "rtl", tmp_path / "rtl")
+    (tmp_path / "rtl/hwqat_mvu.sv").write_text("// no part of a FIFO\n")
+    assert count_cells(fifos, tmp_path / "rtl", "xc7") == found
+    (tmp_path / "rtl/hwqat_fifo.sv").write_text("// another FIFO\n")
+    with pytest.raises(pytest.fail.Exception, match="synthesised again"):
+        count_cells(fifos, tmp_path / "rtl", "xc7")
 
 
 @pytest.mark.slow

