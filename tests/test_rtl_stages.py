@@ -141,6 +141,24 @@ def one_pixel_image():
 
 
 @case
+def one_pixel_image_serial():
+    x = image((1, 1, 2))
+    return network([x, c := conv(x.out, 2, Geometry((3, 3), padding=(1, 1, 1, 1)))], {c.name: Folding(1, 1, 1)})
+
+
+@case
+def depthwise_row_serial():
+    x = image((4, 9, 2))
+    return network([x, c := conv(x.out, 2, Geometry((1, 3), padding=(0, 1, 0, 1)), groups=2)], {c.name: Folding(1, 1, 1)})
+
+
+@case
+def three_products_in_a_multiplier():
+    x = image((3, 4, 2), -16, 15)  # 5 bits and 5 bits
+    return network([x, c := conv(x.out, 6, Geometry((2, 2)), bits=5)], {c.name: Folding(6, 2, 4)})
+
+
+@case
 def one_bit_weights():
     x = image((3, 3, 4), -128, 127)
     return network([x, c := conv(x.out, 4, Geometry((2, 2)), bits=1)], {c.name: Folding(4, 2, 4)})
@@ -191,6 +209,12 @@ def max_pool_parallel_unsigned():
 def sum_pool_parallel():
     x = image((6, 6, 2), 0, 15)
     return network([x, p := SumPool.make("p", x.out, Geometry((2, 2), (2, 2)))], {p.name: Folding(1, 1, 4)})
+
+
+@case
+def sum_pool_serial_padded():
+    x = image((5, 6, 2))
+    return network([x, p := SumPool.make("p", x.out, Geometry((3, 2), (2, 1), padding=(1, 0, 1, 1)))], {p.name: Folding(1, 1, 1)})
 
 
 @case
