@@ -163,11 +163,11 @@ class _Placer:
         return name
 
     def _add_affine(self, kind: type[Step], path: str, value: _Value, **details) -> str:
+        layers = (*(self.steps[source].path for source, _ in value.operands), path)
         name = self._add_step(
             kind, path, value.block, [source for source, _ in value.operands],
-            chains=[chain for _, chain in value.operands],
-            rescale=Rescale.parse(self.scheme.rescale), rounding=Rounding(self.scheme.rounding), order=value.order,
-            **details,
+            chains=[chain for _, chain in value.operands], layers=layers, rescale=self.scheme.rescale_of(*layers),
+            rounding=Rounding(self.scheme.rounding), order=value.order, **details,
         )  # fmt: skip
         for _, chain in value.operands:
             for element in chain:

@@ -179,6 +179,21 @@ def test_eval_is_golden_for_mixed_bits(digitnet):
     assert graph.tensor("blocks_2_relu1").bits == 1
 
 
+def test_layers_keep_the_format_of_constants_that_the_scheme_states_for_them(digitnet):
+    """By the layer's path, or by the activation's, which wins; another format for all leaves them alone."""
+    layers = {"blocks.2.conv1": {"rescale": "9"}, "blocks.2.*": {"weight_bits": 6}, "blocks.4.relu1": {"rescale": "12,4"}, "blocks.4.conv1": {"rescale": 7}}
+    model = prepared(digitnet, Scheme(rescale="16", layers=layers), (1, 8, 8), DIGITS)
+    for rescale in ("16", "21"):
+        model.set_rescale(rescale)
+        count, graph = differences(model, images((1, 8, 8), 30, DIGITS, 9))
+        assert count == 0
+        widths = {node.name: {form.width for form in (*node.factor_forms, node.bias_form)} for node in graph.of("requant")}
+        assert widths.pop("blocks_2_relu1") == {9} and widths.pop("blocks_4_relu1") == {12}
+        assert graph.by_name["blocks_4_relu1"].bias_form.integer == 4
+        del widths["head_fc_q"]  # an integer bias
+        assert set.union(*widths.values()) == {int(rescale)}
+
+
 @pytest.mark.parametrize("name", ["resnet20", "toynet", "mobilenetv2"])
 def test_eval_is_golden_on_the_networks(name):
     torch.manual_seed(0)

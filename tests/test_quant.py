@@ -343,6 +343,7 @@ def test_calibration_of_nothing_but_zeros(name):
         ),
         ({"layers": {"a": {"act_bits": 0}}}, "the scheme's layers 'a': act_bits must be 1..16, .*, not 0"),
         ({"layers": {"a": 3}}, "the scheme's layers 'a' must be a table of keys, not 3"),
+        ({"layers": {"a": {"rescale": "1"}}}, "rescale must be a width of 2..32 bits, .*, not '1'"),
     ],
 )
 def test_scheme_refuses(values, message):

@@ -113,13 +113,16 @@ class QatModel(nn.Module):
             raise HwqatError(f"the network cannot be {what}: {'; '.join(found)}; give them 1..16 bits in the scheme")
 
     def set_rescale(self, rescale: str | int | Rescale | None = None, rounding: str | None = None) -> None:
-        """Evaluate and lower with another format of constants (`hwqat.quant.Rescale`), or another rounding of the sum."""
+        """Evaluate and lower with another format of constants (`hwqat.quant.Rescale`), or another rounding of the sum.
+
+        Layers that the scheme states a format for keep it.
+        """
         changes = {"rescale": str(rescale)} if rescale is not None else {}
         changes |= {"rounding": rounding} if rounding is not None else {}
         self.scheme = self.scheme.with_changes(**changes)
         for step in self.steps:
             if isinstance(step, (Requantise, Logits)):
-                step.rescale, step.rounding = Rescale.parse(self.scheme.rescale), Rounding(self.scheme.rounding)
+                step.rescale, step.rounding = self.scheme.rescale_of(*step.layers), Rounding(self.scheme.rounding)
 
 
 def _last_reads(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:

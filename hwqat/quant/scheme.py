@@ -20,8 +20,9 @@ from hwqat.quant.weights import WEIGHT_QUANTISERS
 BRANCHES = ("requantise", "accumulator")
 BATCH_NORMS = ("unfolded", "folded")
 
-#: what an override for some layers may state
 LAYER_KEYS = ("weight_bits", "act_bits", "weights", "activations", "per_channel")
+#: what an override for some layers may state
+OVERRIDES = (*LAYER_KEYS, "rescale")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Scheme:
     bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution. "folded": for
         comparison, it scales the weights before they are quantised (hwqat.nn.folded), if it alone reads the sum of a
         convolution or linear layer; M is then one for the tensor. Others stay unfolded.
-    layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}.
+    layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}. They
+        state any of OVERRIDES; rescale is for the requantise of what the layer makes.
     """
 
     weight_bits: int = 8
@@ -87,8 +89,10 @@ class Scheme:
             where = f"the scheme's layers {glob!r}"
             if not isinstance(changes, dict):
                 raise HwqatError(f"{where} must be a table of keys, not {changes!r}")
-            _known(where, changes, LAYER_KEYS)
+            _known(where, changes, OVERRIDES)
             _check(where, changes)
+            if "rescale" in changes:
+                Rescale.parse(changes["rescale"])
 
     # Making one -----------------------------------------------------------------------------------------------------
 
@@ -132,7 +136,13 @@ class Scheme:
             values |= {"weight_bits": self.first_weight_bits, "act_bits": self.first_act_bits}
         if last:
             values |= {"weight_bits": self.last_weight_bits, "act_bits": self.last_act_bits}
-        return LayerScheme(**(values | self.override(path)))
+        stated = self.override(path)
+        return LayerScheme(**(values | {key: stated[key] for key in LAYER_KEYS if key in stated}))
+
+    def rescale_of(self, *paths: str) -> Rescale:
+        """Format of the constants of a requantise: ``paths`` of what it reads, then its own; the last override wins."""
+        stated = [self.override(path)["rescale"] for path in paths if "rescale" in self.override(path)]
+        return Rescale.parse(stated[-1] if stated else self.rescale)
 
     def override(self, path: str) -> dict[str, Any]:
         """What the globs that match ``path`` state."""

@@ -24,13 +24,15 @@ OUTPUT_BITS = 32
 class _Affine(Step):
     """One or two inputs, each through its own chain of `hwqat.nn.affine` elements, added.
 
-    rescale, rounding: format of the constants, and how the sum is rounded; may be changed between evaluations.
+    layers: paths that the scheme may state the constants' format for. rescale, rounding: that format, and how the sum is
+        rounded; may be changed between evaluations.
     order: of a vector: for each element in a stream, its place in PyTorch; None if that is the same.
     """
 
-    def __init__(self, name, inputs, path, block, *, chains, rescale: Rescale, rounding: Rounding, order=None) -> None:
+    def __init__(self, name, inputs, path, block, *, chains, layers: tuple[str, ...], rescale: Rescale,
+                 rounding: Rounding, order=None) -> None:  # fmt: skip
         super().__init__(name, inputs, path, block)
-        self.chains, self.rescale, self.rounding, self.order = chains, rescale, rounding, order
+        self.chains, self.layers, self.rescale, self.rounding, self.order = chains, layers, rescale, rounding, order
 
     def total(self, *xs: torch.Tensor) -> torch.Tensor:
         """The real sum, as training computes it."""
