@@ -234,7 +234,7 @@ class Apply(nn.Module):
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
         (Apply(lambda x: F.relu(x[:, 1:])), "getitem; a part of a tensor; let a convolution of its own make each part"),
         (Apply(lambda x: [F.relu(part) for part in x.split(1, 1)]), "has 1 operation .*\n.*split; a part of a tensor"),
-        (Apply(lambda x: x.mean(2)), r"a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True"),
+        (Apply(lambda x: x.mean(2)), "a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True"),
         (nn.PixelUnshuffle(2), "PixelUnshuffle; use a Conv2d whose kernel is its stride"),
         (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
     ],

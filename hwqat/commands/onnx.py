@@ -19,6 +19,7 @@ def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build, or zoo:NAME")
     parser.add_argument("--out", required=True, metavar="F.onnx", help="file to write")
     parser.add_argument("--qonnx", action="store_true", help="real values with Quant nodes, for hls4ml, FINN and qonnx")
+    parser.add_argument("--plain", action="store_true", help="with --qonnx: one multiplier for each input, inexact near ties")
     parser.add_argument("--check", action="store_true", help="run the file (onnxruntime; qonnx) and compare it with golden")
     data_arguments(parser)
 
@@ -27,7 +28,9 @@ def run(args):
     from ..interchange import integer_onnx, qonnx
 
     graph, frames = graph_and_frames(args.source, args.data_dir)
-    model = (qonnx if args.qonnx else integer_onnx)(graph)
+    if args.plain and not args.qonnx:
+        raise HwqatError("--plain is a way to write QONNX; give --qonnx too")
+    model = qonnx(graph, args.plain) if args.qonnx else integer_onnx(graph)
     data = model.SerializeToString(deterministic=True)
     result = {"file": args.out, "kind": "qonnx" if args.qonnx else "integer", "bytes": len(data)}
     code, said = 0, ""

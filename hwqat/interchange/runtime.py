@@ -9,8 +9,10 @@ import numpy as np
 from ..errors import HwqatError
 from ..graph import Graph
 
-#: Frames in one call: enough to be fast, few enough for memory.
+#: Frames in one call of onnxruntime: enough to be fast, few enough for memory.
 BATCH = 64
+#: Integers that one call of the qonnx package may make: it keeps all tensors, and makes a session for each node.
+MOST_VALUES = 1 << 26
 _TYPES = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 
 
@@ -43,7 +45,7 @@ def run_integers(model: bytes | str | Path, graph: Graph, frames: tuple[np.ndarr
 
 
 def run_qonnx(model, graph: Graph, frames: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Each output's real values (N, H, W, C) by the qonnx package's executor, all frames as one batch.
+    """Each output's real values (N, H, W, C) by the qonnx package's executor.
 
     Args:
         model: a ModelProto that `hwqat.interchange.qonnx` wrote. frames: as for `run_integers`.
@@ -54,19 +56,29 @@ def run_qonnx(model, graph: Graph, frames: tuple[np.ndarray, ...]) -> tuple[np.n
         from qonnx.transformation.infer_shapes import InferShapes
     except ModuleNotFoundError:
         raise HwqatError("running a QONNX file needs the qonnx package; pip install 'hwqat[onnx]'") from None
+    batch = min(len(frames[0]), 1 + MOST_VALUES // sum(node.out.size for node in graph.nodes))
     wrapper = ModelWrapper(model, make_deepcopy=True)
     del wrapper.graph.value_info[:]  # shapes of another batch
     for port in (*wrapper.graph.input, *wrapper.graph.output):
-        port.type.tensor_type.shape.dim[0].dim_value = len(frames[0])
+        port.type.tensor_type.shape.dim[0].dim_value = batch
     wrapper = wrapper.transform(InferShapes())
-    inputs = [node.out for node in graph.of("input")]
-    feeds = {
-        port.name: ((frame - x.zero_point) * x.scale).transpose(0, 3, 1, 2).astype(np.float32)
-        for port, x, frame in zip(wrapper.graph.input, inputs, frames, strict=True)
-    }
-    found = execute_onnx(wrapper, feeds)
-    outputs = [node.out for node in graph.of("output")]
-    return tuple(_channels_last(found[port.name], out.shape) for port, out in zip(wrapper.graph.output, outputs, strict=True))
+    inputs, outputs = ([node.out for node in graph.of(kind)] for kind in ("input", "output"))
+    found = []
+    for start in range(0, len(frames[0]), batch):
+        feeds = {
+            port.name: _filled(((x[start : start + batch] - t.zero_point) * t.scale).transpose(0, 3, 1, 2), batch)
+            for port, t, x in zip(wrapper.graph.input, inputs, frames, strict=True)
+        }
+        values = execute_onnx(wrapper, feeds)
+        found.append([values[port.name] for port in wrapper.graph.output])
+    return tuple(
+        _channels_last(np.concatenate(parts), out.shape)[: len(frames[0])] for parts, out in zip(zip(*found), outputs, strict=True)
+    )
+
+
+def _filled(x: np.ndarray, count: int) -> np.ndarray:
+    """float32, with frames of zeros up to ``count``."""
+    return np.concatenate([x, np.zeros((count - len(x), *x.shape[1:]))]).astype(np.float32)
 
 
 def _channels_last(y: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
