@@ -46,7 +46,7 @@ def test_the_knapsack_is_exact(seed):
 def test_choices_become_schemes_and_toml():
     space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8), Layer("c", 10, 8, 8)), (2, 4, 8), (8,), frozenset({"a", "c"}))
     choice = space.uniform(4)
-    assert choice == Choice((8, 4, 8), (8, 8, 8)) and space.memory(choice) == 560
+    assert choice == Choice((8, 4, 8), (8, 8, 8), (32, 32, 32)) and space.memory(choice) == 560
     own = Scheme(rescale="16", layers={"b": {"per_channel": True}, "*": {"act_bits": 7}})
     scheme = space.scheme(own, choice)
     assert scheme.layers == {"*": {"act_bits": 7}, "b": {"per_channel": True, "weight_bits": 4, "act_bits": 8}}
@@ -93,9 +93,28 @@ def test_the_command(run, tmp_path, capsys):
     assert (out / "sensitivity.json").stat().st_mtime_ns == measured
 
 
+def test_constants_are_searched_for_each_layer(run, tmp_path, capsys):
+    """Narrow M and B where a budget of memory leaves no room for wide ones; the scheme says so for each layer."""
+    pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
+    argv = ["search", str(run), "--weights", "4", "--constants", "6,24", "--images", "10", "--fps", "2000", "--json", "--out"]
+    assert main([*argv, str(tmp_path / "free"), "--trials", "11"]) == 0
+    free = json.loads(capsys.readouterr().out.splitlines()[-1])
+    memories = sorted(p["weight_bits"] for p in free["points"])
+    assert len(free["layers"]) == 19 and len(set(memories)) == 1  # nothing to choose for weights: the rest are constants
+    assert {bits for p in free["points"] for bits in p["constants"][1:-1]} == {6, 24}
+    assert all(p["constants"][0] == p["constants"][-1] == 32 for p in free["points"])  # the ends keep the run's
+    most = free["best"]["memory_bits"] - 1
+    assert main([*argv, str(tmp_path / "tight"), "--trials", "11", "--most-memory", str(most)]) == 0
+    tight = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert tight["best"]["memory_bits"] <= most and 6 in tight["best"]["constants"]
+    scheme = Scheme.from_dict(tomllib.loads((tmp_path / "tight/scheme.toml").read_text())["scheme"])
+    stated = [scheme.layers[path]["rescale"] for path in tight["layers"][1:-1]]
+    assert stated == [str(bits) for bits in tight["best"]["constants"][1:-1]]
+
+
 def test_the_front_is_what_nothing_beats():
     space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8)), (2, 4, 8), (8,))
-    found = [(Choice(bits, (8, 8)), Score(loss, 0.0, {})) for bits, loss in (((2, 2), 3.0), ((8, 2), 1.0), ((2, 4), 2.0), ((8, 8), 0.5), ((4, 8), 0.5))]
+    found = [(Choice(bits, (8, 8), (16, 16)), Score(loss, 0.0, {})) for bits, loss in (((2, 2), 3.0), ((8, 2), 1.0), ((2, 4), 2.0), ((8, 8), 0.5), ((4, 8), 0.5))]
     assert [c.weight_bits for c in best_of_front(space, found)] == [(4, 8), (8, 2), (2, 2)]
     assert [c.weight_bits for c in best_of_front(space, found, most=1)] == [(4, 8)]
 

@@ -22,9 +22,11 @@ def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME; its weights are quantised as they are")
     parser.add_argument("--average", type=float, metavar="BITS", help="weight memory at most, as bits of a weight on average (default 5)")
     parser.add_argument("--most-dsp", type=int, metavar="N", help="DSP blocks at most")
+    parser.add_argument("--most-memory", type=int, metavar="N", help="bits of memory on chip at most: weights, constants, buffers, FIFOs")
     parser.add_argument("--most-cycles", type=int, metavar="N", help="cycles a frame at most")
     parser.add_argument("--weights", default="2:8", metavar="BITS", help="bits that weights may get (default 2:8)")
     parser.add_argument("--acts", default="8", metavar="BITS", help="bits that activations may get (default 8)")
+    parser.add_argument("--constants", metavar="BITS", help="bits that M and B may get (default: the run's)")
     parser.add_argument("--ends", action="store_true", help="let the first and the last layer be free, too")
     parser.add_argument("--images", type=int, default=512, metavar="N", help="training images that choices are judged by (default 512)")
     parser.add_argument("--trials", type=int, default=100, metavar="N", help="trials of this worker (default 100)")
@@ -38,8 +40,9 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..search.evaluate import Evaluator
-    from ..search.explore import best_within, explore, require_optuna, sensitivities
+    from ..search.explore import best_within, budgets, explore, require_optuna, sensitivities
     from ..search.output import front_plot, scheme_toml, write_search
+    from ..search.space import KINDS
     from ..sweep.points import integers
 
     require_optuna()
@@ -48,19 +51,22 @@ def run(args):
             raise HwqatError(f"{option} must be at least 1, not {value}")
     weight_bits = tuple(integers("--weights", args.weights, 1, 16))
     act_bits = tuple(integers("--acts", args.acts, 2, 16))
+    constant_bits = tuple(integers("--constants", args.constants, 2, 32)) if args.constants else ()
     if args.finetune < 0:
         raise HwqatError(f"--finetune must be at least 0 epochs, not {args.finetune}")
     evaluator = Evaluator(str(zoo.find(args.source)), args.data_dir, args.images, target_of(args))
-    space = evaluator.space(weight_bits, act_bits, args.ends)
+    space = evaluator.space(weight_bits, act_bits, args.ends, constant_bits)
     average = 5.0 if args.average is None else args.average
     budget = {"weight_bits": int(average * sum(layer.weights for layer in space.layers))}
-    budget |= {cost: most for cost, most in (("dsp", args.most_dsp), ("cycles", args.most_cycles)) if most is not None}
+    asked = {"dsp": args.most_dsp, "memory_bits": args.most_memory, "cycles": args.most_cycles}
+    budget |= {cost: most for cost, most in asked.items() if most is not None}
     Path(args.out).mkdir(parents=True, exist_ok=True)
 
-    weights, acts = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args, sensitivities)
+    alone = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args, sensitivities)
     top = space.uniform(weight_bits[-1])
-    mixed = best_within(space, weights, budget["weight_bits"], top.act_bits)
-    others = [best_within(space, weights, memory, top.act_bits) for memory in _budgets(space, weights)]
+    mixed = best_within(space, "weights", alone["weights"], budget["weight_bits"], top)
+    others = [best_within(space, "weights", alone["weights"], memory, top) for memory in budgets(alone["weights"])]
+    others += [best_within(space, "constants", alone["constants"], sum_of, mixed) for sum_of in budgets(alone["constants"]) if constant_bits]
     uniform = {f"uniform {bits}": space.uniform(bits) for bits in weight_bits}
     storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
     study = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
@@ -80,15 +86,16 @@ def run(args):
     scheme = space.scheme(evaluator.scheme, choice)
     memory = score.costs["weight_bits"]
     note = f"found by hwqat search within {_words(budget)}: {memory} bits of weights, {score.accuracy:.2f} % of {args.images} training images"
-    points = [{"weights": c.weight_bits, "acts": c.act_bits, "loss": s.loss, "accuracy": s.accuracy, **s.costs} for c, s in found]
+    bits = lambda c: {kind: c.of(kind) for kind in KINDS if kind != "constants" or constant_bits}  # noqa: E731
+    points = [{**bits(c), "loss": s.loss, "accuracy": s.accuracy, **s.costs} for c, s in found]
     result = {"images": args.images, "layers": [layer.path for layer in space.layers], "budget": budget,
-              "best": {"weights": choice.weight_bits, "acts": choice.act_bits, "loss": score.loss, "accuracy": score.accuracy, **score.costs},
-              "tuned": [{"weights": t.choice.weight_bits, "acts": t.choice.act_bits, "accuracy": t.accuracy, "run": t.folder.name} for t in tuned],
+              "best": {**bits(choice), "loss": score.loss, "accuracy": score.accuracy, **score.costs},
+              "tuned": [{**bits(t.choice), "accuracy": t.accuracy, "run": t.folder.name} for t in tuned],
               "uniform": {name: c.weight_bits for name, c in uniform.items()}, "points": points}  # fmt: skip
     write_search(args.out, {"scheme.toml": scheme_toml(scheme, note), "search.json": json.dumps(result, indent=1) + "\n",
                             "front.svg": front_plot(space, found, {**uniform, "chosen": choice}) + "\n"})  # fmt: skip
-    rows = [(layer.path, f"w{w} a{a}") for layer, w, a in zip(space.layers, choice.weight_bits, choice.act_bits)]
-    print(table(rows))
+    letters = dict(zip(bits(choice), "wac"))
+    print(table([(layer.path, " ".join(f"{letters[kind]}{row[i]}" for kind, row in bits(choice).items())) for i, layer in enumerate(space.layers)]))
     for t in tuned:
         print(f"after {args.finetune} epochs: {t.accuracy:.2f} % of the validation images at {space.memory(t.choice)} bits of weights ({t.folder})")
     print(f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'")
@@ -99,18 +106,11 @@ def _words(budget: dict) -> str:
     return ", ".join(f"{most:,} {cost.replace('_', ' ')}" for cost, most in budget.items())
 
 
-def _budgets(space, weights) -> list[int]:
-    """Memories between the least and the most, for a front to start from."""
-    least = sum(min(cost for cost, _ in item) for item in weights)
-    most = sum(max(cost for cost, _ in item) for item in weights)
-    return [least + (most - least) * step // 8 for step in range(9)]
-
-
 def _question(evaluator, space, args) -> list:
     """All that a choice's score depends on."""
     from ..sweep.runner import fingerprint
 
-    return [fingerprint(evaluator.variants.folder), args.images, space.weight_bits, space.act_bits, sorted(space.fixed)]
+    return [fingerprint(evaluator.variants.folder), args.images, space.weight_bits, space.act_bits, space.constant_bits, sorted(space.fixed)]
 
 
 def _digest(question: list) -> str:
@@ -120,13 +120,14 @@ def _digest(question: list) -> str:
 def _known_sensitivities(path: Path, evaluator, space, args, measure):
     """Measured once for a folder and the same question; kept in a file."""
     from ..runs import write_whole
+    from ..search.space import KINDS
 
     asked = json.loads(json.dumps(_question(evaluator, space, args)))
     if path.is_file():
         kept = json.loads(path.read_text())
         if kept["asked"] == asked:
-            return tuple([[tuple(pair) for pair in item] for item in kept[kind]] for kind in ("weights", "acts"))
-    weights, acts = measure(evaluator, space)
-    text = json.dumps({"asked": asked, "weights": weights, "acts": acts}, indent=1) + "\n"
+            return {kind: [[tuple(pair) for pair in item] for item in kept[kind]] for kind in KINDS}
+    found = measure(evaluator, space)
+    text = json.dumps({"asked": asked, **found}, indent=1) + "\n"
     write_whole(path, lambda target: target.write_text(text))
-    return weights, acts
+    return found

@@ -44,8 +44,8 @@ class Evaluator:
         self.costs = Costs(target)
         self.memos: dict[int, Memo] = {}
 
-    def space(self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool) -> Space:
-        return space_of(self.variants.model(self.scheme), weight_bits, act_bits, ends)
+    def space(self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool, constant_bits: tuple[int, ...] = ()) -> Space:
+        return space_of(self.variants.model(self.scheme), weight_bits, act_bits, ends, constant_bits)
 
     def score(self, space: Space, choice: Choice, plan: bool = False) -> Score:
         """Post-training: the run's weights, quantised to the chosen bits. ``plan``: with all that hardware costs."""

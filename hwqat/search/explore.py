@@ -6,7 +6,7 @@ from ..errors import HwqatError
 from ..progress import bar
 from .evaluate import Evaluator, Score
 from .knapsack import knapsack
-from .space import Choice, Space
+from .space import KINDS, Choice, Space
 
 #: Trials of a generation.
 POPULATION = 24
@@ -14,42 +14,37 @@ POPULATION = 24
 Options = list[list[tuple[int, float]]]
 
 
-def sensitivities(evaluator: Evaluator, space: Space, progress: bool = True) -> tuple[Options, Options]:
-    """For each layer and each of its bits: (bits of memory, loss added) when it alone gets them.
+def sensitivities(evaluator: Evaluator, space: Space, progress: bool = True) -> dict[str, Options]:
+    """For each kind of bits, each layer and each of its bits: (bits of memory, loss added) when it alone gets them.
 
-    Returns:
-        For weights and for activations; the latter cost nothing here.
+    Only weights cost memory here; for constants the number is their width, so that budgets of an average make sense.
     """
-    base = space.uniform(space.weight_bits[-1], space.act_bits[-1])
+    base = space.uniform(space.weight_bits[-1])
     start = evaluator.score(space, base).loss
-    weights: Options = []
-    acts: Options = []
-    total = sum(len(space.weight_choices(x)) + len(space.act_choices(x)) for x in space.layers)
-    with bar(total, "try", "sensitivity", progress) as shown:
+    found: dict[str, Options] = {kind: [] for kind in KINDS}
+    with bar(sum(len(space.choices(kind, layer)) for layer in space.layers for kind in KINDS), "try", "sensitivity", progress) as shown:
         for i, layer in enumerate(space.layers):
-            for found, choices, now, sizes in (
-                (weights, space.weight_choices(layer), base.weight_bits, layer.weights),
-                (acts, space.act_choices(layer), base.act_bits, 0),
-            ):
+            for kind, size in zip(KINDS, (layer.weights, 0, 1)):
                 row = []
-                for bits in choices:
-                    loss = 0.0 if bits == now[i] else _alone(evaluator, space, base, i, bits, found is weights) - start
-                    row.append((bits * sizes, loss))
+                for bits in space.choices(kind, layer):
+                    alone = base.put(kind, i, bits)
+                    row.append((bits * size, 0.0 if alone == base else evaluator.score(space, alone).loss - start))
                     shown.update()
-                found.append(row)
-    return weights, acts
+                found[kind].append(row)
+    return found
 
 
-def _alone(evaluator: Evaluator, space: Space, base: Choice, i: int, bits: int, weights: bool) -> float:
-    put = lambda old: (*old[:i], bits, *old[i + 1 :])  # noqa: E731
-    choice = Choice(put(base.weight_bits), base.act_bits) if weights else Choice(base.weight_bits, put(base.act_bits))
-    return evaluator.score(space, choice).loss
+def best_within(space: Space, kind: str, options: Options, budget: int, start: Choice) -> Choice:
+    """``start`` with the bits of a kind that give the least sum of losses within a budget."""
+    for i, (layer, picked) in enumerate(zip(space.layers, knapsack(options, budget))):
+        start = start.put(kind, i, space.choices(kind, layer)[picked])
+    return start
 
 
-def best_within(space: Space, weights: Options, budget: int, act_bits: tuple[int, ...]) -> Choice:
-    """The choice of weight bits with the least sum of losses within a budget of memory."""
-    picked = knapsack(weights, budget)
-    return Choice(tuple(space.weight_choices(layer)[i] for layer, i in zip(space.layers, picked)), act_bits)
+def budgets(options: Options, steps: int = 8) -> list[int]:
+    """From the least to the most that choices of a kind take."""
+    least, most = (sum(pick(cost for cost, _ in item) for item in options) for pick in (min, max))
+    return [least + (most - least) * step // steps for step in range(steps + 1)]
 
 
 def explore(
@@ -97,15 +92,12 @@ def require_optuna():
 
 
 def _suggest(trial, space: Space) -> Choice:
-    pick = lambda kind, layer, bits: trial.suggest_categorical(f"{kind} {layer.path}", bits)  # noqa: E731
-    return Choice(tuple(pick("weights", x, space.weight_choices(x)) for x in space.layers),
-                  tuple(pick("acts", x, space.act_choices(x)) for x in space.layers))  # fmt: skip
+    return Choice(*(tuple(trial.suggest_categorical(f"{kind} {x.path}", space.choices(kind, x)) for x in space.layers) for kind in KINDS))
 
 
 def _parameters(space: Space, choice: Choice) -> dict[str, int]:
-    rows = zip(space.layers, choice.weight_bits, choice.act_bits)
-    return {f"{kind} {layer.path}": bits for layer, w, a in rows for kind, bits in (("weights", w), ("acts", a))}
+    return {f"{kind} {layer.path}": bits for kind in KINDS for layer, bits in zip(space.layers, choice.of(kind))}
 
 
 def _choice(space: Space, parameters: dict[str, int]) -> Choice:
-    return Choice(tuple(parameters[f"weights {x.path}"] for x in space.layers), tuple(parameters[f"acts {x.path}"] for x in space.layers))
+    return Choice(*(tuple(parameters[f"{kind} {x.path}"] for x in space.layers) for kind in KINDS))
