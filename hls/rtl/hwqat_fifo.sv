@@ -62,7 +62,8 @@ module hwqat_fifo #(
     localparam int unsigned UseBits  = $clog2(Words + 1);
     localparam logic [AddrBits-1:0] LastAddr = AddrBits'(Words - 1);
 
-    logic [Width-1:0]    mem [Words];
+    // What is read was written in an earlier cycle: synthesis need not build what a memory lacks for the rest.
+    (* no_rw_check *) logic [Width-1:0] mem [Words];
     logic [AddrBits-1:0] write_q, read_q;
     logic [UseBits-1:0]  used_q;
     logic                pop;

@@ -25,7 +25,8 @@ module hwqat_replay #(
 
   localparam int unsigned FoldBits = (Folds > 1) ? $clog2(Folds) : 1;
 
-  logic [Width-1:0] mem [2**(FoldBits+1)];  // address {half, fold}
+  // What is read was written in an earlier cycle: synthesis need not build what a memory lacks for the rest.
+  (* no_rw_check *) logic [Width-1:0] mem [2**(FoldBits+1)];  // address {half, fold}
 
   // Writer.
   logic [FoldBits-1:0] write_fold;

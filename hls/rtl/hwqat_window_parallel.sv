@@ -280,7 +280,8 @@ module hwqat_window_parallel #(
     logic [Columns*Beat-1:0] banks;
 
     for (genvar c = 0; c < Columns; c++) begin : g_col_bank
-      logic [Beat-1:0] mem [Words];
+      // What is read was written in an earlier cycle: synthesis need not build what a memory lacks for the rest.
+      (* no_rw_check *) logic [Beat-1:0] mem [Words];
       logic [Beat-1:0] read_q;
 
       always_ff @(posedge clk_i) begin

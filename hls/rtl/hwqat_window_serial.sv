@@ -57,7 +57,8 @@ module hwqat_window_serial #(
   typedef logic [AddrBits-1:0]         addr_t;
 
   // ---- Writer: beat `written_q` goes to word `written_q` modulo Words.
-  logic [Lanes*Bits-1:0] mem [Words];
+  // What is read was written in an earlier cycle: synthesis need not build what a memory lacks for the rest.
+  (* no_rw_check *) logic [Lanes*Bits-1:0] mem [Words];
   number_t               written_q, limit_q;
   addr_t                 write_addr;
   logic                  push, unused_write_last;
