@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwqat.config import read_config
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, requantise, to_real
 from hwqat.nn import exact
@@ -352,18 +353,14 @@ def test_scheme_refuses(values, message):
 
 
 def test_scheme_from_toml(tmp_path):
-    (tmp_path / "s.toml").write_text('weight_bits = 4\nrescale = 16\n[layers]\n"blocks.3.*" = {weight_bits = 6}\n')
-    scheme = Scheme.from_file(tmp_path / "s.toml")
+    text = '[scheme]\nweight_bits = 4\nrescale = 16\n[scheme.layers]\n"blocks.3.*" = {weight_bits = 6}\n'
+    (tmp_path / "s.toml").write_text(text)
+    scheme = Scheme.from_dict(read_config([tmp_path / "s.toml"]).scheme)
     assert scheme == Scheme(weight_bits=4, rescale="16", layers={"blocks.3.*": {"weight_bits": 6}})
     assert Scheme.from_dict(scheme.to_dict()) == scheme
     assert scheme.layer("blocks.3.conv1").weight_bits == 6
     assert scheme.layer("blocks.30.conv1").weight_bits == 4
     assert scheme.layer("stem.conv", first=True).weight_bits == 8
-    (tmp_path / "s.toml").write_text("weight_bits = ")
-    with pytest.raises(HwqatError, match="cannot be read as TOML"):
-        Scheme.from_file(tmp_path / "s.toml")
-    with pytest.raises(HwqatError, match="does not exist"):
-        Scheme.from_file(tmp_path / "none.toml")
 
 
 # Constants -----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from hwqat.errors import HwqatError
@@ -101,18 +99,6 @@ class Scheme:
         """From plain values (of JSON or TOML); an unknown key is an error."""
         _known(where, values, [f.name for f in dataclasses.fields(cls)])
         return cls(**values)
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> Scheme:
-        """From a TOML file that states what differs from the default."""
-        path = Path(path)
-        try:
-            values = tomllib.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise HwqatError(f"quantisation scheme {path} does not exist") from error
-        except (OSError, ValueError) as error:
-            raise HwqatError(f"quantisation scheme {path} cannot be read as TOML: {error}") from error
-        return cls.from_dict(values, f"quantisation scheme {path}")
 
     @classmethod
     def uniform(cls, bits: int, **changes: Any) -> Scheme:

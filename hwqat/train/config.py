@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hwqat.errors import HwqatError
@@ -84,19 +82,7 @@ class TrainConfig:
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some fields changed; an unknown one is an error."""
-        _check_keys(changes, "the changes")
-        return dataclasses.replace(self, **changes)
-
-    def with_file(self, path: str | Path) -> TrainConfig:
-        """A copy with the fields that the TOML file at `path` states."""
-        path = Path(path)
-        try:
-            changes = tomllib.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise HwqatError(f"training config {path} does not exist") from error
-        except (OSError, ValueError) as error:
-            raise HwqatError(f"training config {path} cannot be read as TOML: {error}") from error
-        _check_keys(changes, f"training config {path}")
+        _check_keys(changes)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,11 +90,11 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
-def _check_keys(changes: dict[str, Any], where: str) -> None:
+def _check_keys(changes: dict[str, Any]) -> None:
     known = [spec.name for spec in dataclasses.fields(TrainConfig)]
     unknown = [name for name in changes if name not in known]
     if unknown:
-        raise HwqatError(f"unknown key {unknown[0]!r} in {where}; known are {', '.join(known)}")
+        raise HwqatError(f"unknown key {unknown[0]!r} in the changes; known are {', '.join(known)}")
 
 
 def _check_type(name: str, value: object, kind: type) -> None:
