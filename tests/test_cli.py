@@ -220,6 +220,21 @@ def test_of_several_configs_the_later_wins(capsys, tmp_path):
     assert said.startswith("the zoo has no recipe 'vgg'; it has dorefa, lsq, ")
 
 
+@pytest.mark.parametrize("text, said", [
+    (None, "config file {} does not exist"),
+    ("[train]\nepochs = ", "config file {} cannot be read as TOML: Invalid value"),
+    ("[training]\nepochs = 3\n", "unknown section 'training' in {}; known are [scheme], [float], [train]"),
+    ("epochs = 3\n", "unknown section 'epochs' in {}; known are [scheme], [float], [train]"),
+    ("[train]\nepoch = 3\n", "unknown key 'epoch' in the changes; known are epochs, "),
+])  # fmt: skip
+def test_a_bad_config_is_one_sentence(capsys, tmp_path, text, said):
+    path = tmp_path / "c.toml"
+    if text is not None:
+        path.write_text(text)
+    assert fails(capsys, "train", "digitnet", "--data", "digits", "--config", path, "--out", tmp_path / "run").startswith(said.format(path))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("path", sorted(zoo.RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_is_valid(path):
     """The origin's lists of bits among them: 6 bits for the middle weights leave the others at 8."""
