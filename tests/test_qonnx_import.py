@@ -115,7 +115,7 @@ def test_from_the_file_to_c_simulation(trained, tmp_path, capsys):
 def test_what_is_written_is_read_again(tmp_path):
     """Out and in: the same classes, although the scales have become powers of two."""
     graph, (frames,) = graph_and_frames("zoo:digitnet-int4", None)
-    onnx.save(qonnx(graph), tmp_path / "again.onnx")
+    onnx.save(qonnx(graph, plain=True), tmp_path / "again.onnx")
     again = import_qonnx(tmp_path / "again.onnx", digits.GRID)
     np.testing.assert_array_equal(again.run(frames).argmax(-1), graph.run(frames).argmax(-1))
 

@@ -1,5 +1,8 @@
 """FIFO depths that are enough by counting, for networks whose frames are too long to be run many times.
 
+A loop of C++ that is a window reads and writes by a fixed schedule, with pauses. How far that is from an even flow, as
+part of a frame, a FIFO in front and one behind must hold (`count_bursts`).
+
 Where branches meet that left a fork, the shorter one must not fill up before the longer one does: then it never stops
 the fork, and the network runs as if its FIFOs had no end. The longer branch can hold what its line buffers, replay
 buffers, pipelines and FIFOs hold; in parts of a frame, this adds up along the branch, whatever the beats of its streams
@@ -20,6 +23,41 @@ from .regions import Region, find_regions
 
 #: Beats between two stages besides what the FIFO holds, and in a stage besides its pipeline.
 SLACK = 2
+#: Part of a frame in which a stage does nothing, below which it gives evenly whatever it reads.
+NEVER_IDLE = 1 / 16
+
+
+def count_bursts(network: Network, cycles: int) -> dict[str, int]:
+    """Beats for each stream on either side of a window's pauses, where waiting for them costs the rate.
+
+    A stage that is no window passes on the pauses of what it reads, if it has the time to catch up. If not, a FIFO in
+    front of it holds what it works on meanwhile; one that is never idle gives evenly then.
+    """
+    depths: dict[str, int] = {}
+    uneven = {stream.name: 0.0 for stream in network.streams}  # as it is written: part of a frame
+    for stage in network.stages:
+        arriving, spare = max(uneven[name] for name in stage.inputs), 1 - stage.cycles / cycles
+        repeated = stage.folds if stage.kind == "mvu" and stage.repeats > 1 else 0  # beats that wait for a pixel's repeats
+        lacking, leaving = -spare, arriving
+        if stage.kind == "window":
+            read, write = stage.schedule
+            lacking, leaving = _unevenness(read, cycles), _unevenness(write, cycles)
+        elif arriving > spare:
+            leaving = 0.0 if spare < NEVER_IDLE else arriving
+        for stream in map(network.stream, stage.inputs):
+            need = ceil(max(0.0, uneven[stream.name] + lacking) * stream.beats) + 1 + repeated
+            if need > 2 and (stage.kind == "window" or repeated or arriving > spare):
+                depths[stream.name] = need
+        uneven |= dict.fromkeys(stage.outputs, leaving)
+    return depths
+
+
+def _unevenness(places: np.ndarray, cycles: int) -> float:
+    """How much of a frame lies at most between an even flow and one that moves its beats in the trips ``places``."""
+    beats = len(places)
+    behind = places / cycles - np.arange(beats) / beats
+    ahead = np.arange(1, beats + 1) / beats - (places + 1) / cycles
+    return max(0.0, float(behind.max())) + max(0.0, float(ahead.max()))
 
 
 def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:

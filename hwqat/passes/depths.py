@@ -24,15 +24,12 @@ is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to wha
 from __future__ import annotations
 
 from ..sim.cycles import UNBOUNDED, Model
-from .bounds import bound_depths
+from .bounds import bound_depths, count_bursts
 from .network import DECOUPLES, Network, Stream
 from .regions import Region, find_regions, with_depths
 
 #: Steps in which the FIFOs that even out bursts shrink together.
 PARTS = 8
-#: Bits of a FIFO that is given to a window without having been simulated.
-BURST_BITS = 49152
-
 #: Trips of all stages in one run of the model, above which depths are counted and not searched: seconds.
 MOST_TRIPS = 200_000_000
 
@@ -42,7 +39,7 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     network = with_depths(network, {s.name: (2, 2, DECOUPLES) for s in network.streams})
     cycles = network.cycles
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
-        return _bounded(network, _counted_bursts(network, cycles))
+        return _bounded(network, count_bursts(network, cycles))
     regions = find_regions(network)
     bursts = {style: _bursts(network, style, regions, cycles) for style in ("rtl", "hls")}
     least = {style: found.copy() for style, found in bursts.items()}
@@ -71,9 +68,10 @@ def _bounded(network: Network, bursts: dict[str, int]) -> Network:
     """Depths that are enough by counting (`hwqat.passes.bounds`), for frames that are too long to be run many times."""
     reasons = {}
     for name, depth in bound_depths(network, bursts).items():
-        stream = network.stream(name)
-        why = _why_burst(network, stream) if depth == bursts.get(name) else "as much of a frame as the other branch holds"
-        reasons[name] = round_up(depth), depth, why
+        if depth == bursts.get(name):  # which RTL, whose windows read and write independently, can do without
+            reasons[name] = round_up(depth), 2, _why_burst(network, network.stream(name))
+        else:
+            reasons[name] = round_up(depth), depth, "as much of a frame as the other branch holds"
     return with_depths(network, reasons)
 
 
@@ -99,21 +97,6 @@ def _frames(cycles: int) -> int:
 def round_up(depth: int) -> int:
     """What a memory for ``depth`` beats holds: a power of two up to 64, then multiples of 64."""
     return 1 << (depth - 1).bit_length() if depth <= 64 else -(-depth // 64) * 64
-
-
-def _counted_bursts(network: Network, cycles: int) -> dict[str, int]:
-    """Beats that arrive while the loop of a C++ stage does not read, if waiting for them costs the rate."""
-    depths = {}
-    for stage in network.stages:
-        need = 0
-        if stage.kind == "mvu" and stage.repeats > 1 and stage.cycles * 16 > cycles * 15:
-            need = stage.folds
-        elif stage.kind == "window":
-            read, write = stage.schedule
-            need = int((read < write[0]).sum())
-        if need > 2 and need * network.stream(stage.inputs[0]).elements.width <= BURST_BITS:
-            depths[stage.inputs[0]] = need
-    return depths
 
 
 def _bursts(network: Network, style: str, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
