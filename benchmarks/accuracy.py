@@ -27,6 +27,8 @@ PUBLISHED = {
     "resnet20": {8: 0.52, 6: 0.32, 4: 0.58},
     "mobilenetv2": {8: 0.30, 6: 0.45, 4: 0.83},
 }
+#: Bits of a network whose layers have different ones.
+MIXED = "mixed"
 BATCH = 500
 
 
@@ -40,12 +42,17 @@ def main() -> None:
     print(table(
         ("", "data", "bits", "seeds", "images", "float", "integers", "drop", "published", "differ"),
         [cells(net, bits, [row for row in rows if (row["network"], row["bits"]) == (net, bits)])
-         for net, bits in sorted({(row["network"], row["bits"]) for row in rows}, key=lambda key: (key[0], -key[1]))],
+         for net, bits in dict.fromkeys((row["network"], row["bits"]) for row in sorted(rows, key=order))],
     ))  # fmt: skip
     print(json.dumps({"rows": rows}))
 
 
-def cells(net: str, bits: int, rows: list[dict]) -> tuple[str, ...]:
+def order(row: dict) -> tuple:
+    """By network, from many bits to few, mixed ones behind."""
+    return row["network"], row["bits"] == MIXED, 0 if row["bits"] == MIXED else -row["bits"]
+
+
+def cells(net: str, bits: int | str, rows: list[dict]) -> tuple[str, ...]:
     """A row of the table: the mean of a network's seeds."""
     floating, golden = (sum(row[key] for row in rows) / len(rows) for key in ("float", "golden"))
     published = PUBLISHED.get(net, {}).get(bits)
@@ -74,10 +81,12 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
             differ += int((evaluated != golden).any(1).sum())
             progress.update(len(part))
     golden = 100 * right / len(split)
+    mixed = any("weight_bits" in layer for layer in card["scheme"]["layers"].values())
+    bits = MIXED if mixed else card["scheme"]["weight_bits"]
     if limit is None and abs(golden - card["integer_accuracy"]) > 1e-9:
         raise HwqatError(f"{name} reaches {golden:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
     return {
-        "name": name, "network": card["net"], "data": card["data"], "bits": card["scheme"]["weight_bits"], "seed": card["seed"],
+        "name": name, "network": card["net"], "data": card["data"], "bits": bits, "seed": card["seed"],
         "images": len(split), "float": card.get("control_accuracy") or card["float_accuracy"], "eval": 100 * same / len(split),
         "golden": golden, "differ": differ,
     }  # fmt: skip
