@@ -40,24 +40,25 @@ def main() -> None:
     args = parser.parse_args()
     rows = [measure(name, args.data_dir, args.limit) for name in zoo.names() if fnmatchcase(name, args.only)]
     print(table(
-        ("", "data", "bits", "seeds", "images", "float", "integers", "drop", "published", "differ"),
-        [cells(net, bits, [row for row in rows if (row["network"], row["bits"]) == (net, bits)])
-         for net, bits in dict.fromkeys((row["network"], row["bits"]) for row in sorted(rows, key=order))],
+        ("", "width", "data", "bits", "kbit", "seeds", "images", "float", "integers", "drop", "published", "differ"),
+        [cells([row for row in rows if order(row) == place]) for place in sorted({order(row) for row in rows})],
     ))  # fmt: skip
     print(json.dumps({"rows": rows}))
 
 
 def order(row: dict) -> tuple:
-    """By network, from many bits to few, mixed ones behind."""
-    return row["network"], row["bits"] == MIXED, 0 if row["bits"] == MIXED else -row["bits"]
+    """The same for all seeds: by network, from wide to narrow, from many bits to few, mixed ones behind."""
+    return row["network"], -row["width"], row["bits"] == MIXED, 0 if row["bits"] == MIXED else -row["bits"]
 
 
-def cells(net: str, bits: int | str, rows: list[dict]) -> tuple[str, ...]:
-    """A row of the table: the mean of a network's seeds."""
+def cells(rows: list[dict]) -> tuple[str, ...]:
+    """A row of the table: the mean of a network's seeds. kbit: memory of the weights."""
     floating, golden = (sum(row[key] for row in rows) / len(rows) for key in ("float", "golden"))
-    published = PUBLISHED.get(net, {}).get(bits)
+    first = rows[0]
+    published = PUBLISHED.get(first["network"], {}).get(first["bits"]) if first["width"] == 1 else None
     return (
-        net, rows[0]["data"], str(bits), str(len(rows)), str(rows[0]["images"]), f"{floating:.2f}", f"{golden:.2f}",
+        first["network"], f"{first['width']:g}", first["data"], str(first["bits"]), f"{first['weight_bits'] / 1000:,.0f}",
+        str(len(rows)), str(first["images"]), f"{floating:.2f}", f"{golden:.2f}",
         f"{floating - golden:.2f}", "" if published is None else f"{published:.2f}", str(sum(row["differ"] for row in rows)),
     )  # fmt: skip
 
@@ -87,6 +88,7 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
         raise HwqatError(f"{name} reaches {golden:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
     return {
         "name": name, "network": card["net"], "data": card["data"], "bits": bits, "seed": card["seed"],
+        "width": run.net_kwargs.get("width", 1), "weight_bits": sum(node.weight_bits_total() for node in graph.nodes),
         "images": len(split), "float": card.get("control_accuracy") or card["float_accuracy"], "eval": 100 * same / len(split),
         "golden": golden, "differ": differ,
     }  # fmt: skip
