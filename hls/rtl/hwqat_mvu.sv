@@ -72,6 +72,8 @@ module hwqat_mvu #(
   hwqat_counter #(.Count(Words)) u_word (
     .clk_i, .rst_ni, .step_i(x_valid & x_ready), .count_o(word), .last_o(unused_word_last)
   );
+  // By itself a ROM is mapped word by word; among other logic Yosys takes up to seven LUTs a bit for 128 words.
+  (* keep_hierarchy *)
   hwqat_rom #(.Width(Pe * Simd * WeightBits), .Depth(Words), .File(WeightFile)) u_weight (
     .clk_i, .en_i(en), .addr_i(word), .data_o(w)
   );

