@@ -40,8 +40,7 @@ def count_bursts(network: Network, cycles: int) -> dict[str, int]:
         repeated = stage.folds if stage.kind == "mvu" and stage.repeats > 1 else 0  # beats that wait for a pixel's repeats
         lacking, leaving = -spare, arriving
         if stage.kind == "window":
-            read, write = stage.schedule
-            lacking, leaving = _unevenness(read, cycles), _unevenness(write, cycles)
+            lacking, leaving = _unevenness(stage, cycles)
         elif arriving > spare:
             leaving = 0.0 if spare < NEVER_IDLE else arriving
         for stream in map(network.stream, stage.inputs):
@@ -52,12 +51,22 @@ def count_bursts(network: Network, cycles: int) -> dict[str, int]:
     return depths
 
 
-def _unevenness(places: np.ndarray, cycles: int) -> float:
-    """How much of a frame lies at most between an even flow and one that moves its beats in the trips ``places``."""
-    beats = len(places)
-    behind = places / cycles - np.arange(beats) / beats
-    ahead = np.arange(1, beats + 1) / beats - (places + 1) / cycles
-    return max(0.0, float(behind.max())) + max(0.0, float(ahead.max()))
+def _unevenness(window: Stage, cycles: int) -> tuple[float, float]:
+    """How much of a frame lies at most between an even flow and what a window's loop reads, and what it writes.
+
+    The loop takes ``cycles`` for a frame. Either side may be what it waits for: the trips that move a beat there are
+    then as much longer, the others as long as they are.
+    """
+    sides = window.schedule
+    most = [0.0, 0.0]
+    for pace in sides:
+        longer = (cycles - window.cycles) / len(pace)
+        for i, places in enumerate(sides):
+            begin = (places + longer * np.searchsorted(pace, places)) / cycles
+            end = (places + 1 + longer * np.searchsorted(pace, places, side="right")) / cycles
+            flow = np.arange(len(places) + 1) / len(places)
+            most[i] = max(most[i], float((begin - flow[:-1]).max()) + float((flow[1:] - end).max()))
+    return most[0], most[1]
 
 
 def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
