@@ -304,7 +304,6 @@ def test_a_point_is_lowered_once_in_each_process(run, tmp_path, monkeypatch, job
     lowered = []
     monkeypatch.setattr(runner, "MOST_IMAGES", 5)
     monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda jobs, _, start, arguments: ThreadPoolExecutor(1, "", start, arguments))
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     lower = worker.Worker._lower
     monkeypatch.setattr(worker.Worker, "_lower", lambda self, point: lowered.append((id(self), point)) or lower(self, point))
     points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
@@ -367,7 +366,8 @@ def test_a_killed_sweep_goes_on(run, tmp_path, how, code):
     """The real command, killed half-way with its processes at work: nothing is done twice, the result is the same."""
     argv = [sys.executable, "-m", "hwqat", "sweep", str(run), "--rescale", "4:32", "--fps", "2000", "--jobs", "2", "--out"]
     journal = tmp_path / "cut" / "points.jsonl"
-    sweep = subprocess.Popen([*argv, str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    sweep = subprocess.Popen([*argv, str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip  # a shell's "&" ignores it
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
         assert sweep.poll() is None
         time.sleep(0.05)

@@ -6,7 +6,9 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -123,7 +125,9 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
         return
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:
-        yield (future.result() for future in as_completed([pool.submit(worker.work, task) for task in tasks]))
+        with _deaf():
+            futures = [pool.submit(worker.work, task) for task in tasks]
+        yield (future.result() for future in as_completed(futures))
     except BrokenProcessPool:
         raise HwqatError("a process of the sweep died, perhaps for want of memory; start the sweep again with fewer --jobs, it goes on") from None
     except BaseException:
@@ -132,6 +136,19 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that begin within never hear an interrupt, not even while they import: it is the parent's business."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other set what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _note(journal: Journal, answer: Answer, target: str) -> None:

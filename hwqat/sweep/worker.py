@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass, field
 
 import torch
@@ -93,7 +92,6 @@ _worker: Worker | None = None
 def start(source: str, data_dir: str | None, target: Target) -> None:
     """Make this process a worker; the processes share the cores, so each computes with one."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's business
     torch.set_num_threads(1)
     _worker = Worker(source, data_dir, target)
 
