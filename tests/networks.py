@@ -16,10 +16,18 @@ from hwqat.ops import Conv2d, Flatten, Geometry, Input, Linear, Output, Requant,
 
 
 class Net:
-    """Appends nodes; every method takes and returns nodes. bits: of weights and activations."""
+    """Appends nodes; every method takes and returns nodes.
 
-    def __init__(self, bits: int = 8, seed: int = 0):
-        self.bits, self.rng, self.nodes, self.number = bits, np.random.default_rng(seed), [], count()
+    bits: of weights and activations; alike: layers of one shape get the same numbers, so that a tool that keeps its
+    results by content does each shape once.
+    """
+
+    def __init__(self, bits: int = 8, seed: int = 0, alike: bool = False):
+        self.bits, self.rng, self.nodes, self.number, self.alike = bits, np.random.default_rng(seed), [], count(), alike
+
+    def draw(self, *shape: int) -> np.random.Generator:
+        """Where a layer of such a shape takes its numbers from."""
+        return np.random.default_rng(shape) if self.alike else self.rng
 
     def add(self, node):
         self.nodes.append(node)
@@ -31,7 +39,8 @@ class Net:
     def conv(self, x, outputs, kernel=1, stride=1, groups=1, padding=None, module=""):
         pad = kernel // 2 if padding is None else padding
         top = (1 << (self.bits - 1)) - 1
-        weight = self.rng.integers(-top, top + 1, (outputs, kernel, kernel, x.out.channels // groups))
+        shape = (outputs, kernel, kernel, x.out.channels // groups)
+        weight = self.draw(*shape).integers(-top, top + 1, shape)
         return self.add(
             Conv2d.make(f"conv{next(self.number)}", x.out, weight, weight_bits=self.bits, groups=groups,
                         geometry=Geometry((kernel, kernel), (stride, stride), padding=(pad,) * 4), module=module)
@@ -41,10 +50,11 @@ class Net:
         bits = bits or self.bits
         lo, hi = (0, (1 << bits) - 1) if relu else (1 - (1 << (bits - 1)), (1 << (bits - 1)) - 1)
         channels = xs[0].out.channels
-        real = [self.rng.uniform(0.5, 1.0, channels) * 4 * hi / max(-x.out.lo, x.out.hi) for x in xs]
+        rng = self.draw(channels, *(x.out.hi for x in xs))
+        real = [rng.uniform(0.5, 1.0, channels) * 4 * hi / max(-x.out.lo, x.out.hi) for x in xs]
         form = Fixed(16, max(int(np.frexp(m.max())[1]) + 1 for m in real))
         raw = np.stack([from_real(m, form)[0] for m in real])
-        bias = self.rng.integers(-(2**15), 2**15, channels)
+        bias = rng.integers(-(2**15), 2**15, channels)
         return self.add(
             Requant.make(f"requant{next(self.number)}", [x.out for x in xs], raw, bias, factor_forms=[form] * len(xs),
                          bias_form=Fixed(16, 8), lo=lo, hi=hi, module=module)
@@ -64,8 +74,8 @@ class Net:
         return verify(Graph(name, tuple(self.nodes)))
 
 
-def resnet20_graph(bits=8, size=32) -> Graph:
-    net = Net(bits)
+def resnet20_graph(bits=8, size=32, alike=False) -> Graph:
+    net = Net(bits, alike=alike)
     y = net.requant(net.conv(net.input(size, size, 3), 16, 3, module="stem"), relu=True, module="stem")
     for stage, channels in enumerate(resnet20.CHANNELS):
         for block in range(resnet20.BLOCKS_PER_STAGE):
@@ -83,8 +93,8 @@ def basic(net, x, outputs, stride, module):
     return net.requant(y, x, relu=True, module=module)
 
 
-def mobilenetv2_graph(bits=8, size=32) -> Graph:
-    net = Net(bits)
+def mobilenetv2_graph(bits=8, size=32, alike=False) -> Graph:
+    net = Net(bits, alike=alike)
     y = net.requant(net.conv(net.input(size, size, 3), mobilenetv2.STEM, 3, module="stem"), relu=True, module="stem")
     rows = zip(mobilenetv2.EXPANSIONS, mobilenetv2.CHANNELS, mobilenetv2.REPEATS, mobilenetv2.STRIDES, strict=True)
     for stage, (expansion, channels, repeats, stride) in enumerate(rows):

@@ -95,11 +95,11 @@ class Device:
         return Resources(lut=lut, ff=width if rom else 0) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
 
     def fifo(self, depth: int, width: int) -> Resources:
-        """A FIFO: two registers, or a memory and an output register."""
+        """A FIFO: two registers, or a memory and an output register, which a block RAM has inside."""
         if depth == 2:
             return Resources(lut=width + 3, ff=2 * width + 2)
-        bits = (depth - 1).bit_length()
-        return self.memory(depth - 1, width) + Resources(lut=4 * bits + 4, ff=width + 3 * bits + 1)
+        bits, memory = (depth - 1).bit_length(), self.memory(depth - 1, width)
+        return memory + Resources(lut=4 * bits + 4, ff=(0 if memory.bram else width) + 3 * bits + 1)
 
     def dsps_of_product(self, a_bits: int, b_bits: int) -> int:
         """Blocks of one product of two signed numbers: each operand is cut into pieces that fit."""
