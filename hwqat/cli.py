@@ -13,9 +13,9 @@ from .errors import HwqatError
 from .ranks import is_first
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
-    parser = argparse.ArgumentParser(prog="hwqat", description=__doc__.split(":")[0])
+def make_parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    parser = argparse.ArgumentParser(prog="hwqat")
     parser.description = "From a PyTorch network to an FPGA accelerator that computes exactly what was validated."
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
@@ -23,7 +23,12 @@ def main(argv: list[str] | None = None) -> int:
         module.arguments(sub)
         sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
         sub.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
+    args = make_parser().parse_args(argv)
     warnings.formatwarning = lambda message, *_args, **_kw: f"hwqat: warning: {message}\n"
     try:
         result, code = args.run(args)
