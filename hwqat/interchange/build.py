@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -70,12 +71,24 @@ class Builder:
     def model(self, properties: dict[str, str], domains: tuple[str, ...] = ()):
         """The checked ModelProto; ``properties`` go to its metadata."""
         helper = self.onnx.helper
+        self._name_outputs()
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, list(self.constants.values()))
         opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
         model = helper.make_model(graph, producer_name=PRODUCER, opset_imports=opsets, ir_version=IR_VERSION)
         helper.set_model_props(model, dict(sorted(properties.items())))
         self.onnx.checker.check_model(model)
         return model
+
+    def _name_outputs(self) -> None:
+        """What nobody else reads takes the name of its output, so that no Identity is needed: hls4ml loses an output
+        behind one."""
+        made = {node.output[0]: node for node in self.nodes}
+        readers = Counter(name for node in self.nodes for name in node.input)
+        for last in [node for node in self.nodes if node.op_type == "Identity"]:
+            (source,) = last.input
+            if source in made and readers[source] == 1:
+                made[source].output[0] = last.output[0]
+                self.nodes.remove(last)
 
     def _unique(self, name: str) -> str:
         found, number = name, 1

@@ -163,28 +163,28 @@ def _write_digits(out: Builder, node: Requant, operands: list[_Operand], bias: n
         if place == 0:
             shift = shift - y.zero_point + (2.0 ** -(digit.frac + 1) if node.frac > 0 else 0.0)
         gains = [_gain(replace(o, m=d), digit.frac, unit) for o, d in zip(operands, digit.factors)]
-        carried = _affine_sum(out, operands, gains, np.asarray(shift * unit, np.float32), carried)
+        carried = _affine_sum(out, operands, gains, np.asarray(shift * unit, np.float32), carried, scalars=False)
         if place:
             carried = quant(out, carried, unit * 2.0 ** -found[place - 1].frac, 0, 26, signed=1, narrow=0, rounding_mode="FLOOR")
     return carried
 
 
-def _affine_sum(out: Builder, operands: list[_Operand], gains, shift: np.ndarray, carried: str | None = None) -> str:
+def _affine_sum(out: Builder, operands: list[_Operand], gains, shift: np.ndarray, carried: str | None = None, scalars: bool = True) -> str:
     """``sum of gain[c] * x + shift[c]``, and what is carried; inputs with no gain are left out."""
     total = carried
     used = [(o, g) for o, g in zip(operands, gains) if g.any()] or [(operands[0], gains[0])]
     for number, (operand, gain) in enumerate(used):
-        term = _affine(out, operand.value, gain, shift if number == 0 else np.zeros(1, np.float32))
+        term = _affine(out, operand.value, gain, shift if number == 0 else np.zeros(1, np.float32), scalars)
         total = term if total is None else out.add("Add", total, term)
     return total
 
 
-def _affine(out: Builder, x: Value, gain: np.ndarray, shift: np.ndarray) -> str:
-    """``gain[c] * x + shift[c]``: Mul and Add where one number serves all channels, or of a vector; else a
-    BatchNormalization with mean 0 and variance 1. hls4ml's front end takes no Mul by channels; FINN's makes Mul and
-    Add of it (qonnx's BatchNormToAffine)."""
+def _affine(out: Builder, x: Value, gain: np.ndarray, shift: np.ndarray, scalars: bool = True) -> str:
+    """``gain[c] * x + shift[c]``: Mul and Add where one number serves all channels (``scalars``: if that is allowed),
+    or of a vector; else a BatchNormalization with mean 0 and variance 1. hls4ml's front end takes no Mul by channels,
+    and not every Add of a number; FINN's makes Mul and Add of it (qonnx's BatchNormToAffine)."""
     name, same = x.name, (gain == gain[0]).all() and (shift == shift[0]).all()
-    if same or x.flat:
+    if (same and scalars) or x.flat:
         one = lambda v, label: out.constant(v[0] if (v == v[0]).all() else x.column(v), np.float32, label)  # noqa: E731
         name = name if (gain == 1).all() else out.add("Mul", name, one(gain, "M"))
         return name if not shift.any() else out.add("Add", name, one(shift, "B"))
