@@ -61,11 +61,11 @@ def main() -> None:
 
 
 def failed(name: str, row: dict) -> list[str]:
-    """The bars that a network misses: estimates within 15 % in total and 25 % for each large layer, rate, clock."""
-    off = {kind: abs(row["plan"][kind] / row[kind] - 1) for kind in ("lut", "ff")}
+    """The bars that a network misses: on UltraScale+ the estimates' errors, rate, DSPs; on ECP5 the clock."""
+    off, judged = {kind: abs(row["plan"][kind] / row[kind] - 1) for kind in ("lut", "ff")}, row["target"] == "xcup"
     bars = {
-        "LUTs and FFs within 15 % of the plan": max(off.values()) <= 0.15,
-        "those of every layer of over 1,000 LUTs within 25 %": (row["worst_layer_error"] or 0) <= 0.25,
+        "LUTs and FFs within 15 % of the plan": not judged or max(off.values()) <= 0.15,
+        "those of every layer of over 1,000 LUTs within 25 %": not judged or (row["worst_layer_error"] or 0) <= 0.25,
         "multipliers of every stage are those of the plan": not row["unlike_dsp"],
         "MACs per DSP and cycle": row["macs_per_dsp_and_cycle"] >= MACS_PER_DSP.get(name, 0),
         "DSPs": row["dsp"] <= MOST_DSPS.get(name, row["dsp"]),
@@ -105,7 +105,7 @@ def summary(plan: Plan, result: SynthResult) -> dict:
     """JSON of one network. worst_layer: largest error of an estimate of LUTs or FFs, of stages with over 1,000 LUTs."""
     errors = {}
     for row in result.rows:
-        if row.counted.lut > 1000 and row.planned is not None:
+        if row.counted.lut > 1000 and row.planned is not None and row.kind != "fifo":
             errors[row.name] = max(abs(row.planned.lut / row.counted.lut - 1), abs(row.planned.ff / row.counted.ff - 1))
     worst = max(errors, key=errors.get, default=None)
     found = synth_json(result)

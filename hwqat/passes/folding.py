@@ -19,13 +19,14 @@ from ..errors import HwqatError
 from ..graph import Graph, Tensor
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Width
-from ..stages.device import DEVICES, LUTS_PER_BRAM, Device, Resources
+from ..stages.device import DEVICES, Device, Resources
 from .elimination import minimise
 from .network import conversions
 
 #: LUTs that a DSP outweighs: more than any device has, so that DSPs count first.
 DSP_WEIGHT = 1 << 32
-BRAM_LUTS = LUTS_PER_BRAM
+#: LUTs that a block RAM is worth.
+BRAM_LUTS = 96
 
 
 def fold_for_cycles(graph: Graph, cycles: int, device: Device = DEVICES["xcup"]) -> dict[str, Folding]:

@@ -38,6 +38,8 @@ class Device:
         packs: whether it computes several narrow products that share an operand in one block.
         bram: (depth, width) of each shape of a block RAM of 18 kbit.
         lutram: (depth, width, LUTs) of each memory made of LUTs; rom: likewise, written never.
+        luts_per_bram: a memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides.
+        control: LUTs that counters and comparisons take for each of six inputs.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Device:
     bram: tuple[tuple[int, int], ...]
     lutram: tuple[tuple[int, int, int], ...]
     rom: tuple[tuple[int, int, int], ...]
+    luts_per_bram: int = 96
+    control: float = 1.0
 
     def packing(self, outputs: int, x_bits: int, x_signed: bool, weight_bits: int) -> Packing:
         """How ``outputs`` products ``x * w_k`` that share ``x`` are made: as many in one multiplier as it holds.
@@ -92,14 +96,14 @@ class Device:
         shapes = self.rom if rom else self.lutram
         lut = min(-(-depth // d) * -(-width // w) * luts for d, w, luts in shapes)
         bram = min(-(-depth // d) * -(-width // w) for d, w in self.bram)
-        return Resources(lut=lut, ff=width if rom else 0) if lut <= LUTS_PER_BRAM * bram else Resources(bram=bram)
+        return Resources(lut=lut, ff=width if rom else 0) if lut <= self.luts_per_bram * bram else Resources(bram=bram)
 
     def fifo(self, depth: int, width: int) -> Resources:
         """A FIFO: two registers, or a memory and an output register, which a block RAM has inside."""
         if depth == 2:
             return Resources(lut=width + 3, ff=2 * width + 2)
         bits, memory = (depth - 1).bit_length(), self.memory(depth - 1, width)
-        return memory + Resources(lut=4 * bits + 4, ff=(0 if memory.bram else width) + 3 * bits + 1)
+        return memory + Resources(lut=round(self.control * (4 * bits + 4)), ff=(0 if memory.bram else width) + 3 * bits + 1)
 
     def dsps_of_product(self, a_bits: int, b_bits: int) -> int:
         """Blocks of one product of two signed numbers: each operand is cut into pieces that fit."""
@@ -114,8 +118,6 @@ def _pieces(bits: int, width: int) -> int:
 
 #: Products of at most so many bits are made of LUTs, as synthesis does by itself.
 SMALL_PRODUCT = 8
-#: A memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides.
-LUTS_PER_BRAM = 96
 
 _RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 _LUT6_RAM, _LUT6_ROM = ((32, 14, 8), (64, 7, 8)), ((64, 1, 1),)
@@ -126,7 +128,7 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, _RAMB18, _LUT6_RAM, _LUT6_ROM),
         Device("xc7", "xc7z020clg400-1", 25, 18, False, _RAMB18, _LUT6_RAM, _LUT6_ROM),
-        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM),
+        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 2.4),
     )
 }
 

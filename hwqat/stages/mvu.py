@@ -75,10 +75,10 @@ class Mvu(Stage):
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
-        total += Resources(lut=3 * words.bit_length() + 10, ff=2 * beat + 2 * words.bit_length() + 10)
+        total += Resources(lut=round(device.control * (3 * words.bit_length() + 10)), ff=2 * beat + 2 * words.bit_length() + 10)
         if self.repeats > 1:
             control = 3 * self.folds.bit_length() + 2 * self.repeats.bit_length()
-            total += device.memory(2 * self.folds, beat) + Resources(lut=2 * control + 10, ff=beat + control + 5)
+            total += device.memory(2 * self.folds, beat) + Resources(lut=round(device.control * (2 * control + 10)), ff=beat + control + 5)
         return total
 
 

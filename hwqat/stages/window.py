@@ -133,7 +133,7 @@ class Window(Stage):
     def resources(self, device):
         beat, number = self.lanes * self.bits, (self.rows + self.height).bit_length() + self.width.bit_length()
         number += self.beats_per_pixel.bit_length()
-        control = Resources(lut=11 * number + 30, ff=8 * number + 20)
+        control = Resources(lut=round(device.control * (11 * number + 30)), ff=8 * number + 20)
         if self.taps == 1:
             return device.memory(self.rows * self.width * self.beats_per_pixel, beat) + control + Resources(lut=beat, ff=2 * beat)
         banks, kernel = self.rows * self.columns, self.geometry.kernel
