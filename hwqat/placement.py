@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor, nn
 
+from hwqat.calls import Call, Problem, require_none
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.nn.affine import Bias, Folded, Mean, Norm, Owned, Scale
@@ -32,7 +33,6 @@ from hwqat.quant.weights import WeightQuantiser
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.scheme import LayerScheme
 from hwqat.raw import Constant
-from hwqat.tracing import Call, Problem, require_none
 
 INF = float("inf")
 PRODUCTS = ("conv", "linear")

@@ -1,7 +1,7 @@
 """What modules, functions and methods mean: every spelling of an operation, read into one form.
 
-A reader takes an fx node (with its value on an example in its meta, `hwqat.tracing`) and returns (kind, inputs, params)
-as `hwqat.tracing.Call` has them, or raises `Unsupported`. Arguments that are not tensors are plain values here.
+A reader takes an fx node (with its value on an example in its meta, `hwqat.tracer`) and returns (kind, inputs, params)
+as `hwqat.calls.Call` has them, or raises `Unsupported`. Arguments that are not tensors are plain values here.
 """
 
 from __future__ import annotations
