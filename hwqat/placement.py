@@ -24,11 +24,12 @@ from torch import Tensor, nn
 from hwqat.calls import Call, Problem, require_none
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
+from hwqat.naming import identifier, unique
 from hwqat.nn.affine import Bias, Folded, Mean, Norm, Owned, Scale
 from hwqat.nn.folded import Fold
 from hwqat.nn.steps import Concat, Conv2d, Flatten, Input, Linear, Logits, MaxPool, Output, Requantise, Step, SumPool
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
-from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Rescale, Scheme
+from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.weights import WeightQuantiser
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.scheme import LayerScheme
@@ -138,7 +139,7 @@ class _Placer:
     # Making steps -----------------------------------------------------------------------------------------------------
 
     def _add_step(self, kind: type[Step], path: str, block: str, inputs=(), **details) -> str:
-        name = _unique(_identifier(path), self.steps)
+        name = unique(identifier(path), self.steps)
         self.steps[name] = kind(name, tuple(inputs), path, block, **details)
         return name
 
@@ -147,7 +148,7 @@ class _Placer:
         value = self.values[call.name]
         if value.ready is not None:
             return value.ready
-        path = _unique(value.path, self.paths)
+        path = unique(value.path, self.paths)
         self.paths.add(path)
         if act is None:
             act = self._quantiser(call, value, path)
@@ -256,7 +257,7 @@ class _Placer:
     def _scale(self, call: Call, x: _Value) -> _Value:
         path = call.path
         if call.module is None:
-            path = _unique(_join(call.path, "scale"), self.paths)
+            path = unique(_join(call.path, "scale"), self.paths)
             self.paths.add(path)
         return self._affine(replace(call, path=path), x, Owned(call.params["scale"], path))
 
@@ -300,7 +301,7 @@ class _Placer:
 
     def _gain(self, call: Call, gain: float) -> Owned:
         """What one side of an addition is multiplied by, as -1 in a difference."""
-        path = _unique(_join(call.path, "scale"), self.paths)
+        path = unique(_join(call.path, "scale"), self.paths)
         self.paths.add(path)
         return Owned(Scale(gain=Constant.number(gain)), path)
 
@@ -329,7 +330,7 @@ class _Placer:
         )
 
     def _concat(self, call: Call, *xs: _Value) -> _Value:
-        path = _unique(_join(call.path, "concat_q"), self.paths)
+        path = unique(_join(call.path, "concat_q"), self.paths)
         self.paths.add(path)
         pending = [self.values[name] for name in call.inputs if self.values[name].ready is None]
         unsigned = all(x.floor == 0 or x.unsigned for x in xs)
@@ -395,7 +396,7 @@ class _Placer:
                 self._refuse(call, "a flattened image is an output of the network; return the image itself")
             exact = isinstance(self.steps[x.operands[0][0]], (Conv2d, Linear, SumPool))
             if x.ready is None and not x.clipped and len(x.operands) == 1 and exact:
-                source = self._add_affine(Logits, _unique(x.path, self.paths), x)
+                source = self._add_affine(Logits, unique(x.path, self.paths), x)
                 self.values[name] = replace(x, operands=((source, ()),), ready=source)
             else:
                 source = self._requantise(self.by_name[name])
@@ -404,18 +405,3 @@ class _Placer:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def _unique(name: str, taken) -> str:
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name}_{number}" in taken:
-        number += 1
-    return f"{name}_{number}"
-
-
-def _identifier(path: str) -> str:
-    """A C identifier of a module path."""
-    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in path)
-    return text if text[:1].isalpha() else f"n{text}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from hwqat.naming import unique
+
 
 @dataclass(frozen=True, eq=False)
 class Constant:
@@ -81,9 +83,7 @@ class Layers:
         name = "weight" if "weight" in given else next(iter(given))
         user = given[name].path
         wanted = user.removesuffix(f".{name}") if user != name else what
-        path, number = wanted, 2
-        while path in self._taken:
-            path, number = f"{wanted}_{number}", number + 1
+        path = unique(wanted, self._taken)
         self._taken.add(path)
         return path
 

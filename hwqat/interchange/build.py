@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import HwqatError
+from ..naming import unique
 
 #: Of the models that are written: old enough for every reader, new enough for 64-bit Clip and Pad.
 OPSET, IR_VERSION = 17, 8
@@ -91,10 +92,7 @@ class Builder:
                 self.nodes.remove(last)
 
     def _unique(self, name: str) -> str:
-        found, number = name, 1
-        while found in self._taken:
-            number += 1
-            found = f"{name}_{number}"
+        found = unique(name, self._taken)
         self._taken.add(found)
         return found
 

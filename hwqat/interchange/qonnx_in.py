@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import HwqatError
 from ..fixed import Fixed, Rounding, shift_right, signed_bits
 from ..graph import Graph, Tensor, verify
+from ..naming import identifier, unique
 from ..ops import Concat, Conv2d, Flatten, Geometry, Input, Linear, MaxPool, Op, Output, Requant, SumPool
 from ..ops.conv2d import hull, sums
 from ..quant.constants import Operand, Rescale, make_constants
@@ -124,11 +125,7 @@ class _Reader:
         return op.out
 
     def fresh(self, node, suffix: str = "") -> str:
-        base = _identifier(self.path(node) or node.name or node.op_type) + suffix
-        name, number = base, 1
-        while name in self.taken:
-            number += 1
-            name = f"{base}_{number}"
+        name = unique(_identifier(self.path(node) or node.name or node.op_type) + suffix, self.taken)
         self.taken.add(name)
         return name
 
@@ -395,6 +392,4 @@ _READERS: dict[str, Callable] = {
 
 
 def _identifier(text: str) -> str:
-    """A C identifier."""
-    text = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
-    return text if text[:1].isalpha() else f"n{text}"
+    return identifier(re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_"))
