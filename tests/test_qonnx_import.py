@@ -123,9 +123,10 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_what_is_not_supported_is_named(tmp_path, capsys):
     make = onnx.helper
     ports = [make.make_tensor_value_info(name, 1, [1, 1, 4, 4]) for name in "xy"]
-    graph = make.make_graph([make.make_node("Sigmoid", ["x"], ["y"], name="head/act")], "g", ports[:1], ports[1:])
+    nodes = [make.make_node("Sigmoid", ["x"], ["a"], name="head/act"), make.make_node("Relu", ["a"], ["b"])]
+    graph = make.make_graph([*nodes, make.make_node("Gelu", ["b"], ["y"])], "g", ports[:1], ports[1:])
     onnx.save(make.make_model(graph), tmp_path / "g.onnx")
-    with pytest.raises(HwqatError, match=r"g, node 'head/act' \(Sigmoid\): the operator Sigmoid is not supported"):
+    with pytest.raises(HwqatError, match=r"^g: not supported: node 'head/act' \(Sigmoid\), node 'y' \(Gelu\); there are Quant, "):
         import_qonnx(tmp_path / "g.onnx")
     (tmp_path / "no.onnx").write_bytes(b"nothing")
     assert main(["import", str(tmp_path / "no.onnx"), "--out", str(tmp_path / "out")]) == 2

@@ -93,10 +93,11 @@ class _Reader:
             if port not in self.values:
                 self.shape = tuple(shape) if len(shape) == 4 else (1, *shape[1:], 1, 1)
                 self.values[port] = Real(raw=port) if self.grid is None else self.arriving(port)
+        if unknown := [node for node in graph.node if node.op_type not in _READERS]:
+            places = ", ".join(self.where(node).removeprefix(f"{self.name}, ") for node in unknown)
+            raise HwqatError(f"{self.name}: not supported: {places}; there are {', '.join(_READERS)}")
         for node in graph.node:
-            read = _READERS.get(node.op_type)
-            if read is None:
-                raise HwqatError(f"{self.where(node)}: the operator {node.op_type} is not supported; there are {', '.join(_READERS)}")
+            read = _READERS[node.op_type]
             attributes = {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
             self.values[node.output[0]] = read(self, node, attributes, *(self.values[i] for i in node.input))
         for port in graph.output:
