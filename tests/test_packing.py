@@ -183,7 +183,7 @@ RTL_CASES = {key: p for key, p in PACKED.items() if key[0] + key[2] * p.count <=
 
 
 def stages():
-    """A plan with units of every packing, an odd number of outputs, a depthwise unit, and joins at once and in turn."""
+    """A plan with units of every packing, an odd number of outputs, many words, a depthwise unit, and joins at once and in turn."""
     net, foldings = Net(8), {}
 
     def fold(node, *parallel):
@@ -194,12 +194,13 @@ def stages():
     y = fold(net.requant(fold(net.conv(x, 16, 3), 8, 1, 9), relu=True), 1, 1)
     odd = fold(net.conv(y, 10), 5, 2)
     deep = fold(net.conv(y, 16, 3, groups=16), 1, 1, 9)
+    many = fold(net.conv(y, 16, 3), 2, 1, 9)  # 128 words
     back = fold(net.requant(fold(net.conv(y, 16), 4, 2)), 1, 1)
     joins = [fold(net.requant(deep, back), 1, 1, taps) for taps in (1, 2)]
     net.bits = 4
     four = fold(net.conv(fold(net.requant(y, relu=True), 1, 1), 16), 8, 2)
     low = fold(net.conv(fold(net.requant(y), 1, 1), 16), 4, 4)
-    ends = [fold(net.requant(node, bits=8), 1, 1) for node in (odd, four, low)]
+    ends = [fold(net.requant(node, bits=8), 1, 1) for node in (odd, many, four, low)]
     for i, node in enumerate([*joins, *ends]):
         net.add(Output.make(f"y{i}", node.out))
     graph = net.finish("stages")
@@ -215,9 +216,9 @@ def test_yosys_counts_the_multipliers_of_the_plan_and_about_its_luts(tmp_path):
         (tmp_path / name).write_text(text)
     result = run_synth(tmp_path, "xcup")
     rows = {row.name: row for row in result.rows}
-    assert [rows[f"conv{i}_{kind}"].counted.dsp for i, kind in ((0, "mvu"), (2, "mvu"), (3, "dwu"))] == [36, 6, 9]
+    assert [rows[f"conv{i}_{kind}"].counted.dsp for i, kind in ((0, "mvu"), (2, "mvu"), (3, "dwu"), (4, "mvu"))] == [36, 6, 9, 9]
     for row in result.rows:
         if row.kind in ("mvu", "dwu", "requant"):
             assert row.counted.dsp == row.planned.dsp, synth_table(result)
             for count, estimate in ((row.counted.lut, row.planned.lut), (row.counted.ff, row.planned.ff)):
-                assert abs(estimate - count) <= 0.25 * count + 25, synth_table(result)
+                assert abs(estimate - count) <= 0.15 * count + 25, synth_table(result)
