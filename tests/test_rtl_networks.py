@@ -56,13 +56,14 @@ def test_logits_are_golden_and_cycles_are_those_of_the_plan(network):
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_in_a_middle_stage_is_traced_to_it(network):
+def test_flipped_bits_in_a_middle_stage_are_traced_to_it(network):
     """In a copy of the simulator's folder, with the same simulator: the first stage that differs is the one with the ROM."""
     plan, build = network
     stage = [s for s in plan.network.stages if s.kind == "mvu"][len(plan.foldings) // 6]
     path = build / "rtl" / f"{rtl.core_name(plan)}_{stage.name}_weight.hex"
     text = path.read_text()
-    path.write_text(f"{int(text[0], 16) ^ 4:x}{text[1:]}")
+    # In every word: what a single weight changes, clamps in the stages behind it may swallow.
+    path.write_text("".join(f"{int(line[0], 16) ^ 4:x}{line[1:]}\n" for line in text.splitlines()))
     try:
         result = run_cosim(build, frames=2, modes=("none",))
     finally:
