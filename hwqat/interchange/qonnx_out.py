@@ -114,22 +114,33 @@ def _products(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value, spl
 
 
 def _layer(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value) -> Callable[[Value], Value]:
-    """What makes a layer's sums of ``x``, or of parts of it; the weights are written once."""
+    """What makes a layer's sums of ``x``, or of parts of it.
+
+    Each part gets weights of its own: qonnx's pass to channels last loses a Quant of weights that two layers read.
+    """
     if isinstance(node, Linear):
-        weight, unit = _weight(out, node, node.weight.T if x.order is None else node.weight.T[x.order], tensor)
-        offset = node.weight.sum(axis=1) * tensor.zero_point
-        return lambda v: Value(out.add("MatMul", v.name, weight), v.unit * unit, offset, flat=True)
+        matrix, offset = node.weight.T if x.order is None else node.weight.T[x.order], node.weight.sum(axis=1) * tensor.zero_point
+
+        def product(v: Value) -> Value:
+            weight, unit = _weight(out, node, matrix, tensor)
+            return Value(out.add("MatMul", v.name, weight), v.unit * unit, offset, flat=True)
+
+        return product
     window = node.geometry
     if any(window.padding) and node.pad_value != tensor.zero_point:
         raise HwqatError(
             f"layer {node.name!r} (module {node.module!r}) pads with {node.pad_value}, where zero is {tensor.zero_point}; "
             f"QONNX pads with zeros only"
         )
-    weight, unit = _weight(out, node, node.weight.transpose(0, 3, 1, 2), tensor)
     offset = node.weight.sum(axis=(1, 2, 3)) * tensor.zero_point
     shape = {"group": node.groups, "kernel_shape": window.kernel, "strides": window.stride, "dilations": window.dilation,
              "pads": window.padding}  # fmt: skip
-    return lambda v: Value(out.add("Conv", v.name, weight, **shape), v.unit * unit, offset)
+
+    def convolution(v: Value) -> Value:
+        weight, unit = _weight(out, node, node.weight.transpose(0, 3, 1, 2), tensor)
+        return Value(out.add("Conv", v.name, weight, **shape), v.unit * unit, offset)
+
+    return convolution
 
 
 def _sum_pool(out: Builder, node: SumPool, tensor: Tensor, x: Value, plain: bool) -> Value:
