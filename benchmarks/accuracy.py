@@ -29,6 +29,8 @@ PUBLISHED = {
 }
 #: Bits of a network whose layers have different ones.
 MIXED = "mixed"
+#: The quantiser of weights that comes first of several with as many bits.
+FIRST = "lsq-mse"
 BATCH = 500
 
 
@@ -40,25 +42,26 @@ def main() -> None:
     args = parser.parse_args()
     rows = [measure(name, args.data_dir, args.limit) for name in zoo.names() if fnmatchcase(name, args.only)]
     print(table(
-        ("", "width", "data", "bits", "kbit", "seeds", "images", "float", "integers", "drop", "published", "differ"),
+        ("", "width", "data", "bits", "weights", "activations", "kbit", "seeds", "images", "float", "integers", "drop", "published", "differ"),
         [cells([row for row in rows if order(row) == place]) for place in sorted({order(row) for row in rows})],
     ))  # fmt: skip
     print(json.dumps({"rows": rows}))
 
 
 def order(row: dict) -> tuple:
-    """The same for all seeds: by network, from wide to narrow, from many bits to few, mixed ones behind."""
-    return row["network"], -row["width"], row["bits"] == MIXED, 0 if row["bits"] == MIXED else -row["bits"]
+    """The same for all seeds: by network, from wide to narrow, from many bits to few, mixed ones behind; then quantisers."""
+    bits = (1, 0) if row["bits"] == MIXED else (0, -row["bits"])
+    return row["network"], -row["width"], *bits, row["weights"] != FIRST, row["weights"], row["activations"]
 
 
 def cells(rows: list[dict]) -> tuple[str, ...]:
-    """A row of the table: the mean of a network's seeds. kbit: memory of the weights."""
+    """A row of the table: the mean of a network's seeds. weights, activations: quantisers; kbit: memory of the weights."""
     floating, golden = (sum(row[key] for row in rows) / len(rows) for key in ("float", "golden"))
     first = rows[0]
     published = PUBLISHED.get(first["network"], {}).get(first["bits"]) if first["width"] == 1 else None
     return (
-        first["network"], f"{first['width']:g}", first["data"], str(first["bits"]), f"{first['weight_bits'] / 1000:,.0f}",
-        str(len(rows)), str(first["images"]), f"{floating:.2f}", f"{golden:.2f}",
+        first["network"], f"{first['width']:g}", first["data"], str(first["bits"]), first["weights"], first["activations"],
+        f"{first['weight_bits'] / 1000:,.0f}", str(len(rows)), str(first["images"]), f"{floating:.2f}", f"{golden:.2f}",
         f"{floating - golden:.2f}", "" if published is None else f"{published:.2f}", str(sum(row["differ"] for row in rows)),
     )  # fmt: skip
 
@@ -88,6 +91,7 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
         raise HwqatError(f"{name} reaches {golden:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
     return {
         "name": name, "network": card["net"], "data": card["data"], "bits": bits, "seed": card["seed"],
+        "weights": card["scheme"]["weights"], "activations": card["scheme"]["activations"],
         "width": run.net_kwargs.get("width", 1), "weight_bits": sum(node.weight_bits_total() for node in graph.nodes),
         "images": len(split), "float": card.get("control_accuracy") or card["float_accuracy"], "eval": 100 * same / len(split),
         "golden": golden, "differ": differ,

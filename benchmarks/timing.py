@@ -38,10 +38,11 @@ def take_turns(contenders: dict[str, Callable[[], object]], rounds: int, warmup:
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Text columns; the first flush left, the others flush right."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    """A table in Markdown that reads as plain text too; the first column flush left, the others flush right."""
+    widths = [max(3, *(len(row[i]) for row in (head, *rows))) for i in range(len(head))]
+    rule = tuple("-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths))
     lines = []
-    for row in (head, *rows):
+    for row in (head, rule, *rows):
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
-        lines.append("  ".join(cells).rstrip())
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
