@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor, nn
 
-from hwqat.calls import Call, Problem, require_none
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.naming import identifier, unique
@@ -33,7 +32,8 @@ from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.weights import WeightQuantiser
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.scheme import LayerScheme
-from hwqat.raw import Constant
+from hwqat.tracing import Call, Problem, require_none
+from hwqat.tracing.parameters import Constant
 
 INF = float("inf")
 PRODUCTS = ("conv", "linear")

@@ -10,7 +10,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from hwqat.calls import Call
 from hwqat.data.dataset import Grid
 from hwqat.errors import HwqatError
 from hwqat.nn.affine import Normalise
@@ -20,7 +19,7 @@ from hwqat.nn.steps.product import Product
 from hwqat.placement import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
-from hwqat.tracing import read
+from hwqat.tracing import Call, read
 
 #: An 8-bit image as it is: q = pixel - 128.
 IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)

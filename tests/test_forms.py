@@ -1,5 +1,7 @@
 """What people write: every spelling that `hwqat.prepare` takes means the same in float, in eval() and in golden."""
 
+from math import inf
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,6 @@ from torch import nn
 from hwqat.lower import lower
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
-from hwqat.spelling import INF
 
 torch.set_num_threads(1)  # tensors are tiny: a second thread would only wait
 
@@ -193,7 +194,7 @@ FORMS = {
     # padding
     "F.pad": form(lambda self, x: self.layers[0](F.pad(x, (0, 1, 2, 1))), nn.Conv2d(4, 3, 4, stride=2)),
     "ZeroPad2d behind relu": module(nn.ReLU(), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2)),
-    "F.pad of -inf": form(lambda self, x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-INF), 2)),
+    "F.pad of -inf": form(lambda self, x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-inf), 2)),
     "pad twice": module(nn.ZeroPad2d(1), nn.Dropout(), nn.ZeroPad2d((1, 0, 0, 0)), nn.Conv2d(4, 2, 5, padding=1)),
     "pad and avg": module(nn.ZeroPad2d((0, 1, 0, 1)), nn.AvgPool2d(3, 2)),
     # joining

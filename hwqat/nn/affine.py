@@ -116,7 +116,8 @@ class Normalise(nn.Module):
 class Scale(nn.Module):
     """``x * gain + shift``, or ``x / gain`` (inverse), or ``x - shift`` (down), as a forward computes with constants.
 
-    gain, shift: `hwqat.raw.Constant`, one value for all channels or one for each; parameters among them are trained.
+    gain, shift: `hwqat.tracing.parameters.Constant`, one value for all channels or one for each; parameters among them
+    are trained.
     user_names: what they are called in the user's network.
     """
 

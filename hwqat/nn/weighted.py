@@ -14,7 +14,7 @@ from hwqat.quant.weights import WeightQuantiser
 class _Quantised:
     """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
 
-    user_names: see `hwqat.raw.Layers`.
+    user_names: see `hwqat.tracing.parameters.Layers`.
     """
 
     weight_quantiser: WeightQuantiser

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from hwqat.calls import Problem
 from hwqat.errors import HwqatError
-from hwqat.spelling import is_normalize
+
+from .calls import Problem
+from .spelling import is_normalize
 
 #: Methods of a tensor that tell its form, not its values.
 _FORM = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point", "type",

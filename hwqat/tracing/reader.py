@@ -1,8 +1,4 @@
-"""What the user's network does, as a list of calls: torch.fx, with every spelling of an operation made one.
-
-Modules, functions and methods of the same meaning become the same `hwqat.calls.Call`. What is not supported is
-collected, with its line in the user's source.
-"""
+"""From the nodes of torch.fx to calls."""
 
 from __future__ import annotations
 
@@ -10,10 +6,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from hwqat.calls import Call, Problem, require_none
-from hwqat.simplify import simplify
-from hwqat.spelling import Layers, Unsupported, read_function, read_module
-from hwqat.tracer import Tracer, module_path
+from .calls import Call, Problem, require_none
+from .parameters import Layers
+from .simplify import simplify
+from .spelling import Unsupported, read_function, read_module
+from .tracer import Tracer, module_path
 
 
 def trace(model: nn.Module, example: Tensor) -> list[Call]:

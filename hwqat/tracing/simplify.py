@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hwqat.calls import WINDOWS, Call, Problem
+from .calls import WINDOWS, Call, Problem
 
 
 def simplify(calls: list[Call], problems: list[Problem]) -> list[Call]:

@@ -1,0 +1,41 @@
+"""What is refused, and the nearest form that is taken."""
+
+from __future__ import annotations
+
+
+class Unsupported(Exception):
+    """Why a node is refused, with the nearest supported form."""
+
+
+_OTHER = (
+    "use convolutions, linear layers, batch norms, ReLU and Hardtanh, pools, additions and concatenations of channels"
+)
+_FORMS = {
+    "use ReLU": "gelu leakyrelu leaky_relu prelu elu selu celu mish softplus rrelu threshold maximum",
+    "use ReLU6": "silu hardswish",
+    "use Hardtanh": "sigmoid hardsigmoid tanh tanhshrink softsign",
+    "leave it out: logits order the classes alike": "softmax log_softmax logsoftmax softmax2d argmax",
+    "use BatchNorm2d": "layernorm layer_norm groupnorm group_norm instancenorm2d instance_norm localresponsenorm "
+    "local_response_norm rmsnorm",
+    "use Conv2d, with a kernel of 1 along the missing axis": "conv1d conv3d",
+    "use layers that keep or reduce the image": "convtranspose2d conv_transpose2d upsample interpolate pixelshuffle "
+    "pixel_shuffle upsamplingnearest2d upsamplingbilinear2d",
+    "use Linear, or a 1x1 Conv2d": "matmul bmm mm einsum baddbmm addmm",
+    "use convolutions": "multiheadattention scaled_dot_product_attention lstm gru rnn embedding",
+    "a part of a tensor; let a convolution of its own make each part": "chunk split unbind tensor_split narrow",
+    "another order of axes; hwqat takes images (N, C, H, W), and a 1x1 Conv2d mixes channels": "permute transpose "
+    "movedim moveaxis swapaxes channelshuffle channel_shuffle",
+    "use a Conv2d whose kernel is its stride": "pixelunshuffle pixel_unshuffle",
+    "use an addition": "stack hstack vstack",
+    "use MaxPool2d or AvgPool2d": "lppool2d lp_pool2d fractionalmaxpool2d",
+    "use the pool for two dimensions": "avgpool1d avg_pool1d maxpool1d max_pool1d adaptiveavgpool1d",
+    "use AdaptiveMaxPool2d": "amax max",
+    "use a mean over space, or layers with ReLU": "sum var std norm pow square sqrt exp log abs",
+    "use ZeroPad2d, or the padding of the layer behind it": "reflectionpad2d replicationpad2d circularpad2d",
+}
+_NEAREST = {name: form for form, names in _FORMS.items() for name in names.split()}
+
+
+def refusal(name: str) -> Unsupported:
+    """Of a module's class, a function or a method that no reader knows."""
+    return Unsupported(_NEAREST.get(name.lower().strip("_"), _OTHER))
