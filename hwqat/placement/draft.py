@@ -1,0 +1,137 @@
+"""The steps that are placed so far, and how more are made of a call's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+
+from torch import nn
+
+from hwqat.data.dataset import Grid
+from hwqat.fixed import Rounding
+from hwqat.naming import identifier, unique
+from hwqat.nn.steps import Concat, Input, MaxPool, Requantise, Step
+from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
+from hwqat.quant.grid import FLOAT_BITS
+from hwqat.quant.weights import WeightQuantiser
+from hwqat.tracing import Call, Problem
+
+from .facts import Facts
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a call makes: integers of a step (``ready``), or a sum of operands that is still to be requantised.
+
+    operands: (name of a step, chain of `hwqat.nn.affine` elements), one or two. floor, cap: the clip on their sum.
+    unsigned: never below zero. path, block: where its quantiser will hang. order: of a vector that was flattened from
+    an image of several pixels: for each of its elements in a stream, the place in PyTorch.
+    """
+
+    operands: tuple[tuple[str, tuple], ...]
+    path: str
+    block: str
+    floor: float = -inf
+    cap: float = inf
+    unsigned: bool = False
+    order: tuple[int, ...] | None = None
+    ready: str | None = None
+
+    @property
+    def clipped(self) -> bool:
+        return (self.floor, self.cap) != (-inf, inf)
+
+    def made(self, step: str, act: ActQuantiser) -> Value:
+        """As the integers of a requantise."""
+        return replace(self, operands=((step, ()),), floor=-inf, cap=inf, unsigned=not act.signed, ready=step)
+
+
+class Draft:
+    """values: what each call made. steps: what there is so far, by name. problems: what cannot be placed."""
+
+    def __init__(self, calls: list[Call], scheme: Scheme, grid: Grid) -> None:
+        self.scheme, self.grid, self.facts = scheme, grid, Facts(calls)
+        self.values: dict[str, Value] = {}
+        self.steps: dict[str, Step] = {}
+        self.problems: list[Problem] = []
+        self.layers: dict[nn.Module, nn.Module] = {}  # float layer -> quantised layer: shared ones stay shared
+        self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
+        self._paths: set[str] = set()  # of quantisers
+
+    def refuse(self, call: Call, reason: str) -> None:
+        what = call.kind if call.module is None else type(call.module).__name__
+        self.problems.append(Problem(what, call.path, call.source, reason))
+
+    def take(self, path: str) -> str:
+        """The path, or the first like it that nothing has taken."""
+        path = unique(path, self._paths)
+        self._paths.add(path)
+        return path
+
+    def add_step(self, kind: type[Step], path: str, block: str, inputs=(), **details) -> str:
+        """A step; its name is returned."""
+        name = unique(identifier(path), self.steps)
+        self.steps[name] = kind(name, tuple(inputs), path, block, **details)
+        return name
+
+    def add_affine(self, kind: type[Step], path: str, value: Value, **details) -> str:
+        """A step that adds up the operands of a value."""
+        layers = (*(self.steps[source].path for source, _ in value.operands), path)
+        name = self.add_step(
+            kind, path, value.block, [source for source, _ in value.operands],
+            chains=[chain for _, chain in value.operands], layers=layers, rescale=self.scheme.rescale_of(*layers),
+            rounding=Rounding(self.scheme.rounding), order=value.order, **details,
+        )  # fmt: skip
+        for _, chain in value.operands:
+            for element in chain:
+                self.steps[name].modules |= getattr(element, "modules", {})
+        return name
+
+    def add_requantise(self, path: str, value: Value, act: ActQuantiser) -> str:
+        name = self.add_affine(Requantise, path, value, act=act)
+        self.steps[name].modules.setdefault(path, act)
+        return name
+
+    def read(self, call: Call) -> str:
+        """The step with the integers that ``call`` reads first."""
+        return self.requantise(call.inputs[0])
+
+    def requantise(self, name: str) -> str:
+        """The step that makes integers of what the call ``name`` made; only one for all who ask."""
+        value = self.values[name]
+        if value.ready is not None:
+            return value.ready
+        path = self.take(value.path)
+        act = self._quantiser(self.facts.by_name[name], value, path)
+        step = self.add_requantise(path, value, act)
+        self.values[name] = value.made(step, act)
+        return step
+
+    def _quantiser(self, call: Call, value: Value, path: str) -> ActQuantiser:
+        """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
+        sources = [self.steps[source] for source, _ in value.operands]
+        only_norm = (
+            not value.clipped and len(sources) == 1 and isinstance(sources[0], (Input, Requantise, MaxPool, Concat))
+        )
+        layer = self.scheme.layer(
+            path,
+            first=self.facts.depth[call.name] <= 1 and call.kind != "average",
+            last=self.facts.feeds_last(call),
+        )
+        bits = layer.act_bits
+        if only_norm and not isinstance(sources[0], Input) and bits != FLOAT_BITS:
+            bits = self.scheme.bn_bits
+        for step in (*sources, None):  # what is said of the layer, then what is said of its activation
+            bits = self.scheme.override(step.path if step else path).get("act_bits", bits)
+        signed = not (value.floor == 0 or value.unsigned)
+        if signed and bits == 1:
+            reason = (
+                f"activation {path!r} is signed and cannot have 1 bit, which would hold zero alone; give it 2 or more"
+            )
+            self.refuse(call, reason)
+        return ACT_QUANTISERS[layer.activations](bits, signed, value.floor, value.cap)
+
+
+def join(path: str, name: str) -> str:
+    """The path of something inside a module."""
+    return f"{path}.{name}" if path else name
