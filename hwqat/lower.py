@@ -14,9 +14,13 @@ from hwqat.nn.steps import Requantise
 def lower(model: QatModel, name: str = "network", meta: dict | None = None) -> Graph:
     """The integer graph of ``model``, verified.
 
-    name: of the graph, a C identifier. meta: JSON facts to keep with it; "scheme" and, if any constant did not fit
-    the format that was asked for, "saturated" (node -> how many) are added. A layer of 32 bits, or one whose sums
-    are too wide, raises HwqatError with its name.
+    Args:
+        name: of the graph, a C identifier.
+        meta: JSON facts to keep with it; "scheme" and, if any constant did not fit the format that was asked for,
+            "saturated" (node -> how many) are added.
+
+    Raises:
+        HwqatError: names a layer of 32 bits, or one whose sums are too wide.
     """
     if not isinstance(model, QatModel):
         raise HwqatError(f"only a network that hwqat.prepare made can be lowered, not a {type(model).__name__}")

@@ -38,12 +38,19 @@ def prepare(
 ) -> QatModel:
     """The quantised network of ``model``, which is left as it is.
 
-    example: a batch of real images (N, C, H, W), or several: the ranges of activations start from what the float
-    network shows on them. grid: the integers of an image and what they mean (that of the data set). mean, std: if the
-    float network was trained on ``(image - mean) / std``, per channel; it becomes a requantise of the input.
+    Parameters keep their names in the state_dict, so a float checkpoint of ``model`` matches.
 
-    Parameters keep their names in the state_dict, so a float checkpoint of ``model`` matches. HwqatError names every
-    operation that is not supported, all at once, with its module, its line and the nearest supported form.
+    Args:
+        example: a batch of real images (N, C, H, W), or several: the ranges of activations start from what the float
+            network shows on them.
+        grid: the integers of an image and what they mean (that of the data set).
+        mean: if the float network was trained on ``(image - mean) / std``, per channel; it becomes a requantise of
+            the input.
+        std: see ``mean``.
+
+    Raises:
+        HwqatError: names every operation that is not supported, all at once, with its module, its line and the nearest
+            supported form.
     """
     batches = [example] if isinstance(example, Tensor) else list(example)
     if not batches or batches[0].ndim != 4:

@@ -52,17 +52,21 @@ def quantize(
 ) -> Quantised:
     """Quantise a pretrained float network without training it.
 
-    model: any network that `hwqat.prepare` takes; it is left as it is, and its eval() counts.
-    calibration_data: batches of images as ``model`` takes them, (N, C, H, W) tensors or (images, labels) pairs as a
-        DataLoader gives, or one tensor; the first 100 batches are looked at.
-    scheme: 8 bits everywhere by default. grid: the integers of an image and what they mean; by default q = pixel - 128,
-        in [-1, 1); `hwqat.PIXELS` is for pixels in [0, 1], as torchvision's ToTensor gives them.
-    evaluation_data: (images, labels) batches for the accuracies; without it, labelled calibration data are used.
-    mean, std: if the images come normalised per channel, ``(pixel - mean) / std``: the accelerator takes the pixels
-        themselves, on ``grid``, and normalises them in a requantise. The model that is returned takes pixels too.
-    name: of the graph, a C identifier.
+    Args:
+        model: any network that `hwqat.prepare` takes; it is left as it is, and its eval() counts.
+        calibration_data: batches of images as ``model`` takes them, (N, C, H, W) tensors or (images, labels) pairs as
+            a DataLoader gives, or one tensor; the first 100 batches are looked at.
+        scheme: 8 bits everywhere by default.
+        grid: the integers of an image and what they mean; by default q = pixel - 128, in [-1, 1); `hwqat.PIXELS` is
+            for pixels in [0, 1], as torchvision's ToTensor gives them.
+        evaluation_data: (images, labels) batches for the accuracies; without it, labelled calibration data are used.
+        mean: if the images come normalised per channel, ``(pixel - mean) / std``: the accelerator takes the pixels
+            themselves, on ``grid``, and normalises them in a requantise. The model that is returned takes pixels too.
+        std: see ``mean``.
+        name: of the graph, a C identifier.
 
-    HwqatError names all operations that are not supported, and images that do not lie in the grid's range.
+    Raises:
+        HwqatError: names all operations that are not supported, and images that do not lie in the grid's range.
     """
     pixels = _Pixels(grid, mean, std)
     batches = [_pair(b) for b in ([calibration_data] if isinstance(calibration_data, Tensor) else calibration_data)]

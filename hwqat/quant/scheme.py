@@ -38,25 +38,30 @@ class LayerScheme:
 class Scheme:
     """A quantisation scheme.
 
-    weight_bits, act_bits: of every layer but the first and the last; 1..16 (signed activations 2..16), or 32 for
-        "not quantised". An activation belongs to the layer that makes it.
-    first_weight_bits, first_act_bits: of layers that read the network's input, and of what they make.
-    last_weight_bits, last_act_bits: of layers that make the network's outputs, and of what they read.
-    bn_bits: of a batch norm that stands in front of a convolution.
-    weights, activations: names of the quantisers. per_channel: weights get one step for each output channel.
-    calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
-    rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I"; with how they are rounded
-        and what becomes of those that do not fit, "W,I,Q,O" (hwqat.quant.constants.Rescale).
-    rounding: how requantise rounds its sum (the names of ap_fixed).
-    train_constants: training rounds M and B to the format of `rescale` too, so that narrow ones are learned with.
-    relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
-    branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
-        joins as an accumulator ("accumulator").
-    bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution. "folded": for
-        comparison, it scales the weights before they are quantised (hwqat.nn.folded), if it alone reads the sum of a
-        convolution or linear layer; M is then one for the tensor. Others stay unfolded.
-    layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}. They
-        state any of OVERRIDES; rescale is for the requantise of what the layer makes.
+    Attributes:
+        weight_bits: of every layer but the first and the last; 1..16, or 32 for "not quantised".
+        act_bits: likewise, of the activation that a layer makes; a signed one has at least 2.
+        first_weight_bits: of layers that read the network's input.
+        first_act_bits: of what they make.
+        last_weight_bits: of layers that make the network's outputs.
+        last_act_bits: of what they read.
+        bn_bits: of a batch norm that stands in front of a convolution.
+        weights: name of the quantiser of weights.
+        activations: name of the quantiser of activations.
+        per_channel: weights get one step for each output channel.
+        calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
+        rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I"; with how they are
+            rounded and what becomes of those that do not fit, "W,I,Q,O" (hwqat.quant.constants.Rescale).
+        rounding: how requantise rounds its sum (the names of ap_fixed).
+        train_constants: training rounds M and B to the format of `rescale` too, so that narrow ones are learned with.
+        relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
+        branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
+            joins as an accumulator ("accumulator").
+        bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution. "folded": for
+            comparison, it scales the weights before they are quantised (hwqat.nn.folded), if it alone reads the sum of
+            a convolution or linear layer; M is then one for the tensor. Others stay unfolded.
+        layers: overrides by glob on the layer's path, in order, later ones win: {"blocks.3.*": {"weight_bits": 6}}.
+            They state any of OVERRIDES; rescale is for the requantise of what the layer makes.
     """
 
     weight_bits: int = 8

@@ -16,26 +16,36 @@ PRECISIONS = ("float32", "bfloat16")
 class TrainConfig:
     """One recipe. Rates are per step and follow the schedule of hwqat.train.optim: warm-up, then cosine to zero.
 
-    epochs: passes over the training split. batch: images per step; the last, smaller batch of an epoch is dropped.
-    optimizer: "sgd" (Nesterov, `momentum`) or "adamw". lr: peak learning rate. warmup: epochs of linear warm-up.
-    weight_decay: for parameters of two and more dimensions; biases, batch norms and scales get none.
-    scale_lr: factor on `lr` for parameters marked `is_scale = True` (quantiser scales and clipping points).
-    label_smoothing: 0 up to 1. augment: shifts and flips of the data set.
-    distill: weight (0..1) of the teacher's softened outputs in the loss, at `distill_temperature`.
-    average: decay per step of an exponential average of the weights (0 = off; for example 0.999). The averaged
-        weights are what is validated and saved. Caution: averaged weights quantise elsewhere than the weights that
-        were trained; near rounding thresholds this can cost a quantised network more than it gives
-        (Krishnamoorthi 2018).
-    freeze_bn: fraction of training, counted from the end, with batch-norm statistics re-estimated over
-        `bn_batches` batches and then frozen (0 = never).
-    gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
-    precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
-    channels_last: memory order. compile: torch.compile where it helps, with some seconds to begin with: the whole
-        step on a GPU; on a CPU the quantisers, whose passes over memory it fuses, with channels_last (convolution and
-        batch norm are oneDNN's and PyTorch's own, and slower when compiled).
-    use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
-    seed: of everything random. checkpoint_minutes: longest time whose work an interruption can lose.
-    tensorboard: write the lines of log.csv for TensorBoard too, to RUN/tensorboard; needs the package of that name.
+    Attributes:
+        epochs: passes over the training split.
+        batch: images per step; the last, smaller batch of an epoch is dropped.
+        optimizer: "sgd" (Nesterov, `momentum`) or "adamw".
+        lr: peak learning rate.
+        momentum: of "sgd".
+        warmup: epochs of linear warm-up.
+        weight_decay: for parameters of two and more dimensions; biases, batch norms and scales get none.
+        scale_lr: factor on `lr` for parameters marked `is_scale = True` (quantiser scales and clipping points).
+        label_smoothing: 0 up to 1.
+        augment: shifts and flips of the data set.
+        distill: weight (0..1) of the teacher's softened outputs in the loss.
+        distill_temperature: that both outputs are divided by (Hinton, Vinyals, Dean 2015).
+        average: decay per step of an exponential average of the weights (0 = off; for example 0.999). The averaged
+            weights are what is validated and saved. Caution: averaged weights quantise elsewhere than the weights that
+            were trained; near rounding thresholds this can cost a quantised network more than it gives
+            (Krishnamoorthi 2018).
+        freeze_bn: fraction of training, counted from the end, with batch-norm statistics re-estimated over
+            `bn_batches` batches and then frozen (0 = never).
+        bn_batches: see `freeze_bn`.
+        gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
+        precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
+        channels_last: memory order.
+        compile: torch.compile where it helps, with some seconds to begin with: the whole step on a GPU; on a CPU the
+            quantisers, whose passes over memory it fuses, with channels_last (convolution and batch norm are oneDNN's
+            and PyTorch's own, and slower when compiled).
+        use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
+        seed: of everything random.
+        checkpoint_minutes: longest time whose work an interruption can lose.
+        tensorboard: write the lines of log.csv for TensorBoard too, to RUN/tensorboard; needs the package of that name.
     """
 
     epochs: int = 30

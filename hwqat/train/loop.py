@@ -51,11 +51,13 @@ def fit(
 ) -> Result:
     """Train `model` in place and leave it in eval().
 
-    out: RUN folder. If it holds an unfinished run, training goes on from there; if a finished one, its weights are
-    loaded and its result returned. Either must have been begun with the same net, data, scheme and config.
-    run: net, net_kwargs and scheme for run.json (its other fields are filled in here). teacher: for distillation,
-    needed exactly if config.distill > 0. device: default cuda if there is one, else cpu.
-    progress: a bar and a line per epoch on stderr.
+    Args:
+        out: RUN folder. If it holds an unfinished run, training goes on from there; if a finished one, its weights are
+            loaded and its result returned. Either must have been begun with the same net, data, scheme and config.
+        run: net, net_kwargs and scheme for run.json (its other fields are filled in here).
+        teacher: for distillation, needed exactly if config.distill > 0.
+        device: default cuda if there is one, else cpu.
+        progress: a bar and a line per epoch on stderr.
 
     Started by `torchrun`, every process calls this with the same arguments and shares each batch of config.batch
     images; gradients are those of the whole batch, rank 0 alone writes `out`, and all return the same result.
