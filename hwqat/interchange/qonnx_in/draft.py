@@ -1,0 +1,56 @@
+"""The graph that is read so far, and names for what comes next."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from hwqat.errors import HwqatError
+from hwqat.graph import Tensor
+from hwqat.naming import identifier, unique
+from hwqat.ops import Op
+
+from .values import Real
+
+
+class Draft:
+    """nodes: of the graph. shape: (N, C, H, W) of the network's input."""
+
+    def __init__(self, onnx, name: str) -> None:
+        self.onnx, self.name = onnx, name
+        self.nodes: list[Op] = []
+        self.shape: tuple[int, ...] = ()
+        self._taken: set[str] = set()
+
+    def add(self, op: Op) -> Tensor:
+        self.nodes.append(op)
+        return op.out
+
+    def where(self, node) -> str:
+        return f"{self.name}, node {node.name or node.output[0]!r} ({node.op_type})"
+
+    def path(self, node) -> str:
+        """The module that a node came from: what torch's exporter notes with it, or the older one's ``/conv1/Conv``."""
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), None)
+        if scopes is not None:
+            path = ast.literal_eval(scopes)[-2]
+            return re.split(r"\.(?:act|weight|bias|input|output)_quant\b", path)[0]
+        return node.name.strip("/").rsplit("/", 1)[0].replace("/", ".") if "/" in node.name else ""
+
+    def fresh(self, node, suffix: str = "") -> str:
+        """A name for what becomes of a node."""
+        name = unique(clean(self.path(node) or node.name or node.op_type) + suffix, self._taken)
+        self._taken.add(name)
+        return name
+
+    def integers(self, node, x) -> Tensor:
+        """The integers that a layer reads."""
+        if not isinstance(x, Real) or x.source is None:
+            reason = "reads values that are not quantised; put a Quant (QuantIdentity, QuantReLU) in front"
+            raise HwqatError(f"{self.where(node)} {reason}")
+        return x.source
+
+
+def clean(text: str) -> str:
+    """An identifier without runs of underscores."""
+    return identifier(re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_"))

@@ -1,0 +1,116 @@
+"""Layers, pools and what moves integers: nodes of the graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hwqat.errors import HwqatError
+from hwqat.graph import Tensor
+from hwqat.ops import Concat, Conv2d, Flatten, Geometry, Linear, MaxPool, SumPool
+from hwqat.ops.conv2d import hull, sums
+from hwqat.quant.constants import Operand
+
+from .draft import Draft
+from .quants import weights
+from .values import Real, Weights, real
+
+
+def conv(draft: Draft, node, attributes, x, w, bias=None):
+    tensor, w = draft.integers(node, x), weights(draft, node, w)
+    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or w.q.ndim != 4:
+        raise HwqatError(f"{draft.where(node)}: only two-dimensional convolutions with explicit pads are supported")
+    steps = np.broadcast_to(w.scale.reshape(-1), len(w.q)).astype(float)
+    made = Conv2d.make(draft.fresh(node), tensor, w.q.transpose(0, 2, 3, 1), weight_bits=w.bits,
+                       geometry=_geometry(attributes, w.q.shape[2:]), groups=attributes.get("group", 1),
+                       weight_scale=float(steps.max()), module=draft.path(node))  # fmt: skip
+    lo, hi = hull(tensor, made.geometry, made.pad_value)
+    return _product(draft, made, tensor, steps, sums(made.weight, lo, hi), bias)
+
+
+def gemm(draft: Draft, node, attributes, x, w, bias=None):
+    if attributes.get("alpha", 1.0) != 1 or attributes.get("beta", 1.0) != 1 or attributes.get("transA", 0):
+        raise HwqatError(f"{draft.where(node)}: alpha, beta and transA are not supported; leave them out")
+    return _linear(draft, node, x, w, bool(attributes.get("transB", 0)), bias)
+
+
+def matmul(draft: Draft, node, attributes, x, w):
+    return _linear(draft, node, x, w, False, None)
+
+
+def _linear(draft: Draft, node, x, w, by_rows: bool, bias):
+    tensor, w = draft.integers(node, x), weights(draft, node, w)
+    if tensor.pixels != 1 or w.q.ndim != 2:
+        raise HwqatError(f"{draft.where(node)} multiplies an image; flatten it first")
+    matrix = w.q if by_rows else w.q.T
+    if x.order is not None:  # the graph's vector is (H, W, C), the file's (C, H, W)
+        matrix = matrix[:, np.argsort(x.order)]
+    steps = np.broadcast_to(w.scale.reshape(-1), len(matrix)).astype(float)
+    made = Linear.make(draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()),
+                       module=draft.path(node))  # fmt: skip
+    return _product(draft, made, tensor, steps, sums(made.weight, tensor.lo, tensor.hi), bias)
+
+
+def _product(draft: Draft, op, x: Tensor, steps, ends, bias) -> Real:
+    out, channels = draft.add(op), op.out.channels
+    zeros = op.weight.reshape(channels, -1).sum(axis=1) * float(x.zero_point)
+    operand = Operand(x.scale * steps, np.ones(channels), np.zeros(channels), *ends, zeros)
+    bias = bias.q * bias.scale if isinstance(bias, Weights) else bias
+    return Real(((out, operand),), np.zeros(channels) if bias is None else np.asarray(bias, np.float64))
+
+
+def _geometry(attributes, kernel) -> Geometry:
+    two = lambda key, default: tuple(attributes.get(key, default))  # noqa: E731
+    return Geometry(tuple(kernel), two("strides", (1, 1)), two("dilations", (1, 1)), two("pads", (0, 0, 0, 0)))
+
+
+def max_pool(draft: Draft, node, attributes, x):
+    if attributes.get("ceil_mode", 0):
+        raise HwqatError(f"{draft.where(node)}: ceil_mode is not supported; pad the image instead")
+    tensor, geometry = draft.integers(node, x), _geometry(attributes, attributes["kernel_shape"])
+    return real(draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node))))
+
+
+def average_pool(draft: Draft, node, attributes, x):
+    pads = attributes.get("pads", (0, 0, 0, 0))
+    if attributes.get("ceil_mode", 0) or any(pads) and not attributes.get("count_include_pad", 0):
+        raise HwqatError(f"{draft.where(node)}: ceil_mode, and pads that do not count, are not supported")
+    return _average(draft, node, x, _geometry(attributes, attributes["kernel_shape"]))
+
+
+def whole_average(draft: Draft, node, attributes, x, axes=None):
+    axes = attributes.get("axes", axes)
+    if axes is not None and sorted(int(a) % 4 for a in axes) != [2, 3]:
+        raise HwqatError(
+            f"{draft.where(node)} averages over axes {list(axes)}; only height and width, 2 and 3, are supported"
+        )
+    return _average(draft, node, x, Geometry(draft.integers(node, x).shape[:2]))
+
+
+def _average(draft: Draft, node, x, geometry: Geometry) -> Real:
+    tensor = draft.integers(node, x)
+    out = draft.add(SumPool.make(draft.fresh(node, "_pool"), tensor, geometry, module=draft.path(node)))
+    ((_, operand),) = real(out).operands
+    gain, zeros = np.full(out.channels, 1 / geometry.taps), float(tensor.zero_point * geometry.taps)
+    return Real(((out, replace(operand, gain=gain, zero_point=zeros)),), np.zeros(out.channels))
+
+
+def flatten(draft: Draft, node, attributes, x, shape=None):
+    tensor = draft.integers(node, x)
+    if shape is not None and len(shape) != 2:
+        raise HwqatError(f"{draft.where(node)} reshapes to {list(shape)}; only flattening is supported")
+    if tensor.pixels == 1:
+        return x
+    height, width, channels = tensor.shape
+    places = np.arange(tensor.size).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+    return real(draft.add(Flatten.make(draft.fresh(node), tensor, module=draft.path(node))), order=places)
+
+
+def concat(draft: Draft, node, attributes, *xs):
+    tensors = [draft.integers(node, x) for x in xs]
+    if attributes["axis"] not in (1, -3) or len({(t.scale, t.zero_point) for t in tensors}) > 1:
+        raise HwqatError(
+            f"{draft.where(node)}: only channels of tensors with one scale are joined; share one quantiser among them"
+        )
+    return real(draft.add(Concat.make(draft.fresh(node), tensors, module=draft.path(node))))

@@ -1,0 +1,50 @@
+"""What a tensor of the file is: constants of integers, or real values that are made of tensors of integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from hwqat.graph import Tensor
+from hwqat.quant.constants import Operand
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Quantised constants: integers, and the real value of one step, of all or for each output channel."""
+
+    q: np.ndarray
+    scale: np.ndarray
+    bits: int
+
+
+@dataclass(frozen=True, eq=False)
+class Real:
+    """A tensor: ``clip(sum of operands + shift[c], floor, cap)`` in real values.
+
+    source: the tensor of integers, where it is one as it stands. order: for each place of a flattened image, the
+    graph's channel there. raw: the network's input, before any Quant.
+    """
+
+    operands: tuple[tuple[Tensor, Operand], ...] = ()
+    shift: np.ndarray | float = 0.0
+    floor: float = -inf
+    cap: float = inf
+    source: Tensor | None = None
+    order: np.ndarray | None = None
+    raw: str | None = None
+
+    @property
+    def clipped(self) -> bool:
+        return self.floor > -inf or self.cap < inf
+
+
+def real(tensor: Tensor, order=None) -> Real:
+    """A tensor of integers as it stands."""
+    channels = tensor.channels
+    full = lambda v, kind=float: np.full(channels, v, kind)  # noqa: E731
+    lo, hi = full(tensor.lo, object), full(tensor.hi, object)
+    operand = Operand(full(tensor.scale), full(1.0), full(0.0), lo, hi, float(tensor.zero_point))
+    return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order)
