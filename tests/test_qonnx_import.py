@@ -120,6 +120,73 @@ def test_what_is_written_is_read_again(tmp_path):
     np.testing.assert_array_equal(again.run(frames).argmax(-1), graph.run(frames).argmax(-1))
 
 
+class Flattened(nn.Module):
+    """Batch norm, addition and concatenation of flattened images, whose values the graph has in another order."""
+
+    def __init__(self):
+        import brevitas.nn as qnn
+        from brevitas import quant
+
+        super().__init__()
+        layer = dict(weight_quant=quant.Int8WeightPerTensorFixedPoint, bias=False)
+        signed, unsigned = quant.Int8ActPerTensorFixedPoint, quant.Uint8ActPerTensorFixedPoint
+        self.inp, self.mid = (qnn.QuantIdentity(act_quant=signed, bit_width=8) for _ in range(2))
+        self.a, self.b = (qnn.QuantConv2d(1, 3, 3, stride=2, **layer) for _ in range(2))
+        self.act = qnn.QuantReLU(act_quant=unsigned, bit_width=6)
+        self.norm, self.fc = nn.BatchNorm1d(27), qnn.QuantLinear(54, 5, **layer)
+
+    def forward(self, x):
+        x = self.inp(x)
+        a, b = (torch.flatten(self.act(conv(x)), 1) for conv in (self.a, self.b))
+        return self.fc(torch.cat([self.mid(self.norm(a)), self.mid(b + self.norm(a))], 1))
+
+
+def test_the_order_of_a_flattened_image_is_kept(data, tmp_path):
+    from brevitas.export import export_qonnx
+
+    torch.manual_seed(0)
+    net, images = Flattened(), data.to_real(data.test.images)
+    for _ in range(40):  # ranges of the quantisers
+        net(data.to_real(data.train.images[:256]))
+    nn.init.normal_(net.norm.weight), nn.init.normal_(net.norm.bias)
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+        export_qonnx(net.eval(), args=images[:1], export_path=str(tmp_path / "net.onnx"))
+        theirs = net(images).numpy()
+    graph = import_qonnx(tmp_path / "net.onnx", data.grid)
+    scale = graph.of("output")[0].out.scale
+    np.testing.assert_array_equal(graph.run(to_frames(data.test)).reshape(theirs.shape) * scale, theirs)
+
+
+def written(tmp_path, nodes, **constants):
+    """A QONNX file of nodes from x (1, 2, 3, 3), quantised to eight bits as q, to y."""
+    make = onnx.helper
+    constants |= {"one": 1.0, "zero": 0.0, "eight": 8.0}
+    tensors = [onnx.numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()]
+    ports = [make.make_tensor_value_info("x", 1, [1, 2, 3, 3]), make.make_tensor_value_info("y", 1, None)]
+    nodes = [make.make_node("Quant", ["x", "one", "zero", "eight"], ["q"], domain="qonnx"), *nodes]
+    onnx.save(make.make_model(make.make_graph(nodes, "g", ports[:1], ports[1:], tensors)), tmp_path / "g.onnx")
+    return tmp_path / "g.onnx"
+
+
+MODES = {"ROUND": [2, 0, -2], "FLOOR": [1, 0, -2], "DOWN": [1, 0, -1], "HALF_UP": [2, 1, -2], "HALF_DOWN": [1, 0, -1]}
+
+
+@pytest.mark.parametrize("mode, expected", MODES.items())
+def test_weights_round_as_the_file_says(mode, expected, tmp_path):
+    make = onnx.helper
+    nodes = [make.make_node("Quant", ["w", "one", "zero", "eight"], ["wq"], domain="qonnx", rounding_mode=mode),
+             make.make_node("Conv", ["q", "wq"], ["y"])]  # fmt: skip
+    (layer,) = import_qonnx(written(tmp_path, nodes, w=np.reshape([1.5, 0.5, -1.5, 0], (2, 2, 1, 1)))).of("conv2d")
+    assert layer.weight.ravel().tolist() == [*expected, 0]
+
+
+def test_a_flattened_image_is_no_output(tmp_path):
+    make = onnx.helper
+    nodes = [make.make_node("Flatten", ["q"], ["f"]), make.make_node("Mul", ["f", "one"], ["y"])]
+    with pytest.raises(HwqatError, match="output 'y' is a flattened image; return the image itself"):
+        import_qonnx(written(tmp_path, nodes))
+
+
 def test_what_is_not_supported_is_named(tmp_path, capsys):
     make = onnx.helper
     ports = [make.make_tensor_value_info(name, 1, [1, 1, 4, 4]) for name in "xy"]

@@ -10,7 +10,7 @@ import numpy as np
 from hwqat.errors import HwqatError
 
 from .draft import Draft
-from .values import Real, Weights
+from .values import Real, Weights, same_order
 
 
 def norm(draft: Draft, node, attributes, x, gamma, beta, mean, var):
@@ -39,7 +39,9 @@ def add(draft: Draft, node, attributes, a, b):
         raise HwqatError(
             f"{draft.where(node)} adds values that are not quantised; put a Quant behind each ReLU and each addition"
         )
-    return Real(operands, np.asarray(x.shift) + np.asarray(other.shift))
+    if not same_order(x.order, other.order):
+        raise HwqatError(f"{draft.where(node)} adds a flattened image and another vector; add images")
+    return Real(operands, np.asarray(x.shift) + np.asarray(other.shift), order=x.order)
 
 
 def sub(draft: Draft, node, attributes, x, constant):
@@ -62,6 +64,7 @@ def _affine(draft: Draft, node, x, gain, shift) -> Real:
     """``gain[c] * x + shift[c]``."""
     if x.raw is not None or x.clipped:
         raise HwqatError(f"{draft.where(node)} scales what is not quantised; put a Quant in front")
+    gain, shift = x.by_channel(gain), x.by_channel(shift)
     operands = tuple((t, replace(o, gain=o.gain * gain)) for t, o in x.operands)
     return replace(x, operands=operands, shift=np.asarray(x.shift) * gain + shift, source=None)
 

@@ -44,8 +44,7 @@ def _linear(draft: Draft, node, x, w, by_rows: bool, bias):
     if tensor.pixels != 1 or w.q.ndim != 2:
         raise HwqatError(f"{draft.where(node)} multiplies an image; flatten it first")
     matrix = w.q if by_rows else w.q.T
-    if x.order is not None:  # the graph's vector is (H, W, C), the file's (C, H, W)
-        matrix = matrix[:, np.argsort(x.order)]
+    matrix = x.by_channel(matrix.T).T  # the graph's vector is (H, W, C), the file's (C, H, W)
     steps = np.broadcast_to(w.scale.reshape(-1), len(matrix)).astype(float)
     made = Linear.make(draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()),
                        module=draft.path(node))  # fmt: skip
@@ -113,4 +112,13 @@ def concat(draft: Draft, node, attributes, *xs):
         raise HwqatError(
             f"{draft.where(node)}: only channels of tensors with one scale are joined; share one quantiser among them"
         )
-    return real(draft.add(Concat.make(draft.fresh(node), tensors, module=draft.path(node))))
+    return real(draft.add(Concat.make(draft.fresh(node), tensors, module=draft.path(node))), _joint_order(xs, tensors))
+
+
+def _joint_order(xs, tensors) -> np.ndarray | None:
+    """Of vectors: each part in its own order, one behind the other."""
+    if all(x.order is None for x in xs):
+        return None
+    sizes = [tensor.channels for tensor in tensors]
+    parts = [np.arange(size) if x.order is None else x.order for x, size in zip(xs, sizes)]
+    return np.concatenate([part + sum(sizes[:i]) for i, part in enumerate(parts)])

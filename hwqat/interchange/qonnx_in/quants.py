@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.fixed import Fixed, Rounding, shift_right, signed_bits
+from hwqat.fixed import Fixed, Rounding, from_real, shift_right, signed_bits
 from hwqat.graph import Tensor
 from hwqat.ops import Input, Output, Requant
 from hwqat.quant.constants import Rescale, make_constants
@@ -28,7 +28,7 @@ def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
         raise HwqatError(f"{draft.where(node)} rounds by {mode}; there are {', '.join(_ROUNDING)}")
     lo, hi = (-(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1 - narrow)
     if isinstance(x, np.ndarray):
-        return _constants(draft, node, x, scale, zero_point, bits, lo, hi)
+        return _constants(draft, node, x, scale, zero_point, bits, lo, hi, _ROUNDING[mode])
     scale, zero_point = float(np.asarray(scale).item()), int(np.asarray(zero_point).item())
     if x.raw is not None:
         _, channels, height, width = draft.shape
@@ -49,12 +49,13 @@ def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
     return real(out, x.order)
 
 
-def _constants(draft: Draft, node, x: np.ndarray, scale, zero_point, bits: int, lo: int, hi: int) -> Weights:
+def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi: int, rounding: Rounding) -> Weights:
     if np.any(zero_point):
         raise HwqatError(
             f"{draft.where(node)}: weights with a zero point are not supported; quantise them symmetrically"
         )
-    q = np.clip(np.rint(x / scale), lo, hi).astype(np.int64)
+    q, _ = from_real(x / scale, Fixed(32, 32), rounding)
+    q = np.clip(q, lo, hi)
     needed = max(signed_bits(int(-np.abs(q).max()) + 1, int(np.abs(q).max())), 2)
     return Weights(q, np.asarray(scale, np.float64), max(bits, needed))
 
@@ -86,9 +87,9 @@ def transpose(draft: Draft, node, attributes, w):
 
 
 def output(draft: Draft, port, x: Real) -> None:
-    tensor = _logits(draft, port, x) if x.source is None else x.source
-    if x.source is not None and x.order is not None:
+    if x.order is not None:
         raise HwqatError(f"{draft.name}: output {port.name!r} is a flattened image; return the image itself")
+    tensor = _logits(draft, port, x) if x.source is None else x.source
     number = sum(node.op == "output" for node in draft.nodes)
     draft.add(Output.make(f"output_{number}", tensor))
 

@@ -40,6 +40,11 @@ class Real:
     def clipped(self) -> bool:
         return self.floor > -inf or self.cap < inf
 
+    def by_channel(self, values) -> np.ndarray:
+        """Constants of the file, one for all or one for each channel, in the graph's order."""
+        values = np.asarray(values)
+        return values if self.order is None or values.size == 1 else values[np.argsort(self.order)]
+
 
 def real(tensor: Tensor, order=None) -> Real:
     """A tensor of integers as it stands."""
@@ -48,3 +53,7 @@ def real(tensor: Tensor, order=None) -> Real:
     lo, hi = full(tensor.lo, object), full(tensor.hi, object)
     operand = Operand(full(tensor.scale), full(1.0), full(0.0), lo, hi, float(tensor.zero_point))
     return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order)
+
+
+def same_order(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return np.array_equal(a, b) if a is not None and b is not None else a is b
