@@ -157,13 +157,20 @@ def test_the_order_of_a_flattened_image_is_kept(data, tmp_path):
     np.testing.assert_array_equal(graph.run(to_frames(data.test)).reshape(theirs.shape) * scale, theirs)
 
 
+N = onnx.helper.make_node
+
+
+def quantised(x, y, scale="one", **attributes):
+    return N("Quant", [x, scale, "zero", "eight"], [y], domain="qonnx", **attributes)
+
+
 def written(tmp_path, nodes, **constants):
     """A QONNX file of nodes from x (1, 2, 3, 3), quantised to eight bits as q, to y."""
     make = onnx.helper
     constants |= {"one": 1.0, "zero": 0.0, "eight": 8.0}
     tensors = [onnx.numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()]
     ports = [make.make_tensor_value_info("x", 1, [1, 2, 3, 3]), make.make_tensor_value_info("y", 1, None)]
-    nodes = [make.make_node("Quant", ["x", "one", "zero", "eight"], ["q"], domain="qonnx"), *nodes]
+    nodes = [quantised("x", "q"), *nodes]
     onnx.save(make.make_model(make.make_graph(nodes, "g", ports[:1], ports[1:], tensors)), tmp_path / "g.onnx")
     return tmp_path / "g.onnx"
 
@@ -173,18 +180,44 @@ MODES = {"ROUND": [2, 0, -2], "FLOOR": [1, 0, -2], "DOWN": [1, 0, -1], "HALF_UP"
 
 @pytest.mark.parametrize("mode, expected", MODES.items())
 def test_weights_round_as_the_file_says(mode, expected, tmp_path):
-    make = onnx.helper
-    nodes = [make.make_node("Quant", ["w", "one", "zero", "eight"], ["wq"], domain="qonnx", rounding_mode=mode),
-             make.make_node("Conv", ["q", "wq"], ["y"])]  # fmt: skip
+    nodes = [quantised("w", "wq", rounding_mode=mode), N("Conv", ["q", "wq"], ["y"])]
     (layer,) = import_qonnx(written(tmp_path, nodes, w=np.reshape([1.5, 0.5, -1.5, 0], (2, 2, 1, 1)))).of("conv2d")
     assert layer.weight.ravel().tolist() == [*expected, 0]
 
 
 def test_a_flattened_image_is_no_output(tmp_path):
-    make = onnx.helper
-    nodes = [make.make_node("Flatten", ["q"], ["f"]), make.make_node("Mul", ["f", "one"], ["y"])]
+    nodes = [N("Flatten", ["q"], ["f"]), N("Mul", ["f", "one"], ["y"])]
     with pytest.raises(HwqatError, match="output 'y' is a flattened image; return the image itself"):
         import_qonnx(written(tmp_path, nodes))
+
+
+COMPUTED = "reads what the network computes where only a constant is supported"
+LAYER = [quantised("w", "wq", "s"), N("Conv", ["q", "wq"], ["y"])]
+BIAS = [N("Add", ["q", "b"], ["s"]), quantised("s", "y")]
+#: name -> (nodes from q to y, constants, what is said)
+REFUSED = {
+    "constants alone": ([N("Mul", ["one", "one"], ["c"]), N("Add", ["q", "c"], ["y"])], {}, "constants alone"),
+    "a scale a channel": ([quantised("q", "y", "s")], {"s": np.ones((1, 2, 1, 1))}, "reads 2 numbers where one is"),
+    "a scale of 0": ([quantised("q", "y", "zero")], {}, "has a scale that is not above zero"),
+    "a scale an input": (LAYER, {"w": np.ones((2, 2, 1, 1)), "s": np.ones((1, 2, 1, 1))}, r"of shape \(1, 2, 1, 1\)"),
+    "a scale a column": (LAYER, {"w": np.ones((2, 2, 2, 2)), "s": np.ones(2)}, r"of shape \(2,\)"),
+    "one-dimensional kernels": (LAYER, {"w": np.ones((2, 2, 1)), "s": 1.0}, r"\(O, I, H, W\) is supported"),
+    "a bias a column": (BIAS, {"b": np.ones((1, 1, 1, 2))}, "one for each of the 2 channels"),
+    "a bias too many": (BIAS, {"b": np.ones(3)}, r"a constant of shape \(3,\)"),
+    "a product of two": ([N("Mul", ["q", "q"], ["y"])], {}, COMPUTED),
+    "a difference of two": ([N("Sub", ["q", "q"], ["y"])], {}, COMPUTED),
+    "a clip to a tensor": ([N("Clip", ["q", "q"], ["y"])], {}, COMPUTED),
+    "pads by the size": ([N("MaxPool", ["q"], ["y"], kernel_shape=[2, 2], auto_pad="SAME_UPPER")], {}, "explicit pads"),
+    "flattening of a part": ([N("Flatten", ["q"], ["y"], axis=2)], {}, "only flattening is supported"),
+    "another order": ([N("Transpose", ["q"], ["y"], perm=[0, 2, 3, 1])], {}, "transposes what the network computes"),
+    "no quantiser": ([N("Relu", ["x"], ["y"])], {}, "output 'y' is not quantised"),
+}
+
+
+@pytest.mark.parametrize("nodes, constants, said", REFUSED.values(), ids=REFUSED)
+def test_what_would_be_read_otherwise_than_meant_is_refused(nodes, constants, said, tmp_path):
+    with pytest.raises(HwqatError, match=said):
+        import_qonnx(written(tmp_path, nodes, **constants))
 
 
 def test_what_is_not_supported_is_named(tmp_path, capsys):

@@ -10,30 +10,28 @@ import numpy as np
 from hwqat.errors import HwqatError
 
 from .draft import Draft
-from .values import Real, Weights, same_order
+from .values import Real, same_order
 
 
 def norm(draft: Draft, node, attributes, x, gamma, beta, mean, var):
-    gamma, beta, mean, var = (np.asarray(v, np.float64) for v in (gamma, beta, mean, var))
+    gamma, beta, mean, var = (draft.constant(node, v).reshape(-1, 1, 1) for v in (gamma, beta, mean, var))
     gain = gamma / np.sqrt(var + attributes.get("epsilon", 1e-5))
     return _affine(draft, node, x, gain, beta - gain * mean)
 
 
 def mul(draft: Draft, node, attributes, a, b):
     x, constant = (a, b) if isinstance(a, Real) else (b, a)
-    if isinstance(constant, Real):
-        raise HwqatError(f"{draft.where(node)} multiplies two tensors; only a constant is supported")
-    return _affine(draft, node, x, _column(draft, node, constant), 0.0)
+    return _affine(draft, node, x, gain=draft.constant(node, constant))
 
 
 def div(draft: Draft, node, attributes, x, constant):
-    return _affine(draft, node, x, 1 / _column(draft, node, constant), 0.0)
+    return _affine(draft, node, x, gain=1 / draft.constant(node, constant))
 
 
 def add(draft: Draft, node, attributes, a, b):
     x, other = (a, b) if isinstance(a, Real) else (b, a)
     if not isinstance(other, Real):
-        return _affine(draft, node, x, 1.0, _column(draft, node, other))
+        return _affine(draft, node, x, shift=draft.constant(node, other))
     operands = (*x.operands, *other.operands)
     if x.clipped or other.clipped or len(operands) != 2:
         raise HwqatError(
@@ -45,7 +43,7 @@ def add(draft: Draft, node, attributes, a, b):
 
 
 def sub(draft: Draft, node, attributes, x, constant):
-    return _affine(draft, node, x, 1.0, -_column(draft, node, constant))
+    return _affine(draft, node, x, shift=-draft.constant(node, constant))
 
 
 def relu(draft: Draft, node, attributes, x):
@@ -53,26 +51,33 @@ def relu(draft: Draft, node, attributes, x):
 
 
 def clip(draft: Draft, node, attributes, x, floor=None, cap=None):
-    floor = -inf if floor is None or not np.size(floor) else float(floor)
-    cap = inf if cap is None or not np.size(cap) else float(cap)
+    x = draft.real(node, x)
+    floor = -inf if floor is None or not np.size(floor) else draft.number(node, floor)
+    cap = inf if cap is None or not np.size(cap) else draft.number(node, cap)
     if x.source is not None and floor <= 0 and cap == inf and x.source.lo >= x.source.zero_point:
         return x  # never below zero
     return replace(x, floor=max(x.floor, floor), cap=min(x.cap, cap), source=None)
 
 
-def _affine(draft: Draft, node, x, gain, shift) -> Real:
+def _affine(draft: Draft, node, x, gain=1.0, shift=0.0) -> Real:
     """``gain[c] * x + shift[c]``."""
+    x = draft.real(node, x)
     if x.raw is not None or x.clipped:
         raise HwqatError(f"{draft.where(node)} scales what is not quantised; put a Quant in front")
-    gain, shift = x.by_channel(gain), x.by_channel(shift)
+    gain, shift = (_by_channel(draft, node, x, v) for v in (gain, shift))
     operands = tuple((t, replace(o, gain=o.gain * gain)) for t, o in x.operands)
     return replace(x, operands=operands, shift=np.asarray(x.shift) * gain + shift, source=None)
 
 
-def _column(draft: Draft, node, v) -> np.ndarray:
-    v = np.asarray(v.q * v.scale if isinstance(v, Weights) else v, np.float64)
-    if sum(n > 1 for n in v.shape) > 1:
+def _by_channel(draft: Draft, node, x: Real, constant) -> np.ndarray:
+    """(1,) or (C,): constants as they meet ``x``, (N, C, H, W) or (N, C)."""
+    tensor, v = x.operands[0][0], np.asarray(constant)
+    channels = tensor.channels
+    if v.size == 1:
+        return v.reshape(1)
+    if v.size != channels or channels not in (v.shape[-3:-2] if tensor.pixels > 1 else v.shape):
         raise HwqatError(
-            f"{draft.where(node)} has a constant of shape {v.shape}; one number, or one for each channel, is supported"
+            f"{draft.where(node)} has a constant of shape {v.shape}; one number, or one for each of the {channels} "
+            "channels, is supported"
         )
-    return v.reshape(-1)
+    return x.by_channel(v.reshape(-1))

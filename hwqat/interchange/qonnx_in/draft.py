@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 
+import numpy as np
+
 from hwqat.errors import HwqatError
 from hwqat.graph import Tensor
 from hwqat.naming import identifier, unique
 from hwqat.ops import Op
 
-from .values import Real
+from .values import Real, Weights
 
 
 class Draft:
@@ -42,6 +44,24 @@ class Draft:
         name = unique(clean(self.path(node) or node.name or node.op_type) + suffix, self._taken)
         self._taken.add(name)
         return name
+
+    def real(self, node, x) -> Real:
+        """What an operator reads that changes what the network's input became."""
+        if not isinstance(x, Real):
+            raise HwqatError(f"{self.where(node)} computes with constants alone; fold them first, as onnxsim does")
+        return x
+
+    def constant(self, node, x) -> np.ndarray:
+        """Constants that an operator reads, float64."""
+        if isinstance(x, Real):
+            raise HwqatError(f"{self.where(node)} reads what the network computes where only a constant is supported")
+        return np.asarray(x.q * x.scale if isinstance(x, Weights) else x, np.float64)
+
+    def number(self, node, x) -> float:
+        values = self.constant(node, x)
+        if values.size != 1:
+            raise HwqatError(f"{self.where(node)} reads {values.size} numbers where one is supported")
+        return float(values.item())
 
     def integers(self, node, x) -> Tensor:
         """The integers that a layer reads."""

@@ -18,12 +18,9 @@ from .values import Real, Weights, real
 
 
 def conv(draft: Draft, node, attributes, x, w, bias=None):
-    tensor, w = draft.integers(node, x), weights(draft, node, w)
-    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or w.q.ndim != 4:
-        raise HwqatError(f"{draft.where(node)}: only two-dimensional convolutions with explicit pads are supported")
-    steps = np.broadcast_to(w.scale.reshape(-1), len(w.q)).astype(float)
+    tensor, (w, steps) = draft.integers(node, x), weights(draft, node, w, "OIHW")
     made = Conv2d.make(draft.fresh(node), tensor, w.q.transpose(0, 2, 3, 1), weight_bits=w.bits,
-                       geometry=_geometry(attributes, w.q.shape[2:]), groups=attributes.get("group", 1),
+                       geometry=_geometry(draft, node, attributes, w.q.shape[2:]), groups=attributes.get("group", 1),
                        weight_scale=float(steps.max()), module=draft.path(node))  # fmt: skip
     lo, hi = hull(tensor, made.geometry, made.pad_value)
     return _product(draft, made, tensor, steps, sums(made.weight, lo, hi), bias)
@@ -40,12 +37,11 @@ def matmul(draft: Draft, node, attributes, x, w):
 
 
 def _linear(draft: Draft, node, x, w, by_rows: bool, bias):
-    tensor, w = draft.integers(node, x), weights(draft, node, w)
-    if tensor.pixels != 1 or w.q.ndim != 2:
+    tensor, (w, steps) = draft.integers(node, x), weights(draft, node, w, "OI" if by_rows else "IO")
+    if tensor.pixels != 1:
         raise HwqatError(f"{draft.where(node)} multiplies an image; flatten it first")
     matrix = w.q if by_rows else w.q.T
     matrix = x.by_channel(matrix.T).T  # the graph's vector is (H, W, C), the file's (C, H, W)
-    steps = np.broadcast_to(w.scale.reshape(-1), len(matrix)).astype(float)
     made = Linear.make(draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()),
                        module=draft.path(node))  # fmt: skip
     return _product(draft, made, tensor, steps, sums(made.weight, tensor.lo, tensor.hi), bias)
@@ -59,7 +55,9 @@ def _product(draft: Draft, op, x: Tensor, steps, ends, bias) -> Real:
     return Real(((out, operand),), np.zeros(channels) if bias is None else np.asarray(bias, np.float64))
 
 
-def _geometry(attributes, kernel) -> Geometry:
+def _geometry(draft: Draft, node, attributes, kernel) -> Geometry:
+    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or len(kernel) != 2:
+        raise HwqatError(f"{draft.where(node)}: only two-dimensional windows with explicit pads are supported")
     two = lambda key, default: tuple(attributes.get(key, default))  # noqa: E731
     return Geometry(tuple(kernel), two("strides", (1, 1)), two("dilations", (1, 1)), two("pads", (0, 0, 0, 0)))
 
@@ -67,7 +65,7 @@ def _geometry(attributes, kernel) -> Geometry:
 def max_pool(draft: Draft, node, attributes, x):
     if attributes.get("ceil_mode", 0):
         raise HwqatError(f"{draft.where(node)}: ceil_mode is not supported; pad the image instead")
-    tensor, geometry = draft.integers(node, x), _geometry(attributes, attributes["kernel_shape"])
+    tensor, geometry = draft.integers(node, x), _geometry(draft, node, attributes, attributes["kernel_shape"])
     return real(draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node))))
 
 
@@ -75,7 +73,7 @@ def average_pool(draft: Draft, node, attributes, x):
     pads = attributes.get("pads", (0, 0, 0, 0))
     if attributes.get("ceil_mode", 0) or any(pads) and not attributes.get("count_include_pad", 0):
         raise HwqatError(f"{draft.where(node)}: ceil_mode, and pads that do not count, are not supported")
-    return _average(draft, node, x, _geometry(attributes, attributes["kernel_shape"]))
+    return _average(draft, node, x, _geometry(draft, node, attributes, attributes["kernel_shape"]))
 
 
 def whole_average(draft: Draft, node, attributes, x, axes=None):
@@ -97,8 +95,8 @@ def _average(draft: Draft, node, x, geometry: Geometry) -> Real:
 
 def flatten(draft: Draft, node, attributes, x, shape=None):
     tensor = draft.integers(node, x)
-    if shape is not None and len(shape) != 2:
-        raise HwqatError(f"{draft.where(node)} reshapes to {list(shape)}; only flattening is supported")
+    if attributes.get("axis", 1) != 1 or shape is not None and len(shape) != 2:
+        raise HwqatError(f"{draft.where(node)} reshapes otherwise than to (N, C * H * W); only flattening is supported")
     if tensor.pixels == 1:
         return x
     height, width, channels = tensor.shape

@@ -22,14 +22,17 @@ _ROUNDING = {
 
 
 def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
-    bits, signed = int(np.asarray(bits).item()), bool(attributes.get("signed", 1))
+    bits, signed = int(draft.number(node, bits)), bool(attributes.get("signed", 1))
     narrow, mode = bool(attributes.get("narrow", 0)), attributes.get("rounding_mode", b"ROUND").decode().upper()
     if mode not in _ROUNDING:
         raise HwqatError(f"{draft.where(node)} rounds by {mode}; there are {', '.join(_ROUNDING)}")
     lo, hi = (-(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1 - narrow)
+    if not np.all(draft.constant(node, scale) > 0):
+        raise HwqatError(f"{draft.where(node)} has a scale that is not above zero")
     if isinstance(x, np.ndarray):
         return _constants(draft, node, x, scale, zero_point, bits, lo, hi, _ROUNDING[mode])
-    scale, zero_point = float(np.asarray(scale).item()), int(np.asarray(zero_point).item())
+    x = draft.real(node, x)
+    scale, zero_point = draft.number(node, scale), int(draft.number(node, zero_point))
     if x.raw is not None:
         _, channels, height, width = draft.shape
         out = draft.add(Input.make(draft.fresh(node), (height, width, channels), lo=lo, hi=hi, scale=scale, bits=bits,
@@ -66,19 +69,27 @@ def bipolar(draft: Draft, node, attributes, x, scale) -> Weights:
     return Weights(np.where(x >= 0, 1, -1), np.asarray(scale, np.float64), 1)
 
 
-def weights(draft: Draft, node, w) -> Weights:
-    """The weights that a layer reads."""
+def weights(draft: Draft, node, w, axes: str) -> tuple[Weights, np.ndarray]:
+    """What a layer reads, and the real value of one step for each of its outputs. axes: as OIHW."""
     if not isinstance(w, Weights):
+        raise HwqatError(f"{draft.where(node)} has weights that are not quantised; give the layer a weight quantiser")
+    if w.q.ndim != len(axes):
+        raise HwqatError(f"{draft.where(node)} has weights of shape {w.q.shape}; ({', '.join(axes)}) is supported")
+    axis = axes.index("O")
+    scale, outputs = w.scale, w.q.shape[axis]
+    if scale.size != 1 and (scale.ndim != w.q.ndim or scale.shape[axis] != scale.size):
         raise HwqatError(
-            f"{draft.where(node)} has weights that are not quantised; give the layer a weight quantiser"
+            f"{draft.where(node)} has weights with scales of shape {scale.shape}; one, or one for each of "
+            f"the {outputs} outputs, is supported"
         )
-    return w
+    return w, np.broadcast_to(scale.reshape(-1), outputs).astype(float)
 
 
 def transpose(draft: Draft, node, attributes, w):
     if isinstance(w, np.ndarray):
         return w.transpose(attributes["perm"])
-    w = weights(draft, node, w)
+    if not isinstance(w, Weights):
+        raise HwqatError(f"{draft.where(node)} transposes what the network computes; only weights may be")
     if w.scale.size > 1:
         raise HwqatError(
             f"{draft.where(node)} transposes weights with a scale for each channel; export the layer as Gemm"

@@ -40,10 +40,9 @@ class Real:
     def clipped(self) -> bool:
         return self.floor > -inf or self.cap < inf
 
-    def by_channel(self, values) -> np.ndarray:
-        """Constants of the file, one for all or one for each channel, in the graph's order."""
-        values = np.asarray(values)
-        return values if self.order is None or values.size == 1 else values[np.argsort(self.order)]
+    def by_channel(self, values: np.ndarray) -> np.ndarray:
+        """Constants of the file, whose first axis is the channels, in the graph's order."""
+        return values if self.order is None else values[np.argsort(self.order)]
 
 
 def real(tensor: Tensor, order=None) -> Real:
