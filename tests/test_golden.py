@@ -264,6 +264,18 @@ def test_requantise_is_exact(case):
         np.testing.assert_array_equal(x, old)  # nothing is done in place of an input
 
 
+@pytest.mark.parametrize("mode", Rounding)
+@pytest.mark.parametrize("frac", [1, 2, 40], ids=["halves", "quarters", "wide"])
+def test_requantise_rounds_ties_as_the_mode_says(mode, frac):
+    """x / 2 or x / 4 around zero, in float64 and, where a constant has 40 fractional bits, in int64."""
+    x = np.arange(-24, 25).reshape(1, -1, 1, 1)
+    unit = 1 << max(0, frac - 2)  # 2**-2, or 2**-1
+    layer = rescale.Rescale(np.array([[unit]]), np.array([0]), (Fixed(frac + 2, 2),), Fixed(2, 1), mode, -100, 100)
+    found = layer((Integers(torch.from_numpy(x), -24 << (20 if frac > 2 else 0), 24),)).q
+    wanted = [rounded(Fraction(int(v), 1 << min(frac, 2)), mode) for v in x.ravel()]
+    assert found.ravel().tolist() == wanted
+
+
 def test_requantise_leaves_float64_where_a_sum_may_reach_its_limit(monkeypatch):
     """x * M = 2**53 + 1 at one fractional bit is a tie that float64 cannot see: it holds 2**53."""
     used = []

@@ -38,12 +38,13 @@ class Net:
         weight = np.where(weight < 0, -1, 1) if bits == 1 else weight
         return self.add(Conv2d, x, weight, weight_bits=bits, geometry=geometry, groups=groups, fold=Folding(*fold), **kwargs)
 
-    def requant(self, xs, lo=-128, hi=127, fold=1, form=Fixed(16, 4), bias_form=Fixed(16, 8), columns=None, top=None,
-                shared=False, **kwargs):  # fmt: skip
+    def requant(self, xs, lo=-128, hi=127, fold=1, form=Fixed(16, 4), other=None, bias_form=Fixed(16, 8), columns=None,
+                top=None, shared=False, **kwargs):  # fmt: skip
+        """``form``: of the factors; ``other``: of those of a second input, where it is another."""
         top = top or form.hi
         factors = self.rng.integers(-top if form.signed else 0, top + 1, (len(xs), columns or xs[0].channels))
         bias = self.rng.integers(bias_form.lo, bias_form.hi + 1, columns or xs[0].channels)
-        return self.add(Requant, xs, factors, bias, factor_forms=[form] * len(xs), bias_form=bias_form, lo=lo, hi=hi,
+        return self.add(Requant, xs, factors, bias, factor_forms=[form, other or form][: len(xs)], bias_form=bias_form, lo=lo, hi=hi,
                         fold=Folding(fold, fold, 1 if shared else len(xs)), **kwargs)  # fmt: skip
 
     def case(self, name, frames=3):
@@ -94,7 +95,7 @@ def roundings():
 
 
 def joins():
-    """Two inputs of unlike width and sign, at once or in turn; sums of more than 64 bits; 32-bit results."""
+    """Two inputs of unlike width, sign and binary point, at once or in turn; sums of over 64 bits; 32-bit results."""
     net = Net((2, 3, 4), 0, 255)
     wide = net.conv(net.x, 4, Geometry((1, 1)), (1, 1), bits=16)
     narrow = net.requant([net.x], 0, 3, fold=4)
@@ -102,6 +103,7 @@ def joins():
         for shared in (False, True):
             net.requant([wide, narrow], -(2**31), 2**31 - 1, fold=2, form=Fixed(32, 4), bias_form=Fixed(32, 20), rounding=mode, shared=shared)
             net.requant([narrow, narrow], fold=1, rounding=mode, shared=shared)
+            net.requant([narrow, net.x], form=Fixed(16, 6), other=Fixed(16, 3), rounding=mode, shared=shared)
     for shared in (False, True):
         net.requant([wide, net.x], form=Fixed(39, 2), bias_form=Fixed(40, 14), rounding=Rounding.RND_ZERO, shared=shared)
     return net.case("joins")
