@@ -41,7 +41,7 @@ cosim: .venv/ready ## co-simulate the RTL of OUT against golden
 	$(HWQAT) cosim $(OUT) $(ARGS)
 
 synth: .venv/ready ## resources of OUT's RTL as Yosys counts them; on ECP5 its clock, too
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth,search,docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[synth]'
 	$(HWQAT) synth $(OUT) $(ARGS)
 
 sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sweep

@@ -58,6 +58,16 @@ def test_files_that_a_page_names_are_there(page):
             assert (ROOT / name).exists(), f"{page} names {name}"
 
 
-def test_every_page_is_in_the_menu():
-    menu = re.findall(r": (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    assert sorted(menu) == sorted(p.name for p in DOCS.glob("*.md"))
+def test_every_page_is_in_the_menu_and_on_the_first_page():
+    pages = sorted(p.name for p in DOCS.glob("*.md"))
+    assert sorted(re.findall(r": (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)) == pages
+    assert sorted(["index.md", *re.findall(r"\((\w+\.md)\)", (DOCS / "index.md").read_text())]) == pages
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    """All that it names is there, and it names every package."""
+    tree = (ROOT / "README.md").read_text().split("## The tree", 1)[1].split("```")[1]
+    named = {name.rstrip("/") for name in re.findall(r"hwqat/\w+|\w+/(?= |$)", tree, re.MULTILINE)}
+    assert not [name for name in named if not (ROOT / name).is_dir() and not (ROOT / f"{name}.py").is_file()]
+    packages = {f"hwqat/{p.parent.name}" for p in (ROOT / "hwqat").glob("*/__init__.py") if not p.parent.is_symlink()}
+    assert packages <= named and {"templates", "hls", "sim", "tests", "benchmarks", "docs"} <= named

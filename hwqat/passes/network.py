@@ -9,7 +9,6 @@ from ..graph import Graph, Tensor
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Stage, Width
 
-
 #: Why a FIFO holds two beats.
 DECOUPLES = "decouples two stages"
 
