@@ -3,8 +3,10 @@
 import contextlib
 import io
 import warnings
+from collections import Counter
 
 import numpy as np
+import onnx
 import pytest
 
 from hwqat.cli import main
@@ -50,10 +52,10 @@ def test_the_file_says_where_float32_is_not_proved_exact():
     assert len(plain.graph.node) < len(full.graph.node)
 
 
-def one_layer(rounding=Rounding.RND, lo=0, hi=15, zero_point=0, seed=0, **container) -> Graph:
-    """A convolution and a requantise whose sums meet ties often."""
-    rng = np.random.default_rng(seed)
-    x = Input.make("x", (5, 4, 3), lo=-8, hi=7, scale=0.3)
+def one_layer(rounding=Rounding.RND, lo=0, hi=15, zero_point=0, scale=0.3, **container) -> Graph:
+    """A convolution and a requantise whose sums meet ties often. scale: of the input."""
+    rng = np.random.default_rng(0)
+    x = Input.make("x", (5, 4, 3), lo=-8, hi=7, scale=scale)
     conv = Conv2d.make("c", x.out, rng.integers(-7, 8, (6, 3, 3, 3)), weight_bits=4, geometry=Geometry((3, 3), padding=(1,) * 4),
                        weight_scale=0.02)  # fmt: skip
     q = Requant.make("q", [conv.out], rng.integers(1, 7, (1, 6)), rng.integers(-40, 40, 6), factor_forms=[Fixed(8, 2)],
@@ -65,14 +67,18 @@ def one_layer(rounding=Rounding.RND, lo=0, hi=15, zero_point=0, seed=0, **contai
 @pytest.mark.parametrize("lo, hi, zero_point", [(0, 15, 0), (-7, 7, 0), (-8, 7, 0), (-5, 3, 0), (0, 15, 6)])
 def test_every_rounding_and_range(rounding, lo, hi, zero_point):
     """The input's scale is a power of two here: its sums are exact, so the outputs must be."""
-    graph = one_layer(rounding, lo, hi, zero_point)
-    nodes = (Input.make("x", (5, 4, 3), lo=-8, hi=7, scale=0.25), *graph.nodes[1:])
-    rest = Conv2d.make("c", nodes[0].out, nodes[1].weight, weight_bits=4, geometry=nodes[1].geometry, weight_scale=0.02)
-    graph = verify(Graph("one", (nodes[0], rest, *nodes[2:])))
+    graph = one_layer(rounding, lo, hi, zero_point, scale=0.25)
     model = qonnx(graph)
     assert property_of(model, "hwqat.inexact") == ""
     frames = np.random.default_rng(1).integers(-8, 8, (50, 5, 4, 3))
     assert steps_beside_golden(graph, (frames,), model).max() < 1e-3
+
+
+def from_images(lo=0, hi=255, zero_point=0) -> Graph:
+    x = Input.make("x", (5, 4, 3), lo=lo, hi=hi, scale=1 / 256, zero_point=zero_point)
+    conv = Conv2d.make("c", x.out, np.random.default_rng(0).integers(-7, 8, (6, 3, 3, 3)), weight_bits=4)
+    q = Requant.make("q", [conv.out], [3], [5], factor_forms=[Fixed(8, 0)], bias_form=Fixed(8, 4), lo=-127, hi=127)
+    return verify(Graph("images", (x, conv, q, Output.make("y", q.out))))
 
 
 def joined(width: int, bits: int, scale: float, rounding=Rounding.RND) -> Graph:
@@ -172,6 +178,7 @@ def channels_last(model):
     [
         ("one", False),
         ("joined", False),
+        ("images", True),
         pytest.param("digitnet-int4", False, marks=pytest.mark.slow),
         pytest.param("digitnet-int4", True, marks=pytest.mark.slow),
         pytest.param("digitnet-int8", False, marks=pytest.mark.slow),
@@ -182,7 +189,8 @@ def test_hls4ml_reads_it(name, plain, tmp_path):
     """The exact file of digitnet-int8 has some convolutions twice, of the upper and of the lower bits."""
     import hls4ml
 
-    graph = {"one": one_layer, "joined": lambda: joined(16, 8, 0.25)}.get(name, lambda: graph_and_frames(f"zoo:{name}", None)[0])()
+    small = {"one": one_layer, "joined": lambda: joined(16, 8, 0.25), "images": from_images}
+    graph = small[name]() if name in small else graph_and_frames(f"zoo:{name}", None)[0]
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
         written = qonnx(graph, plain)
         model = channels_last(written)
@@ -220,6 +228,66 @@ def test_what_hls4ml_makes_of_a_residual_addition_is_beside_golden(tmp_path):
     assert (steps > 0.01).mean() < 0.01
 
 
+def refused_by_finn(model) -> list[str]:
+    """Quant nodes that FINN's `ConvertQONNXtoFINN` does not take, or takes for something else. FINN is no pip package
+    (`benchmarks/read_by_finn.py` runs it); these are its rules, by the module of finn.transformation.qonnx that has them."""
+    constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in model.graph.initializer}
+    makers = {node.output[0]: node.op_type for node in model.graph.node}
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    wrong = []
+    for node in (n for n in model.graph.node if n.op_type == "Quant"):
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        plain_range = not attributes["signed"] and not attributes["narrow"]
+        weights, behind_relu = node.input[0] in constants, makers.get(node.input[0]) == "Relu"
+        rules = {
+            # fold_quant_weights, quant_act_to_multithreshold: "Only Quant nodes with zero-point == 0"
+            "zero point": constants[node.input[2]] == 0,
+            # fold_quant_weights: "not allowed to be fork nodes"
+            "fork": not weights or readers[node.output[0]] == 1,
+            # qonnx_activation_handlers, QuantReluHandler and QuantIdentityHandler: "only supports unsigned and
+            # non-narrow Quant nodes for Relu", "only supports signed Quant nodes for identity"
+            "sign": weights or plain_range if behind_relu else weights or attributes["signed"],
+            # The handlers make thresholds at half steps, without a look at rounding_mode
+            "rounding": attributes["rounding_mode"] == b"ROUND",
+        }
+        wrong += [f"{node.name}: {rule}" for rule, kept in rules.items() if not kept]
+    return wrong
+
+
+@pytest.mark.parametrize("rounding", [Rounding.RND, Rounding.RND_MIN_INF, Rounding.RND_CONV, Rounding.TRN])
+@pytest.mark.parametrize("lo, hi, zero_point", [(0, 15, 0), (-7, 7, 0), (-8, 7, 0), (-5, 3, 0), (0, 11, 0), (2, 9, 0)])
+def test_finn_takes_every_range(rounding, lo, hi, zero_point):
+    assert_plain(one_layer(rounding, lo, hi, zero_point, scale=0.25))
+
+
+@pytest.mark.parametrize("rounding", [Rounding.RND, Rounding.RND_MIN_INF, Rounding.TRN])
+@pytest.mark.parametrize("lo, hi, zero_point", [(0, 15, 6), (0, 15, 15), (0, 15, 3), (-8, 7, -8), (-8, 7, 3)])
+def test_finn_takes_zero_points(rounding, lo, hi, zero_point):
+    assert_plain(one_layer(rounding, lo, hi, zero_point, scale=0.25))
+
+
+@pytest.mark.parametrize("rounding", [Rounding.RND, Rounding.RND_CONV])
+def test_finn_takes_a_container_that_is_too_wide(rounding):
+    """Signed, of integers that are never negative."""
+    assert_plain(one_layer(rounding, lo=0, hi=100, bits=8, signed=True, scale=0.25))
+
+
+@pytest.mark.parametrize("lo, hi, zero_point", [(0, 255, 0), (0, 255, 128), (-128, 127, -128), (-128, 127, 0)])
+def test_finn_takes_every_input(lo, hi, zero_point):
+    """Pixels among them, which have no sign."""
+    assert_plain(from_images(lo, hi, zero_point))
+
+
+def assert_plain(graph: Graph) -> None:
+    """FINN takes all of the plain file, in which one multiplier does: golden's integers."""
+    model = qonnx(graph, plain=True)
+    assert refused_by_finn(model) == []
+    assert property_of(model, "hwqat.inexact") == ""
+    x = graph.of("input")[0].out
+    frames = np.random.default_rng(1).integers(x.lo, x.hi, (50, *x.shape), endpoint=True)
+    assert steps_beside_golden(graph, (frames,), model).max() < 1e-3
+
+
 def test_the_first_passes_of_finn_read_it():
     """FINN is no pip package; these are the passes of the qonnx package with which its flow begins."""
     from qonnx.core.modelwrapper import ModelWrapper
@@ -231,6 +299,7 @@ def test_the_first_passes_of_finn_read_it():
     from qonnx.util.cleanup import cleanup_model
 
     graph, (frames,) = graph_and_frames("zoo:digitnet-int4", None)
+    assert refused_by_finn(qonnx(graph, plain=True)) == []
     wrapper = cleanup_model(ModelWrapper(qonnx(graph)))
     for transformation in (BatchNormToAffine(), InferDataLayouts(), InferDataTypes()):
         wrapper = wrapper.transform(transformation)

@@ -26,7 +26,7 @@ from ..graph import Graph, Tensor
 from ..ops import Concat, Conv2d, Flatten, Linear, MaxPool, Op, Output, Requant, SumPool
 from ..ops.conv2d import sums
 from .build import QONNX, Builder
-from .qonnx_requant import Value, clips, power_of_two, quant, write_requant
+from .qonnx_requant import Value, centred, clips, power_of_two, quant, write_requant
 
 
 def qonnx(graph: Graph, plain: bool = False):
@@ -36,8 +36,9 @@ def qonnx(graph: Graph, plain: bool = False):
     the real value of an output's step, and ``hwqat.inexact`` names the requantises for which float32 does not give
     golden's integer everywhere (none, usually). HwqatError names what QONNX cannot say.
 
-    plain: a requantise is one multiplier for each input, as Brevitas would write it. That is what becomes hardware
-    best; in float32, a sum near a tie may then be rounded to the other side.
+    plain: a requantise is one multiplier for each input, without a zero point and rounding to the nearest, as Brevitas
+    would write it. That is what becomes hardware best; in float32, a sum near a tie may then be rounded to the other
+    side.
     """
     out = Builder(graph.name)
     values: dict[str, Value] = {}
@@ -69,13 +70,15 @@ def qonnx(graph: Graph, plain: bool = False):
 
 
 def _input(out: Builder, node: Op, plain: bool) -> Value:
-    x = node.out
+    x = centred(node.out) if plain else node.out
     height, width, channels = x.shape
     name = out.input(node.name, np.float32, (1, channels, height, width))
+    if plain and not x.signed:  # as FINN wants an unsigned Quant
+        name = out.add("Relu", name)
     # What arrives is in range: a container that is not used up needs no clip.
     narrow = int(x.signed and x.lo > -(1 << (x.bits - 1)))
     name = quant(out, name, x.scale, x.zero_point, x.bits, signed=int(x.signed), narrow=narrow, rounding_mode="ROUND")
-    value = Value(name, x.scale, np.full(channels, x.zero_point))
+    value = Value(name, x.scale, np.full(channels, node.out.zero_point))
     return value if plain else _regrid(out, value, x)
 
 

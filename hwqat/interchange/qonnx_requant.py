@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..fixed import Rounding, requantise
+from ..fixed import Fixed, Rounding, requantise
 from ..graph import Graph, Tensor
 from ..ops import Conv2d, Linear, Requant
+from ..ops.base import container
 from ..ops.conv2d import hull, sums
 from .build import QONNX, Builder
 from .digits import Term, digits
@@ -79,8 +80,9 @@ def write_requant(out: Builder, node: Requant, ins, xs, *, free: bool, exact: bo
     free: it leaves the network and nothing is clamped: logits, which need no Quant. exact: write digits where one
     multiplier for each input does not do.
     """
-    y = node.out
-    unit = power_of_two(y.scale)
+    zero = node.out.zero_point
+    node = node if exact else _centred(node)
+    y, unit = node.out, power_of_two(node.out.scale)
     operands = [
         _Operand(half, lo, hi, m * int(half.unit / x.unit))
         for x, t, m in zip(xs, ins, _aligned(node))
@@ -99,8 +101,27 @@ def write_requant(out: Builder, node: Requant, ins, xs, *, free: bool, exact: bo
         nudge = 0.0 if free else _nudge(node, node.frac)
         shift = np.asarray((_real(bias, node, y.zero_point) + nudge) * unit, np.float32)
         total = _affine_sum(out, operands, [_gain(o, node.frac, unit) for o in operands], shift)
-    made = replace(xs[0], name=total, unit=unit, offset=np.full(y.channels, y.zero_point), halves=())
+    made = replace(xs[0], name=total, unit=unit, offset=np.full(y.channels, zero), halves=())
     return (made if free else replace(made, name=_activation(out, total, unit, node))), agrees
+
+
+def centred(x: Tensor) -> Tensor:
+    """The integers less their zero point, in the smallest container."""
+    lo, hi = x.lo - x.zero_point, x.hi - x.zero_point
+    bits, signed = container(lo, hi)
+    return replace(x, lo=lo, hi=hi, zero_point=0, bits=max(bits, 2) if signed else bits, signed=signed)
+
+
+def _centred(node: Requant) -> Requant:
+    """The same requantise less its zero point, and rounding to the nearest: FINN's front end refuses a zero point, and
+    makes thresholds at half steps whatever a Quant's rounding_mode says. Other modes stay as they are."""
+    if node.rounding not in _SIDES:
+        return node
+    down, frac = node.rounding is Rounding.TRN, max(node.bias_form.frac, 1)
+    halves = 2 * node.out.zero_point + int(down)
+    bias = (node.bias << (frac - node.bias_form.frac)) - (halves << (frac - 1))
+    return replace(node, out=centred(node.out), bias=bias, bias_form=Fixed(64, 64 - frac),
+                   rounding=Rounding.RND if down else node.rounding)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,16 +215,17 @@ def _affine(out: Builder, x: Value, gain: np.ndarray, shift: np.ndarray, scalars
 
 
 def _activation(out: Builder, name: str, unit: float, node: Requant) -> str:
-    """Relu, or a Clip where the range is none that a Quant has, and the Quant."""
-    y = node.out
+    """A Clip where the range is none that a Quant has, a Relu, and the Quant. FINN takes an unsigned Quant only right
+    behind a Relu."""
+    y = node.out if node.out.zero_point else centred(node.out)
     ends = (y.lo, y.hi)
     full = (-(1 << (y.bits - 1)), (1 << (y.bits - 1)) - 1) if y.signed else (0, (1 << y.bits) - 1)
     narrow = int(y.signed and ends == (-full[1], full[1]))
-    if y.lo == y.zero_point:
-        name = out.add("Relu", name)
     if ends != full and not narrow and not (y.lo == y.zero_point and y.hi == full[1]):
         limits = [out.constant((end - y.zero_point) * unit, np.float32) for end in ends]
         name = out.add("Clip", name, *limits)
+    if y.lo >= y.zero_point:
+        name = out.add("Relu", name)
     return quant(out, name, unit, y.zero_point, y.bits, signed=int(y.signed), narrow=narrow,
                   rounding_mode=_ROUNDING[node.rounding])  # fmt: skip
 
