@@ -139,7 +139,7 @@ def verify(graph: Graph) -> Graph:
 
 
 def _problems(node: Node, seen: dict[str, Tensor]) -> Iterator[tuple[str, object, object]]:
-    if not node.name.isidentifier():
+    if not (node.name.isidentifier() and node.name.isascii()):
         yield "name", "a C identifier", repr(node.name)
     if node.name in seen:
         yield "name", "unique", repr(node.name)

@@ -15,6 +15,6 @@ def unique(name: str, taken: Container[str]) -> str:
 
 
 def identifier(text: str) -> str:
-    """A C identifier of a module path or of a node's name."""
+    """What C++ and Verilog take as a name, of a path or of any other name."""
     text = "".join(c if c.isalnum() and c.isascii() else "_" for c in text)
     return text if text[:1].isalpha() else f"n{text}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from .data import Dataset, Split
 from .errors import HwqatError
 from .graph import Graph
 from .lower import lower
+from .naming import identifier
 from .prepare import prepare
 from .quant import Scheme
 from .runs import MODEL, Run, load_run, load_weights
@@ -80,7 +80,7 @@ def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: 
 def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset) -> Graph:
     """Lower a restored network."""
     meta = {"net": run.net, "data": run.data, "classes": list(dataset.classes), "accuracy": run.accuracy}
-    return lower(model, name=re.sub(r"\W", "_", Path(run.net).name.replace(".py:", "_")), meta=meta)
+    return lower(model, name=identifier(Path(run.net).name.replace(".py:", "_")), meta=meta)
 
 
 def to_frames(split: Split) -> np.ndarray:

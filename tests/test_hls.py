@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hwqat.backends import hls
+from hwqat.backends.rtl import core_name, renamed
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
@@ -200,6 +201,14 @@ def test_block_names_that_cpp_cannot_take(name):
     net.conv(net.x, 2, Geometry((1, 1)), (1, 1), module=name)
     files = hls.render(net.case("named")[0])
     assert f"blocks/{name}.cpp" in files and f"void {name}_block(" in files[f"blocks/{name}.h"]
+
+
+def test_names_are_ascii_whatever_the_user_s_are():
+    net = Net((1, 1, 2))
+    net.conv(net.x, 2, Geometry((1, 1)), (1, 1), module="größe.0")
+    plan = net.case("netz_für_3")[0]
+    assert [block.name for block in plan.blocks] == ["gr_e_0"] and core_name(plan) == "netz_f_r_3"
+    assert core_name(renamed(plan, "3 nets")) == "n3_nets"
 
 
 def test_a_beat_that_ap_uint_cannot_hold_is_one_sentence():

@@ -7,12 +7,12 @@ The hand-written blocks that the generated files instantiate are `library_files`
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..naming import identifier
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import Stream
@@ -58,12 +58,6 @@ def foreign_top(facts: dict, tool: str, pins: list[tuple[str, str]]) -> str:
 def core_name(plan: Plan) -> str:
     """The graph's name as an identifier."""
     return identifier(plan.graph.name)
-
-
-def identifier(name: str) -> str:
-    """A name as C++ and Verilog take it."""
-    name = re.sub(r"\W", "_", name)
-    return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 
 @dataclass(frozen=True)

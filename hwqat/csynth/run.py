@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import HwqatError
 from ..export import PLAN
 from ..graph_io import load_graph
+from ..naming import identifier
 from .compilers import BAMBU_PART, Compiler, Job, choose
 from .report import Synthesis, compared, find_report, plain, read_report, read_stages
 
@@ -63,8 +64,6 @@ def _plan(build: Path) -> dict:
 
 
 def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mhz: float | None) -> Job:
-    from ..backends.rtl import identifier
-
     if clock_mhz is not None and clock_mhz <= 0:
         raise HwqatError(f"--clock must be positive, not {clock_mhz:g}")
     script = build / "hls" / "run_hls.tcl"

@@ -32,7 +32,7 @@ def group_blocks(network: Network) -> tuple[Block, ...]:
     """Runs of stages with the same module. A run in dataflow order cannot be part of a cycle of blocks."""
     blocks, taken = [], set()
     for module, run in groupby(network.stages, key=lambda stage: stage.module):
-        base = name = re.sub(r"\W+", "_", module).strip("_") or "net"
+        base = name = re.sub(r"\W+", "_", module, flags=re.ASCII).strip("_") or "net"
         if base[0].isdigit():
             base = name = f"block_{base}"
         count = 2
