@@ -7,7 +7,7 @@ import torch
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
 from hwqat.nn.model import QatModel
-from hwqat.nn.steps import Requantise
+from hwqat.nn.steps import Logits, Requantise
 
 
 @torch.no_grad()
@@ -36,7 +36,7 @@ def lower(model: QatModel, name: str = "network", meta: dict | None = None) -> G
             continue
         nodes.append(node)
         tensors[step.name] = node.out
-        if isinstance(step, Requantise) and (lost := step.constants(*ins).saturated):
+        if isinstance(step, (Requantise, Logits)) and (lost := step.saturated(*ins)):
             saturated[step.name] = lost
     meta = {**(meta or {}), "scheme": model.scheme.to_dict()}
     if saturated:

@@ -15,6 +15,7 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
 from hwqat.lower import lower
 from hwqat.nn import exact
+from hwqat.nn.steps import Logits
 from hwqat.prepare import IMAGE_GRID, prepare
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
 from hwqat.quant.scheme import BATCH_NORMS
@@ -242,6 +243,9 @@ def test_saturated_constants_are_reported(digitnet):
     model = prepared(digitnet, Scheme(rescale="16,1"), (1, 8, 8), DIGITS).eval()
     saturated = lower(model).meta["saturated"]
     assert saturated["blocks_1_downsample_bn_q"] > 0
+    model = prepared(digitnet, Scheme(rescale="16,1", per_channel=True), (1, 8, 8), DIGITS).eval()
+    logits = next(step for step in model.steps if isinstance(step, Logits))
+    assert lower(model).meta["saturated"][logits.name] > 0  # its M is not 1, so that its B has that format, too
 
 
 @pytest.mark.parametrize("branch", ["requantise", "accumulator"])
@@ -364,6 +368,20 @@ def test_logits_of_wide_layers_fit_32_bits():
     assert count == 0
     assert graph.tensor("1").bits > 32 if "1" in graph.by_name else True
     assert graph.tensor("output_0").bits <= 32
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_logits_hold_a_bias_that_is_large_beside_their_sums(per_channel):
+    """2**32 steps of sums that are never positive: the logits' step is made larger, nothing saturates."""
+    net = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(3 * 4 * 4, 4))
+    with torch.no_grad():
+        net[2].weight.abs_().mul_(-1e-4), net[2].bias.copy_(torch.tensor([3.0, 0.5, 0.0, 0.0]))
+    scheme = Scheme(last_weight_bits=16, last_act_bits=16, per_channel=per_channel)
+    model, q = prepared(net, scheme, (3, 4, 4), DIGITS), images((3, 4, 4), 4, DIGITS)
+    count, graph = differences(model, q)
+    assert count == 0 and not graph.meta.get("saturated")
+    real, wanted = model(q * DIGITS.scale), net(q * DIGITS.scale).double()
+    torch.testing.assert_close(real, wanted, rtol=0, atol=1e-4)
 
 
 def test_float_layers_evaluate_and_refuse_to_lower(digitnet):

@@ -117,10 +117,8 @@ def _logits(draft: Draft, port, x: Real) -> Tensor:
     formats = {"forms": (Fixed(2, 2),), "bias_form": Fixed(32, 32)} if alike else {}
     made = make_constants([operand], shift, scale, Rescale(32), **formats)
     lo, hi = (int(shift_right(end, made.frac, Rounding.RND)) for end in (min(made.lows), max(made.highs)))
-    if (bits := signed_bits(lo, hi)) > 32:
-        raise HwqatError(
-            f"{draft.name}: output {port.name!r} needs {bits} bits, more than 32; put a Quant in front of it"
-        )
+    if made.saturated or signed_bits(lo, hi) > 32:
+        raise HwqatError(f"{draft.name}: output {port.name!r} needs more than 32 bits; put a Quant in front of it")
     return draft.add(Requant.make(
         f"logits_{len(draft.nodes)}", [tensor], made.factors, made.bias, factor_forms=made.factor_forms,
         bias_form=made.bias_form, lo=lo, hi=hi, signed=True, scale=scale))  # fmt: skip

@@ -19,6 +19,8 @@ from hwqat.quant.constants import Constants, Operand, Rescale, make_constants
 
 #: Widest output of an accelerator.
 OUTPUT_BITS = 32
+#: Format of the bias of logits whose M is 1: integers of the output.
+OWN_BIAS = Fixed(OUTPUT_BITS, OUTPUT_BITS)
 
 
 class _Affine(Step):
@@ -116,6 +118,10 @@ class Requantise(_Affine):
         scale = self.act.exact_scale()
         return make_constants(operands, shift + self.act.zero_point * scale, scale, self.rescale)
 
+    def saturated(self, *specs: Spec) -> int:
+        """Constants that do not fit their format."""
+        return self.constants(*specs).saturated
+
     def spec(self, *specs):
         return self._spec(specs[0].channels)
 
@@ -164,20 +170,24 @@ class Logits(_Affine):
         while True:
             scale = float(unit) * 2.0**halvings
             made = self._constants(operand, shift, scale, halvings)
-            if signed_bits(*self._range(made)) <= OUTPUT_BITS:
+            lost = made.saturated and made.bias_form == OWN_BIAS  # with a format of the user's it may saturate
+            if signed_bits(*self._range(made)) <= OUTPUT_BITS and not lost:
                 return made, scale
             halvings += 1
 
     def _constants(self, operand: Operand, shift, scale: float, halvings: int) -> Constants:
         moving = (operand.gain * operand.scale)[~operand.constant]
         if (moving == moving[:1]).all() and (moving > 0).all():  # M is a power of two
-            return make_constants([operand], shift, scale, Rescale(OUTPUT_BITS), forms=(Fixed(2, 2 - halvings),),
-                                  bias_form=Fixed(OUTPUT_BITS, OUTPUT_BITS))  # fmt: skip
+            forms = (Fixed(2, 2 - halvings),)
+            return make_constants([operand], shift, scale, Rescale(OUTPUT_BITS), forms=forms, bias_form=OWN_BIAS)
         return make_constants([operand], shift, scale, self.rescale)
 
     def _range(self, made: Constants) -> tuple[int, int]:
         ends = [int(shift_numpy(end, made.frac, self.rounding)) for end in (min(made.lows), max(made.highs))]
         return ends[0], ends[1]
+
+    def saturated(self, x: Spec) -> int:
+        return self.constants(x)[0].saturated
 
     def spec(self, x):
         made, scale = self.constants(x)
