@@ -39,7 +39,7 @@ class Device:
         bram: (depth, width) of each shape of a block RAM of 18 kbit.
         lutram: (depth, width, LUTs) of each memory made of LUTs; rom: likewise, written never.
         luts_per_bram: a memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides.
-        control: LUTs that counters and comparisons take for each of six inputs.
+        control: LUTs that counters and comparisons take for each one of six inputs.
     """
 
     name: str
