@@ -1,6 +1,7 @@
 """What FINN's front end makes of hwqat's QONNX: is it read, does it still compute golden's classes?
 
-    git clone -b dev https://github.com/Xilinx/finn && python benchmarks/read_by_finn.py finn [--networks zoo:digitnet-int8 ...]
+    git clone -b dev https://github.com/Xilinx/finn
+    python benchmarks/read_by_finn.py finn [--networks zoo:digitnet-int8 ...]
 
 Runs what FINN's builder runs up to its step_tidy_up: qonnx's cleanup, FINN's ConvertQONNXtoFINN, and the passes of
 tidying, by the qonnx package that is installed; so the checkout must be of a FINN for that one (qonnx 1.0: the branch
@@ -64,7 +65,7 @@ def converter(checkout: Path):
     try:
         return importlib.import_module("finn.transformation.qonnx.convert_qonnx_to_finn").ConvertQONNXtoFINN
     except ImportError as error:
-        raise SystemExit(f"{checkout} has no FINN that can be imported ({error}); give the folder of a checkout") from None
+        raise SystemExit(f"no FINN can be imported from {checkout} ({error}); give the folder of a checkout") from None
 
 
 def look(convert, graph, frames, model) -> dict:
