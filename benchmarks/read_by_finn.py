@@ -17,6 +17,7 @@ import os
 import sys
 import warnings
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,10 @@ def look(convert, graph, frames, model) -> dict:
     try:
         with warnings.catch_warnings(action="ignore"):
             made = front_end(convert, ModelWrapper(model, make_deepcopy=True))
-    except (ValueError, RuntimeError, AssertionError, TypeError) as error:  # what its passes say "no" with
+    except (ValueError, RuntimeError, AssertionError) as error:  # what its passes say "no" with
         return found | {"refused": str(error)}
+    except TypeError as error:
+        raise SystemExit(f"this FINN is for another qonnx than qonnx {version('qonnx')} ({error}); take its branch dev") from None
     left = made.get_nodes_by_op_type("Quant")
     bits = [int(made.get_initializer(node.input[3]).item()) for node in left]
     places = Counter(f"{node.doc_string or node.name} ({b} bits)" for node, b in zip(left, bits))
