@@ -13,7 +13,8 @@ from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.graph_io import load_graph
-from hwqat.interchange import import_qonnx, qonnx
+from hwqat.interchange import import_qonnx, qonnx, run_qonnx
+from hwqat.interchange.build import IR_VERSION, OPSET, QONNX
 from hwqat.restore import to_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Brevitas and its exporter
@@ -160,18 +161,22 @@ def test_the_order_of_a_flattened_image_is_kept(data, tmp_path):
 N = onnx.helper.make_node
 
 
-def quantised(x, y, scale="one", **attributes):
-    return N("Quant", [x, scale, "zero", "eight"], [y], domain="qonnx", **attributes)
+def quantised(x, y, scale="one", point="zero", bits="eight", **attributes):
+    attributes = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"} | attributes
+    return N("Quant", [x, scale, point, bits], [y], domain=QONNX, **attributes)
 
 
 def written(tmp_path, nodes, **constants):
-    """A QONNX file of nodes from x (1, 2, 3, 3), quantised to eight bits as q, to y."""
-    make = onnx.helper
+    """A QONNX file of nodes from x (1, 2, 3, 3), quantised to eight bits as q, to y, an image unless it is flattened."""
+    make, rank = onnx.helper, 2 if any(node.op_type == "Flatten" for node in nodes) else 4
     constants |= {"one": 1.0, "zero": 0.0, "eight": 8.0}
     tensors = [onnx.numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()]
-    ports = [make.make_tensor_value_info("x", 1, [1, 2, 3, 3]), make.make_tensor_value_info("y", 1, None)]
+    shapes = {"x": [1, 2, 3, 3], "y": [1, None, None, None][:rank]}
+    ports = [make.make_tensor_value_info(name, 1, shape) for name, shape in shapes.items()]
     nodes = [quantised("x", "q"), *nodes]
-    onnx.save(make.make_model(make.make_graph(nodes, "g", ports[:1], ports[1:], tensors)), tmp_path / "g.onnx")
+    graph = make.make_graph(nodes, "g", ports[:1], ports[1:], tensors)
+    opsets = [make.make_opsetid("", OPSET), make.make_opsetid(QONNX, 1)]
+    onnx.save(make.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION), tmp_path / "g.onnx")
     return tmp_path / "g.onnx"
 
 
@@ -183,6 +188,59 @@ def test_weights_round_as_the_file_says(mode, expected, tmp_path):
     nodes = [quantised("w", "wq", rounding_mode=mode), N("Conv", ["q", "wq"], ["y"])]
     (layer,) = import_qonnx(written(tmp_path, nodes, w=np.reshape([1.5, 0.5, -1.5, 0], (2, 2, 1, 1)))).of("conv2d")
     assert layer.weight.ravel().tolist() == [*expected, 0]
+
+
+SHIFTED = quantised("q", "s", point="point", bits="six")  # six bits around a zero point
+SUMS = quantised("c", "y", "two")
+#: name -> nodes from q to y, whose reals float32 holds
+EXACT = {
+    "zero point": [SHIFTED, quantised("s", "y", "two", "point")],
+    "zero point of a convolution": [
+        SHIFTED, quantised("w", "wq"), N("Conv", ["s", "wq"], ["c"], pads=[1, 1, 1, 1]), SUMS,
+    ],
+    "zero point of a layer": [
+        SHIFTED, N("Flatten", ["s"], ["f"]), quantised("m", "mq"), N("MatMul", ["f", "mq"], ["c"]), SUMS,
+    ],
+    "zero point of an average": [
+        SHIFTED, N("AveragePool", ["s"], ["c"], kernel_shape=[2, 2], pads=[1, 0, 0, 1], count_include_pad=1), SUMS,
+    ],
+    "zero point of an addition": [
+        SHIFTED, N("Add", ["s", "q"], ["c"]), N("Relu", ["c"], ["r"]), quantised("r", "y", "two", "point"),
+    ],
+    "a step for each output": [quantised("w", "wq", "steps"), N("Conv", ["q", "wq"], ["c"]), SUMS],
+    "weights of one bit": [
+        N("BipolarQuant", ["w", "two"], ["wq"], domain=QONNX), N("Conv", ["q", "wq"], ["c"]), SUMS,
+    ],
+    "groups": [
+        quantised("g", "gq"),
+        N("Conv", ["q", "gq"], ["c"], group=2, strides=[2, 1], dilations=[1, 2], pads=[0, 1, 1, 0]), SUMS,
+    ],
+    "gemm": [
+        N("Flatten", ["q"], ["f"]), quantised("t", "tq"), N("Gemm", ["f", "tq", "bias"], ["c"], transB=1), SUMS,
+    ],
+    "batch norm": [N("BatchNormalization", ["q", "bias", "gamma", "bias", "var"], ["c"], epsilon=0.0), SUMS],
+    "max pool": [SHIFTED, N("MaxPool", ["s"], ["y"], kernel_shape=[2, 2], pads=[1, 1, 0, 0], strides=[2, 2])],
+    "global average": [N("GlobalAveragePool", ["q"], ["a"]), quantised("a", "y")],
+    "concatenation": [N("MaxPool", ["q"], ["p"], kernel_shape=[1, 1]), N("Concat", ["q", "p", "q"], ["y"], axis=1)],
+    "narrow": [quantised("q", "y", "two", bits="six", narrow=1)],
+    "unsigned": [quantised("q", "y", "two", bits="six", signed=0)],
+    "clipped": [N("Clip", ["q", "low", "high"], ["c"]), SUMS],
+    **{f"rounded by {mode}": [quantised("q", "y", "two", rounding_mode=mode)] for mode in MODES},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_the_qonnx_package_gives_the_same(name, tmp_path):
+    rng = np.random.default_rng(0)
+    constants = {"two": 2.0, "point": 5.0, "six": 6.0, "low": -21.0, "high": 50.0}
+    shapes = {"w": (2, 2, 2, 2), "g": (2, 1, 2, 2), "m": (18, 3), "t": (2, 18)}
+    constants |= {weight: rng.integers(-7, 8, shape) for weight, shape in shapes.items()}
+    constants |= {"steps": np.reshape([1, 0.5], (2, 1, 1, 1)), "gamma": [1, 0.5], "bias": [3, -4], "var": [4, 16]}
+    file = written(tmp_path, EXACT[name], **constants)
+    graph, x = import_qonnx(file), rng.integers(-128, 128, (64, 3, 3, 2))
+    (theirs,) = run_qonnx(onnx.load(file), graph, (x,))
+    out = graph.of("output")[0].out
+    np.testing.assert_array_equal(((graph.run(x) - out.zero_point) * out.scale).reshape(theirs.shape), theirs)
 
 
 def test_a_flattened_image_is_no_output(tmp_path):
