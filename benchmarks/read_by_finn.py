@@ -55,8 +55,10 @@ def main() -> None:
     print(json.dumps({"images": args.images, "files": found}))
 
 
-COLUMNS = {"quants": "Quants of activations", "thresholds": "become MultiThreshold", "images": "images",
-           "other_class": "of another class", "steps": "steps beside golden", "steps_before": "before FINN"}  # fmt: skip
+COLUMNS = {
+    "quants": "Quants of activations", "thresholds": "become MultiThreshold", "images": "images",
+    "other_class": "of another class", "steps": "steps beside golden", "steps_before": "before FINN",
+}  # fmt: skip
 
 
 def converter(checkout: Path):
@@ -66,7 +68,8 @@ def converter(checkout: Path):
     try:
         return importlib.import_module("finn.transformation.qonnx.convert_qonnx_to_finn").ConvertQONNXtoFINN
     except ImportError as error:
-        raise SystemExit(f"no FINN can be imported from {checkout} ({error}); give the folder of a checkout") from None
+        reason = f"no FINN can be imported from {checkout} ({error}); give the folder of a checkout"
+        raise SystemExit(reason) from None
 
 
 def look(convert, graph, frames, model) -> dict:
@@ -81,7 +84,8 @@ def look(convert, graph, frames, model) -> dict:
     except (ValueError, RuntimeError, AssertionError) as error:  # what its passes say "no" with
         return found | {"refused": str(error)}
     except TypeError as error:
-        raise SystemExit(f"this FINN is for another qonnx than qonnx {version('qonnx')} ({error}); take its branch dev") from None
+        reason = f"this FINN is for another qonnx than {version('qonnx')} ({error}); take its branch dev"
+        raise SystemExit(reason) from None
     left = made.get_nodes_by_op_type("Quant")
     bits = [int(made.get_initializer(node.input[3]).item()) for node in left]
     places = Counter(f"{node.doc_string or node.name} ({b} bits)" for node, b in zip(left, bits))
@@ -103,8 +107,10 @@ def front_end(convert, wrapper):
     from qonnx.util.cleanup import cleanup_model
 
     wrapper = cleanup_model(wrapper).transform(convert())
-    for tidy in (infer_shapes.InferShapes, fold_constants.FoldConstants, general.GiveUniqueNodeNames,
-                 general.GiveReadableTensorNames, infer_datatypes.InferDataTypes, general.RemoveStaticGraphInputs):  # fmt: skip
+    for tidy in (
+        infer_shapes.InferShapes, fold_constants.FoldConstants, general.GiveUniqueNodeNames,
+        general.GiveReadableTensorNames, infer_datatypes.InferDataTypes, general.RemoveStaticGraphInputs,
+    ):  # fmt: skip
         wrapper = wrapper.transform(tidy())
     return wrapper
 
