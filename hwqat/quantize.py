@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import torch
 from torch import Tensor, nn
@@ -69,22 +70,18 @@ def quantize(
         HwqatError: names all operations that are not supported, and images that do not lie in the grid's range.
     """
     pixels = _Pixels(grid, mean, std)
-    batches = [_pair(b) for b in ([calibration_data] if isinstance(calibration_data, Tensor) else calibration_data)]
-    example = [pixels(images) for images, _ in batches[:BATCHES]]
-    quantised = prepare(model, scheme or Scheme(), example, grid, mean=mean, std=std).eval()
+    batches = map(_pair, [calibration_data] if isinstance(calibration_data, Tensor) else calibration_data)
+    seen = list(islice(batches, BATCHES))
+    quantised = prepare(model, scheme or Scheme(), [pixels(x) for x, _ in seen], grid, mean=mean, std=std).eval()
     graph = lower(quantised, name)
-    evaluation = [_pair(batch) for batch in evaluation_data] if evaluation_data is not None else batches
-    labelled = [(images, labels) for images, labels in evaluation if labels is not None]
-    count = sum(len(labels) for _, labels in labelled)
+    if evaluation_data is not None:
+        labelled = map(_pair, evaluation_data)
+    else:  # of data without labels, the rest need not be read
+        labelled = chain(seen, batches) if any(labels is not None for _, labels in seen) else ()
+    before, after, count = _right(model, quantised, pixels, labelled)
     if not count:
         return Quantised(graph, quantised, None, None, 0)
-    if len(graph.of("output")) != 1:
-        raise HwqatError(
-            f"{type(model).__name__} has several outputs, of which labels cannot tell an accuracy; give none"
-        )
-    before = _percent(model, labelled)
-    after = _percent(quantised, ((pixels(images), labels) for images, labels in labelled))
-    return Quantised(graph, quantised, before, after, count)
+    return Quantised(graph, quantised, 100 * before / count, 100 * after / count, count)
 
 
 def _pair(batch) -> tuple[Tensor, Tensor | None]:
@@ -127,17 +124,27 @@ class _Pixels:
 
 
 @torch.no_grad()
-def _percent(model: nn.Module, batches) -> float:
-    """Of the images that ``model`` classifies right in eval(); its modes are left as they were."""
+def _right(model: nn.Module, quantised: QatModel, pixels: _Pixels, batches) -> tuple[int, int, int]:
+    """Of the images with labels: how many the float network, in eval(), and the quantised one classify right; all."""
     modes = {module: module.training for module in model.modules()}
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    before = after = count = 0
     model.eval()
-    right = count = 0
     try:
         for images, labels in batches:
-            right += int((model(images.to(device)).argmax(1).cpu() == torch.as_tensor(labels).cpu()).sum())
-            count += len(images)
+            if labels is not None:
+                before += _hits(model, images, labels)
+                after += _hits(quantised, pixels(images), labels)
+                count += len(images)
     finally:
         for module, training in modes.items():
             module.training = training
-    return 100 * right / count
+    return before, after, count
+
+
+def _hits(model: nn.Module, images: Tensor, labels) -> int:
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    logits = model(images.to(device))
+    if not isinstance(logits, Tensor):
+        what = f"{type(model).__name__} returns {type(logits).__name__}, not one tensor of logits"
+        raise HwqatError(f"{what}; give images without labels")
+    return int((logits.argmax(1).cpu() == torch.as_tensor(labels).cpu()).sum())

@@ -1,5 +1,9 @@
 """`hwqat.quantize`: one call from a float network to integers; images that come normalised per channel."""
 
+import itertools
+import sys
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +17,7 @@ from hwqat.sim import csim
 
 torch.set_num_threads(1)
 
+quantizing = sys.modules["hwqat.quantize"]  # hwqat.quantize is the function
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -124,3 +129,37 @@ def test_images_off_the_grid_are_said():
 def test_without_labels_there_is_no_accuracy():
     made = hwqat.quantize(small(), [colours(4) / 128.0 - 1, colours(4, 1) / 128.0 - 1], name="mine")
     assert (made.accuracy, made.float_accuracy, made.images, made.graph.name) == (None, None, 0, "mine")
+
+
+def test_images_are_read_as_they_are_needed(monkeypatch):
+    """A data set that does not fit memory: what calibration does not look at is let go of after its use."""
+    monkeypatch.setattr(quantizing, "BATCHES", 2)
+    alive = weakref.WeakSet()
+    most = []
+
+    def batches():
+        for seed in range(12):
+            images = colours(4, seed) / 128.0 - 1
+            alive.add(images)
+            most.append(len(alive))
+            yield images, torch.zeros(4, dtype=torch.int64)
+            del images
+
+    made = hwqat.quantize(small(), batches())
+    assert made.images == 48 and max(most) <= 4
+    made = hwqat.quantize(small(), itertools.cycle([colours(4) / 128.0 - 1]))  # without end, and without labels
+    assert made.images == 0
+
+
+def test_labels_do_not_go_with_several_outputs():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = small()
+
+        def forward(self, x):
+            x = self.net(x)
+            return x, x * 2
+
+    with pytest.raises(hwqat.HwqatError, match="Two returns tuple, not one tensor of logits; give images without labels"):
+        hwqat.quantize(Two(), [(colours(4) / 128.0 - 1, torch.zeros(4))])
