@@ -9,11 +9,13 @@ import torch
 from hwqat import data, models, zoo
 from hwqat.cli import main
 from hwqat.config import read_config
+from hwqat.errors import HwqatError
 from hwqat.graph_io import load_graph
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
 from hwqat.runs import Run, load_run, save_run
 from hwqat.train import TrainConfig
+from hwqat.zoo.__main__ import add
 
 
 def fails(capsys, *argv: str) -> str:
@@ -233,6 +235,14 @@ def test_a_bad_config_is_one_sentence(capsys, tmp_path, text, said):
         path.write_text(text)
     assert fails(capsys, "train", "digitnet", "--data", "digits", "--config", path, "--out", tmp_path / "run").startswith(said.format(path))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_zoo_takes_no_unfinished_run(tmp_path):
+    card = json.loads((zoo.find("zoo:digitnet-int8") / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(card | {"accuracy": {}}))
+    with pytest.raises(HwqatError, match="is not trained to its end"):
+        add(tmp_path, "mine", tmp_path, None, None)
+    assert "mine" not in zoo.names()
 
 
 @pytest.mark.parametrize("path", sorted(zoo.RECIPES.glob("*.toml")), ids=lambda path: path.stem)

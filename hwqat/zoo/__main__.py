@@ -24,7 +24,7 @@ def add(run: Path, name: str, floating: Path, control: Path | None, data_dir: st
 
     floating: the float RUN that it began with; control: the float RUN that was trained on from there as long as it.
     """
-    card, float_card = load_card(run), load_card(floating)
+    card, float_card = _finished(run), _finished(floating)
     dataset = data.load(card.data, data_dir)
     graph = to_graph(*restore(run, dataset), dataset)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout.strip()
@@ -42,9 +42,16 @@ def add(run: Path, name: str, floating: Path, control: Path | None, data_dir: st
     return made
 
 
+def _finished(folder: Path) -> Run:
+    card = load_card(folder)
+    if "test" not in card.accuracy:
+        raise HwqatError(f"{folder} is not trained to its end; the command that began it goes on")
+    return card
+
+
 def _control(folder: Path, run: Run) -> Run:
     """The control's card; it must have been trained by the very recipe of `run`, without quantisers."""
-    control = load_card(folder)
+    control = _finished(folder)
     recipes = [TrainConfig().to_dict() | card.config for card in (control, run)]  # an older version lacks newer keys
     if control.scheme is not None or recipes[0] != recipes[1] or control.net != run.net:
         raise HwqatError(f"{folder} is no float control of this run: it was trained otherwise")
