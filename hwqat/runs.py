@@ -1,7 +1,8 @@
 """The RUN folder: what was trained, with what, how far, and how well.
 
     run.json              the Run below
-    model.safetensors     the trained weights (state_dict)
+    model.safetensors     the trained weights (state_dict); a weight may be its codes, int8, in units of the learned
+                          step beside it: a quarter of the size, and the very same quantised network
     checkpoint.safetensors  all that training needs to go on, while it is not done (hwqat.train.checkpoint)
     log.csv               one line per epoch; tensorboard/ has the same if it was asked for
 """
@@ -26,6 +27,8 @@ from hwqat.errors import HwqatError
 VERSION = 1
 CARD = "run.json"
 MODEL = "model.safetensors"
+#: A weight's name and this is the name of its learned step.
+STEP = "_quantiser.step"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def load_run(folder: str | Path) -> tuple[Run, dict[str, Tensor]]:
     """The card and the weights of a RUN folder. A missing, damaged or foreign file raises HwqatError."""
     run = load_card(folder)
     state, _ = load_tensors(Path(folder) / MODEL)
-    return run, state
+    coded = (name for name, tensor in state.items() if tensor.dtype == torch.int8 and name + STEP in state)
+    return run, state | {name: state[name] * state[name + STEP] for name in coded}
 
 
 def load_card(folder: str | Path) -> Run:

@@ -10,12 +10,13 @@ from hwqat import data, models, zoo
 from hwqat.cli import main
 from hwqat.config import read_config
 from hwqat.errors import HwqatError
-from hwqat.graph_io import load_graph
+from hwqat.graph_io import graph_files, load_graph
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
-from hwqat.runs import Run, load_run, save_run
+from hwqat.restore import quantised, restore, to_graph
+from hwqat.runs import MODEL, STEP, Run, load_run, load_tensors, save_run
 from hwqat.train import TrainConfig
-from hwqat.zoo.__main__ import add
+from hwqat.zoo.__main__ import add, codes
 
 
 def fails(capsys, *argv: str) -> str:
@@ -243,6 +244,22 @@ def test_the_zoo_takes_no_unfinished_run(tmp_path):
     with pytest.raises(HwqatError, match="is not trained to its end"):
         add(tmp_path, "mine", tmp_path, None, None)
     assert "mine" not in zoo.names()
+
+
+@pytest.mark.parametrize("scheme", [Scheme(weights="lsq-mse"), Scheme(weights="lsq", weight_bits=4, per_channel=True)])
+def test_weights_stored_as_codes_are_the_same_network(tmp_path, scheme):
+    """Only the size differs: what ships of a large network computes what was trained, to the bit."""
+    digits = data.load("digits")
+    model = quantised(models.build("digitnet"), scheme, digits).eval()
+    run = Run("digitnet", "digits", {}, 0, 1, scheme=scheme.to_dict())
+    save_run(tmp_path, run, codes(model))
+    loaded, _ = restore(tmp_path, digits)
+    assert graph_files(to_graph(loaded, run, digits)) == graph_files(to_graph(model, run, digits))
+    stored, whole = load_tensors(tmp_path / MODEL)[0], model.state_dict()
+    small = [name for name in stored if stored[name].dtype == torch.int8]
+    assert small == [name for name in stored if f"{name}{STEP}" in stored]
+    assert len(small) == sum(hasattr(layer, "weight_quantiser") for layer in model.modules()) > 5
+    assert all(torch.equal(stored[name], whole[name]) for name in stored if name not in small)
 
 
 @pytest.mark.parametrize("path", sorted(zoo.RECIPES.glob("*.toml")), ids=lambda path: path.stem)
