@@ -75,7 +75,7 @@ struct Simulator {
   std::vector<Process> processes;  // consumers first
   uint64_t random = 88172645463325252ull;
   uint32_t stall_in = 0, stall_out = 0;  // of 2^16
-  int32_t pace = 0;                      // cycles a frame below which no source starts the next one
+  int32_t pace = 0;                      // cycles over which a source spreads a frame's beats, at least
   int32_t start = 0;                     // cycle in which the sources begin
   int64_t frames = 0;
   int64_t now = 0;
@@ -187,7 +187,7 @@ struct Simulator {
     if (p.written == frames * p.beats_out) return;
     if (!fifos[p.out[0]].can_push(now)) return;
     go_on();
-    if (now < start || (pace && now - start < (p.written / p.beats_out) * int64_t(pace)) || stall(stall_in)) return;
+    if (now < start || now - start < p.written * pace / p.beats_out || stall(stall_in)) return;
     push(p.out[0]);
     ++p.written;
     ++p.busy;

@@ -117,7 +117,7 @@ class Model:
 
         Args:
             depths: of some streams, instead of their own (UNBOUNDED: never full).
-            pace: least cycles from the start of one frame to that of the next at the inputs.
+            pace: cycles over which the inputs spread the beats of a frame, at least (0: as fast as the network takes them).
             stall_in, stall_out: chance of an idle cycle at each input and output, below 1; seed: of the chances.
             limit: cycles after which to give up, as after a deadlock.
         """

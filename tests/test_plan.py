@@ -198,6 +198,20 @@ def test_depths_hold_for_both_back_ends():
         assert simulate(make_plan(two_blocks(8), Target(dsp=40)).network, 4, style).deadlock is None
 
 
+def test_no_fifo_holds_frames_for_a_stage_that_is_slow_anyway():
+    """The first convolution is the faster one: what it runs ahead by is no burst, and no FIFO is there to hold it."""
+    net = Net(8)
+    x = net.requant(net.conv(net.input(12, 12, 3), 4, 3))
+    net.add(Output.make("y", net.requant(net.conv(x, 32, 3)).out))
+    plan = make_plan(net.finish("second_is_slow"), Target(dsp=8))
+    windows = [s for s in plan.network.streams if s.source.endswith("_window")]
+    assert len(windows) == 2
+    for stream in windows:  # two rows of twelve at most
+        assert 2 < stream.depth <= 2 * stream.beats // 12
+    for style in ("rtl", "hls"):
+        assert simulate(plan.network, 4, style).slowest == plan.cycles
+
+
 def test_a_shallow_branch_locks_up_and_says_where():
     plan = make_plan(two_blocks(8), Target(dsp=40))
     wait = max(waits(plan.network), key=lambda s: s.min_depth)

@@ -111,7 +111,8 @@ def _bursts(network: Network, style: str, regions: tuple[Region, ...], cycles: i
             return {}
     ports = {port.name for port in (*network.inputs, *network.outputs)}  # what is outside may wait
     inside = [s for s in network.streams if not {s.source, s.sink} & ports]
-    free = Model(network, style).run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams})
+    # unhurried, or the stages in front of the slowest would run ahead and pile up frames between them
+    free = Model(network, style).run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams}, pace=cycles)
     return {s.name: free.most[s.name] + 1 for s in inside if s.name not in waits and free.most[s.name] > 2}
 
 

@@ -33,9 +33,9 @@ extern "C" void digitnet(hls::stream<ap_uint<8>> &s_axis, hls::stream<ap_uint<32
 #pragma HLS stream variable=input_0_in depth=2 // 1 x ap_int<5>
     hls::stream<ap_uint<8>> stem_act_copy0("stem_act_copy0");
 #pragma HLS stream variable=stem_act_copy0 depth=2 // 1 x ap_uint<8>
-    // waits for the other branch of blocks_0_add_requant: 112 beats in RTL and 1044 in C++ keep the rate
+    // waits for the other branch of blocks_0_add_requant: 112 beats in RTL and 1033 in C++ keep the rate
     hls::stream<ap_uint<8>> stem_act_copy1("stem_act_copy1");
-#pragma HLS stream variable=stem_act_copy1 depth=1044 // 1 x ap_uint<8>
+#pragma HLS stream variable=stem_act_copy1 depth=1033 // 1 x ap_uint<8>
     hls::stream<ap_uint<8>> blocks_0_add_requant_out("blocks_0_add_requant_out");
 #pragma HLS stream variable=blocks_0_add_requant_out depth=2 // 1 x ap_int<8>
     // the next frame's first rows wait while the loop of blocks_2_conv1_window writes its last ones

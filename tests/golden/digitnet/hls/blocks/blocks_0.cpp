@@ -129,7 +129,7 @@ void blocks_0(hls::stream<ap_uint<8>> &stem_act_copy0, hls::stream<ap_uint<8>> &
     // Where nothing else is said, a stream's two beats decouple two stages.
     // the next frame's first rows wait while the loop of blocks_0_depthwise_window writes its last ones
     hls::stream<ap_uint<32>> stem_act_copy0_x4("stem_act_copy0_x4");
-#pragma HLS stream variable=stem_act_copy0_x4 depth=64 // 4 x ap_uint<8>
+#pragma HLS stream variable=stem_act_copy0_x4 depth=16 // 4 x ap_uint<8>
     hls::stream<ap_uint<32>> blocks_0_depthwise_window_out("blocks_0_depthwise_window_out");
 #pragma HLS stream variable=blocks_0_depthwise_window_out depth=2 // 4 x ap_uint<8>
     hls::stream<ap_uint<72>> blocks_0_depthwise_dwu_out("blocks_0_depthwise_dwu_out");

@@ -57,7 +57,7 @@ void stem(hls::stream<ap_uint<5>> &input_0_in, hls::stream<ap_uint<8>> &stem_act
     // Where nothing else is said, a stream's two beats decouple two stages.
     // the next pixel's beats wait while stem_conv_mvu repeats this one's
     hls::stream<ap_uint<5>> stem_conv_window_out("stem_conv_window_out");
-#pragma HLS stream variable=stem_conv_window_out depth=1999 // 1 x ap_int<5>
+#pragma HLS stream variable=stem_conv_window_out depth=128 // 1 x ap_int<5>
     hls::stream<ap_uint<56>> stem_conv_mvu_out("stem_conv_mvu_out");
 #pragma HLS stream variable=stem_conv_mvu_out depth=2 // 4 x ap_int<14>
     hls::stream<ap_uint<14>> stem_conv_mvu_out_x1("stem_conv_mvu_out_x1");
