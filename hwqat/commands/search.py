@@ -40,37 +40,20 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..search.evaluate import Evaluator
-    from ..search.explore import best_within, budgets, explore, require_optuna, sensitivities
-    from ..search.output import front_plot, scheme_toml, write_search
-    from ..search.space import KINDS
-    from ..sweep.points import integers
+    from ..search.explore import explore, require_optuna
+    from ..search.finetune import best_of_front, finetune
 
     require_optuna()
-    for option, value in (("--images", args.images), ("--trials", args.trials)):
-        if value < 1:
-            raise HwqatError(f"{option} must be at least 1, not {value}")
-    weight_bits = tuple(integers("--weights", args.weights, 1, 16))
-    act_bits = tuple(integers("--acts", args.acts, 2, 16))
-    constant_bits = tuple(integers("--constants", args.constants, 2, 32)) if args.constants else ()
-    if args.finetune < 0:
-        raise HwqatError(f"--finetune must be at least 0 epochs, not {args.finetune}")
+    bits = _checked(args)
     evaluator = Evaluator(str(zoo.find(args.source)), args.data_dir, args.images, target_of(args))
-    space = evaluator.space(weight_bits, act_bits, args.ends, constant_bits)
-    average = 5.0 if args.average is None else args.average
-    budget = {"weight_bits": int(average * sum(layer.weights for layer in space.layers))}
-    asked = {"dsp": args.most_dsp, "memory_bits": args.most_memory, "cycles": args.most_cycles}
-    budget |= {cost: most for cost, most in asked.items() if most is not None}
+    space = evaluator.space(bits["weights"], bits["acts"], args.ends, bits["constants"])
+    budget = _budget(args, space)
     Path(args.out).mkdir(parents=True, exist_ok=True)
-
-    alone = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args, sensitivities)
-    top = space.uniform(weight_bits[-1])
-    mixed = best_within(space, "weights", alone["weights"], budget["weight_bits"], top)
-    others = [best_within(space, "weights", alone["weights"], memory, top) for memory in budgets(alone["weights"])]
-    others += [best_within(space, "constants", alone["constants"], sum_of, mixed) for sum_of in budgets(alone["constants"]) if constant_bits]
-    uniform = {f"uniform {bits}": space.uniform(bits) for bits in weight_bits}
+    alone = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args)
+    uniform = {f"uniform {width}": space.uniform(width) for width in bits["weights"]}
     storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
     study = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
-    found = explore(evaluator, space, [mixed, *uniform.values(), *others], storage=storage, name=study,
+    found = explore(evaluator, space, _first_choices(space, alone, budget, uniform.values()), storage=storage, name=study,
                     trials=args.trials, budget=budget)  # fmt: skip
     within = [(c, s) for c, s in found if all(s.costs[key] <= most for key, most in budget.items())]
     if not within:
@@ -78,28 +61,65 @@ def run(args):
     choice, _ = min(within, key=lambda pair: (pair[1].loss, pair[1].costs["weight_bits"]))
     tuned = []
     if args.finetune:
-        from ..search.finetune import best_of_front, finetune
-
         tuned = finetune(evaluator, space, best_of_front(space, within), args.finetune, Path(args.out) / "tuned")
         choice = tuned[0].choice
+    return _write(args, evaluator, space, budget, found, uniform, choice, tuned), 0
+
+
+def _checked(args) -> dict[str, tuple[int, ...]]:
+    """The bits that each kind of number may get; whatever else is asked for makes sense."""
+    from ..sweep.points import integers
+
+    for option, value, least in (("--images", args.images, 1), ("--trials", args.trials, 1), ("--finetune", args.finetune, 0)):
+        if value < least:
+            raise HwqatError(f"{option} must be at least {least}, not {value}")
+    kinds = (("weights", args.weights, 1, 16), ("acts", args.acts, 2, 16), ("constants", args.constants, 2, 32))
+    return {kind: tuple(integers(f"--{kind}", text, low, high)) if text else () for kind, text, low, high in kinds}
+
+
+def _budget(args, space) -> dict[str, int]:
+    """At most so much of each cost."""
+    average = 5.0 if args.average is None else args.average
+    budget = {"weight_bits": int(average * sum(layer.weights for layer in space.layers))}
+    asked = {"dsp": args.most_dsp, "memory_bits": args.most_memory, "cycles": args.most_cycles}
+    return budget | {cost: most for cost, most in asked.items() if most is not None}
+
+
+def _first_choices(space, alone: dict, budget: dict[str, int], uniform) -> list:
+    """Where to begin: what the layers' sensitivities, each alone, say for this budget and for others."""
+    from ..search.explore import best_within, budgets
+
+    top = space.uniform(space.weight_bits[-1])
+    mixed = best_within(space, "weights", alone["weights"], budget["weight_bits"], top)
+    others = [best_within(space, "weights", alone["weights"], memory, top) for memory in budgets(alone["weights"])]
+    if space.constant_bits:
+        others += [best_within(space, "constants", alone["constants"], sum_of, mixed) for sum_of in budgets(alone["constants"])]
+    return [mixed, *uniform, *others]
+
+
+def _write(args, evaluator, space, budget, found, uniform, choice, tuned) -> dict:
+    """scheme.toml, search.json and front.svg; the same in words. Returns what search.json has."""
+    from ..search.output import front_plot, scheme_toml, write_search
+    from ..search.space import KINDS
+
+    bits = lambda c: {kind: c.of(kind) for kind in KINDS if kind != "constants" or space.constant_bits}  # noqa: E731
     score = evaluator.score(space, choice, plan=True)
-    scheme = space.scheme(evaluator.scheme, choice)
     memory = score.costs["weight_bits"]
     note = f"found by hwqat search within {_words(budget)}: {memory} bits of weights, {score.accuracy:.2f} % of {args.images} training images"
-    bits = lambda c: {kind: c.of(kind) for kind in KINDS if kind != "constants" or constant_bits}  # noqa: E731
     points = [{**bits(c), "loss": s.loss, "accuracy": s.accuracy, **s.costs} for c, s in found]
     result = {"images": args.images, "layers": [layer.path for layer in space.layers], "budget": budget,
               "best": {**bits(choice), "loss": score.loss, "accuracy": score.accuracy, **score.costs},
               "tuned": [{**bits(t.choice), "accuracy": t.accuracy, "run": t.folder.name} for t in tuned],
               "uniform": {name: c.weight_bits for name, c in uniform.items()}, "points": points}  # fmt: skip
-    write_search(args.out, {"scheme.toml": scheme_toml(scheme, note), "search.json": json.dumps(result, indent=1) + "\n",
+    scheme = scheme_toml(space.scheme(evaluator.scheme, choice), note)
+    write_search(args.out, {"scheme.toml": scheme, "search.json": json.dumps(result, indent=1) + "\n",
                             "front.svg": front_plot(space, found, {**uniform, "chosen": choice}) + "\n"})  # fmt: skip
     letters = dict(zip(bits(choice), "wac"))
     print(table([(layer.path, " ".join(f"{letters[kind]}{row[i]}" for kind, row in bits(choice).items())) for i, layer in enumerate(space.layers)]))
     for t in tuned:
         print(f"after {args.finetune} epochs: {t.accuracy:.2f} % of the validation images at {space.memory(t.choice)} bits of weights ({t.folder})")
     print(f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'")
-    return result, 0
+    return result
 
 
 def _words(budget: dict) -> str:
@@ -117,9 +137,10 @@ def _digest(question: list) -> str:
     return hashlib.blake2b(json.dumps(question, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
-def _known_sensitivities(path: Path, evaluator, space, args, measure):
+def _known_sensitivities(path: Path, evaluator, space, args):
     """Measured once for a folder and the same question; kept in a file."""
     from ..runs import write_whole
+    from ..search.explore import sensitivities
     from ..search.space import KINDS
 
     asked = json.loads(json.dumps(_question(evaluator, space, args)))
@@ -127,7 +148,7 @@ def _known_sensitivities(path: Path, evaluator, space, args, measure):
         kept = json.loads(path.read_text())
         if kept["asked"] == asked:
             return {kind: [[tuple(pair) for pair in item] for item in kept[kind]] for kind in KINDS}
-    found = measure(evaluator, space)
+    found = sensitivities(evaluator, space)
     text = json.dumps({"asked": asked, **found}, indent=1) + "\n"
     write_whole(path, lambda target: target.write_text(text))
     return found
