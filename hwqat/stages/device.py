@@ -38,7 +38,8 @@ class Device:
         packs: whether it computes several narrow products that share an operand in one block.
         bram: (depth, width) of each shape of a block RAM of 18 kbit.
         lutram: (depth, width, LUTs) of each memory made of LUTs; rom: likewise, written never.
-        luts_per_bram: a memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides.
+        luts_per_bram: a memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides;
+            luts_per_bram_rom: likewise, written never.
         control: LUTs that counters and comparisons take for each one of six inputs.
     """
 
@@ -51,6 +52,7 @@ class Device:
     lutram: tuple[tuple[int, int, int], ...]
     rom: tuple[tuple[int, int, int], ...]
     luts_per_bram: int = 96
+    luts_per_bram_rom: int = 96
     control: float = 1.0
 
     def packing(self, outputs: int, x_bits: int, x_signed: bool, weight_bits: int) -> Packing:
@@ -96,7 +98,8 @@ class Device:
         shapes = self.rom if rom else self.lutram
         lut = min(-(-depth // d) * -(-width // w) * luts for d, w, luts in shapes)
         bram = min(-(-depth // d) * -(-width // w) for d, w in self.bram)
-        return Resources(lut=lut, ff=width if rom else 0) if lut <= self.luts_per_bram * bram else Resources(bram=bram)
+        worth = self.luts_per_bram_rom if rom else self.luts_per_bram
+        return Resources(lut=lut, ff=width if rom else 0) if lut <= worth * bram else Resources(bram=bram)
 
     def fifo(self, depth: int, width: int) -> Resources:
         """A FIFO: two registers, or a memory and an output register, which a block RAM has inside."""
@@ -128,7 +131,7 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, _RAMB18, _LUT6_RAM, _LUT6_ROM),
         Device("xc7", "xc7z020clg400-1", 25, 18, False, _RAMB18, _LUT6_RAM, _LUT6_ROM),
-        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 2.4),
+        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 128, 2.4),
     )
 }
 

@@ -63,4 +63,4 @@ class Dwu(Stage):
         words, terms = self.groups * self.folds, self.pe * self.taps
         total = device.dot(1, terms, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.taps, device) + device.memory(words, terms * self.weight_bits, rom=True)
-        return total + Resources(lut=3 * words.bit_length() + 10, ff=2 * terms * self.in_bits + 2 * words.bit_length() + 10)
+        return total + Resources(lut=round(14 * device.control), ff=2 * terms * self.in_bits + 2 * words.bit_length() + 10)

@@ -75,10 +75,11 @@ class Mvu(Stage):
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
-        total += Resources(lut=round(device.control * (3 * words.bit_length() + 10)), ff=2 * beat + 2 * words.bit_length() + 10)
+        total += Resources(lut=round(device.control * (words.bit_length() + 10)), ff=2 * beat + 2 * words.bit_length() + 10)
         if self.repeats > 1:
-            control = 3 * self.folds.bit_length() + 2 * self.repeats.bit_length()
-            total += device.memory(2 * self.folds, beat) + Resources(lut=round(device.control * (2 * control + 10)), ff=beat + control + 5)
+            folds, repeats = self.folds.bit_length(), self.repeats.bit_length()
+            total += device.memory(2 * self.folds, beat)
+            total += Resources(lut=round(device.control * (folds + repeats + 18)), ff=beat + 3 * folds + 2 * repeats + 5)
         return total
 
 
@@ -111,6 +112,8 @@ def _dot(stage, packing, outputs: int, terms: int) -> Resources:
         lut, ff = lut + tree.lut, ff + tree.ff
     tree = _tree(len(parts), field, stage.acc_bits)
     more = stage.acc_bits if stage.folds > 1 else 0
+    if terms == 1:  # what comes straight out of a multiplier: adding and beginning anew are two LUTs a bit
+        lut += more
     return Resources(lut=lut + outputs * (tree.lut + more), ff=ff + outputs * (tree.ff + stage.acc_bits))
 
 
