@@ -39,18 +39,6 @@ def test_ranges_are_symmetric_or_begin_at_zero():
 # Weights -------------------------------------------------------------------------------------------------------------
 
 
-def test_unrest_pulls_each_weight_to_its_number():
-    """2 (w - step * q) within the range; nothing beyond it, nothing for the step."""
-    quantiser = WEIGHT_QUANTISERS["lsq"](3)
-    quantiser.step.data = torch.tensor(0.5)
-    weight = torch.tensor([0.3, 0.6, -1.4, 1.9, -7.0], requires_grad=True)
-    distance = quantiser.unrest(weight)
-    distance.backward()
-    assert distance.item() == pytest.approx(0.2**2 + 0.1**2 + 0.1**2)
-    assert weight.grad.tolist() == pytest.approx([-0.4, 0.2, 0.2, 0, 0], abs=1e-6)
-    assert quantiser.step.grad is None
-
-
 @pytest.mark.parametrize("bits", [1, 2, 3, 8, 15, 16])
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("name", WEIGHT_QUANTISERS)

@@ -29,9 +29,6 @@ class TrainConfig:
         augment: shifts and flips of the data set.
         distill: weight (0..1) of the teacher's softened outputs in the loss.
         distill_temperature: that both outputs are divided by (Hinton, Vinyals, Dean 2015).
-        dampen: weight in the loss, once training ends, of how far weights are from what they are rounded to, so that they
-            settle and do not swing between two integers; it rises from 0 with a cosine (Nagel et al. 2022; 0 = off).
-            For 4 bits and fewer. DoReFa's and affine weights have none of it; a float network neither.
         average: decay per step of an exponential average of the weights (0 = off; for example 0.999). The averaged
             weights are what is validated and saved. Caution: averaged weights quantise elsewhere than the weights that
             were trained; near rounding thresholds this can cost a quantised network more than it gives
@@ -63,7 +60,6 @@ class TrainConfig:
     augment: bool = True
     distill: float = 0.0
     distill_temperature: float = 2.0
-    dampen: float = 0.0
     average: float = 0.0
     freeze_bn: float = 0.0
     bn_batches: int = 100
@@ -87,7 +83,7 @@ class TrainConfig:
         _require(self.gradient_bits in (*range(1, 17), 32), "gradient_bits", "1..16, or 32 for off", self.gradient_bits)
         for name in ("lr", "distill_temperature"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        for name in ("warmup", "weight_decay", "scale_lr", "dampen", "checkpoint_minutes"):
+        for name in ("warmup", "weight_decay", "scale_lr", "checkpoint_minutes"):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("momentum", "label_smoothing", "average"):
             _require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -220,8 +219,6 @@ class _Trainer:
         with self.autocast():
             logits = self.forward(images)
         loss = self.loss(logits.float(), labels, images)
-        if config.dampen:
-            loss = loss + self.dampening(step / self.feed.steps)
         if world.size > 1:
             loss = loss * (len(mine) * world.size / len(index))  # so that the mean over processes is that of the batch
         self.optimizer.zero_grad()
@@ -252,12 +249,6 @@ class _Trainer:
         ours, theirs = (F.log_softmax(x.float() / heat, 1) for x in (logits, told))
         soft = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
         return (1 - config.distill) * hard + config.distill * heat * heat * soft  # heat^2: equal gradients
-
-    def dampening(self, share: float) -> Tensor:
-        """What weights that are between two integers add to the loss, `share` of this epoch done."""
-        now = 0.5 * (1 - math.cos(math.pi * (self.at.epoch + share) / self.config.epochs))
-        quantisers = ((layer.weight_quantiser, layer.weight) for layer in self.layers if layer.fold is None)
-        return self.config.dampen * now * sum(q.unrest(w) for q, w in quantisers if q.quantised and q.as_they_are)
 
     def finish(self) -> Result:
         """Final weights into the model, the one look at the test set, and the RUN folder complete."""

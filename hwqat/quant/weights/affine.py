@@ -16,7 +16,6 @@ class AffineWeights(WeightQuantiser):
         "affine weights need a sum over their inputs beside each product sum, and a correction by it, about three times "
         "the multiplies; use symmetric weights"
     )
-    as_they_are = False
 
     def parts(self, weight):
         if self.bits == 1:

@@ -19,11 +19,9 @@ class WeightQuantiser(nn.Module):
         bits: 1..16; 1 bit is -1 and +1, 0 counting as +1. 32: weights stay as they are.
         per_channel: one step for each output channel (the first axis) in place of one for the tensor.
         refused: why such weights train and evaluate but are not lowered; empty if they are.
-        as_they_are: the weights themselves are rounded to multiples of the step, lo..hi, and nothing made of them.
     """
 
     refused = ""
-    as_they_are = True
 
     def __init__(self, bits: int, per_channel: bool = False) -> None:
         super().__init__()
@@ -48,16 +46,6 @@ class WeightQuantiser(nn.Module):
 
     def restrain(self, weight: Tensor) -> None:
         """Change the real weights in place, where a grid needs that to be trained; `hwqat.fit` calls it after updates."""
-
-    def unrest(self, weight: Tensor) -> Tensor:
-        """Sum of the squared distances of the weights within lo..hi from what they are rounded to, a scalar.
-
-        The gradient is the weights' alone, and pulls each to its number (Nagel et al. 2022, "Overcoming Oscillations in
-        Quantization-Aware Training", section 4.2). Only if `as_they_are`.
-        """
-        with torch.no_grad():
-            q, step = self.parts(weight)
-        return (weight.clamp(self.lo * step, self.hi * step) - q * step).square().sum()
 
     @property
     def stored_bits(self) -> int:

@@ -20,8 +20,6 @@ class _Tanh(WeightQuantiser):
     ``gain * t`` nearest to the float weights, so that a network keeps its sizes where no batch norm follows.
     """
 
-    as_they_are = False
-
     def __init__(self, bits: int, per_channel: bool = False) -> None:
         super().__init__(bits, per_channel)
         self.register_buffer("gain", torch.tensor(1.0))
