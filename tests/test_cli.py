@@ -191,6 +191,14 @@ def test_training_goes_on_from_any_run(tmp_path):
     assert all(moved[name] for name in moved if name.endswith("weight"))
 
 
+def test_training_goes_on_from_what_ships(tmp_path):
+    (tmp_path / "c.toml").write_text("[train]\nepochs = 0\n")
+    common = ["train", "digitnet", "--data", "digits", "--config", str(tmp_path / "c.toml")]
+    assert main([*common, "--float", "--from", "zoo:digitnet-int8", "--out", str(tmp_path / "on")]) == 0
+    begun, on = load_run(zoo.find("zoo:digitnet-int8"))[1], load_run(tmp_path / "on")[1]
+    assert on and all(torch.equal(tensor, begun[name]) for name, tensor in on.items())
+
+
 def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
     (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\n")
     said = fails(capsys, "train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml",

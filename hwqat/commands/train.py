@@ -12,7 +12,7 @@ import dataclasses
 from pathlib import Path
 
 from .. import data as datasets
-from .. import models
+from .. import models, zoo
 from ..config import read_config
 from ..errors import HwqatError
 from ..ranks import is_first
@@ -31,7 +31,7 @@ def arguments(parser) -> None:
     parser.add_argument("--width", type=float, metavar="X", help="multiplies the channels of a network that has a width")
     parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
-    parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN to start from, instead of training a float one")
+    parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one")
     parser.add_argument("--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)")
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
     parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too (its package must be installed)")
@@ -60,7 +60,7 @@ def run(args):
         fresh = models.build(args.net, **kwargs)
         require_fit(args.net, fresh, dataset)
         quantised(fresh.eval(), scheme, dataset)
-    start = Path(args.start or Path(args.out) / "float")
+    start = zoo.find(args.start or Path(args.out) / "float")
     if args.start is None:
         train_float(args.net, args.data, start, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
     model, begun = float_weights(start)
@@ -81,7 +81,7 @@ def _teacher(named, start: Path, card):
     """The float network to distil from, of the same data."""
     from ..restore import restore_float
 
-    teacher, run = restore_float(named or start)
+    teacher, run = restore_float(zoo.find(named or start))
     if run.data != card.data:
         raise HwqatError(f"the teacher {named or start} was trained on {run.data}, not on {card.data}")
     return teacher
