@@ -35,7 +35,7 @@ def fused(on: bool = True) -> Iterator[None]:
 def round_to(x: Tensor, step: Tensor, lo: int, hi: int) -> Tensor:
     """``step * clamp(round(x / step), lo, hi)``, a new tensor."""
     if step.ndim == 0 and _worth_fusing(x):
-        return _compiled(_round_to)(x, 1 / step, step, _number(lo), _number(hi))
+        return _compiled(_round_to)(x.detach(), 1 / step, step, _number(lo), _number(hi))
     return (x * (1 / step)).round_().clamp_(lo, hi).mul_(step)
 
 
