@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from hwqat.quant import kernels
 from hwqat.quant.activations.clip import ClipRound
@@ -42,3 +43,15 @@ def test_bfloat16_sums_in_float32():
     found = gradients(ClipRound, x, torch.tensor(1.5), 0, 15, fuse=True)
     assert found[0].dtype == found[1].dtype == torch.bfloat16
     torch.testing.assert_close(found[2], exact[2], rtol=1e-2, atol=0)
+
+
+def test_weights_and_activations_share_one_kernel():
+    """torch.compile gives up on a function after eight kernels: a network of many layers would be left uncompiled."""
+    step, x = torch.tensor(0.1), torch.randn(SHAPE)
+    with kernels.fused():
+        kernels.round_to(x, step, -7, 7)
+        before = counters["stats"]["unique_graphs"]
+        for weight in (torch.nn.Parameter(x), x.clone().requires_grad_(), torch.nn.Parameter(x[:, :8].clone())):
+            kernels.round_to(weight, step, -7, 7)
+    assert before > 0
+    assert counters["stats"]["unique_graphs"] == before
