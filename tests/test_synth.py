@@ -13,7 +13,10 @@ import pytest
 from hwqat.backends import rtl
 from hwqat.cli import main
 from hwqat.errors import HwqatError
+from hwqat.fixed import Fixed
+from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_files
+from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.stages.device import DEVICES, Resources
@@ -121,6 +124,39 @@ def test_fifos_of_an_ecp5_are_estimated_as_yosys_maps_them(build, cache):
         assert abs(estimate.ff - counted.ff) <= 3
         if name != "33":  # two memories, whose outputs are chosen from: not estimated
             assert abs(estimate.lut - counted.lut) <= 0.15 * counted.lut
+
+
+def separable():
+    """A depthwise and a pointwise convolution, 8 bits each, random weights."""
+    rng = np.random.default_rng(7)
+    weights = lambda *shape: rng.integers(-127, 128, shape)  # noqa: E731
+    x = Input.make("x", (8, 8, 16), lo=-128, hi=127, scale=1 / 128)
+    d = Conv2d.make("d", x.out, weights(16, 3, 3, 1), weight_bits=8, geometry=Geometry((3, 3), padding=(1, 1, 1, 1)), groups=16)
+    r = Requant.make("r", [d.out], rng.integers(1, 64, (1, 16)), rng.integers(-99, 99, 16), factor_forms=[Fixed(8, 0)],
+                     bias_form=Fixed(12, 10), lo=-128, hi=127)  # fmt: skip
+    c = Conv2d.make("c", r.out, weights(16, 1, 1, 16), weight_bits=8, geometry=Geometry((1, 1)))
+    return verify(Graph("units", (x, d, r, c, Output.make("y", c.out))))
+
+
+@pytest.mark.parametrize("depthwise, pointwise", [
+    (Folding(2, 2, 1), Folding(4, 4)),  # sums straight out of a multiplier; packed products, inputs used four times
+    (Folding(2, 2, 9), Folding(2, 1)),  # nine products a cycle; one, used eight times
+])  # fmt: skip
+def test_units_are_estimated_as_yosys_maps_them(depthwise, pointwise, cache, tmp_path):
+    foldings = {"x": Folding(2), "d": depthwise, "r": Folding(2, 2), "c": pointwise, "y": Folding(pointwise.pe)}
+    plan = make_plan(separable(), foldings=foldings)
+    write(tmp_path, plan, np.zeros((1, 8, 8, 16), dtype=int))
+    units = [cell for cell in find_cells(tmp_path / "rtl") if cell.block in ("hwqat_dwu", "hwqat_mvu")]
+    planned = {stage.name: stage for stage in plan.network.stages}
+    for target in ("xcup", "ecp5-85k"):
+        found = count_cells(units, tmp_path / "rtl", target)
+        assert set(found) == {"d_dwu", "c_mvu"}
+        for name, counted in found.items():
+            estimate = planned[name].resources(DEVICES[target])
+            assert (estimate.dsp, estimate.bram) == (counted.dsp, counted.bram)
+            if target == "xcup":  # an ECP5's small units are off by up to 35 %
+                assert abs(estimate.lut - counted.lut) <= 0.2 * counted.lut, name
+                assert abs(estimate.ff - counted.ff) <= 0.2 * counted.ff, name
 
 
 @pytest.mark.slow
