@@ -7,7 +7,7 @@ import pytest
 from networks import Net, basic, inverted, mobilenetv2_graph, resnet20_graph
 
 from hwqat.errors import HwqatError
-from hwqat.ops import Concat, Conv2d, Geometry, MaxPool, Output
+from hwqat.ops import Concat, Conv2d, Folding, Geometry, MaxPool, Output
 from hwqat.passes import Target, make_plan
 from hwqat.passes.depths import size_streams
 from hwqat.passes.elimination import minimise
@@ -259,3 +259,19 @@ def test_cpp_reaches_the_planned_rate_too(make):
     timing = simulate(plan.network, 4, "hls")
     assert timing.deadlock is None
     assert timing.slowest == plan.cycles
+
+
+def test_foldings_of_ones_own_are_held_to_the_graph():
+    graph = chain()
+    foldings = make_plan(graph, Target(dsp=8)).foldings
+    assert make_plan(graph, foldings=foldings).foldings == foldings
+    conv = next(node.name for node in graph.nodes if isinstance(node, Conv2d))
+    cases = {
+        rf"node '{conv}' cannot be folded by \(pe, lanes, taps\) = \(5, 1, 1\); it can by \(1, 1, 1\), ": {conv: Folding(5, 1, 1)},
+        "foldings must name the nodes of the graph; no node has the name: 'nowhere'": {"nowhere": Folding()},
+    }
+    for sentence, changes in cases.items():
+        with pytest.raises(HwqatError, match=sentence):
+            make_plan(graph, foldings=foldings | changes)
+    with pytest.raises(HwqatError, match=f"foldings must name the nodes of the graph; a node has none: '{conv}'"):
+        make_plan(graph, foldings={name: folding for name, folding in foldings.items() if name != conv})

@@ -100,6 +100,8 @@ def make_plan(
     2. folding     parallelism of each node, for the target's rate or budget
     3. network     stages and streams; needs the folding
     4. depths      of every stream; needs all stages
+
+    ``foldings``: those of all nodes, instead of 2.
     """
     verify(graph)
     device = DEVICES[target.device]
@@ -108,4 +110,20 @@ def make_plan(
             foldings = fold_for_cycles(graph, max(1, int(target.clock_mhz * 1e6 / target.fps)), device)
         else:
             foldings = fold_for_dsps(graph, target.dsp or DEFAULT_DSPS, device)
+    else:
+        _check_foldings(graph, foldings)
     return Plan(graph, target, foldings, size(build_network(graph, foldings)))
+
+
+def _check_foldings(graph: Graph, foldings: dict[str, Folding]) -> None:
+    """One for each node, and one that its stages can be built with."""
+    names = {node.name for node in graph.nodes}
+    if unlike := sorted(names ^ set(foldings)):
+        how = "no node has the name" if unlike[0] in foldings else "a node has none"
+        raise HwqatError(f"foldings must name the nodes of the graph; {how}: {unlike[0]!r}")
+    for node in graph.nodes:
+        legal, got = node.foldings(graph.ins(node)), foldings[node.name]
+        if got not in legal:
+            some = ", ".join(str(tuple(vars(folding).values())) for folding in legal[:8])
+            raise HwqatError(f"node {node.name!r} cannot be folded by (pe, lanes, taps) = {tuple(vars(got).values())}; it "
+                             f"can by {some}{' ...' if len(legal) > 8 else ''}")  # fmt: skip
