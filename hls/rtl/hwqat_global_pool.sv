@@ -2,7 +2,8 @@
 //
 //   out[g][p] = sum, or max, over the Pixels pixels of  x[pixel][g][p]
 //
-// One word of Pe results for each of the Groups channel groups, read and written back in one cycle.
+// One word of Pe results for each of the Groups channel groups. A group's is read while the group before it is worked
+// on, so that a cycle holds a reduction and no access to memory before it.
 // Latency: 1 cycle from the last pixel's beat of a group.
 // Throughput: one input beat a cycle: Pixels * Groups cycles a frame.
 // Cuts: valid and data; out_ready_i reaches in_ready_o through one gate.
@@ -31,8 +32,7 @@ module hwqat_global_pool #(
   localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
   localparam int unsigned PixelBits = (Pixels > 1) ? $clog2(Pixels) : 1;
 
-  logic [Pe*OutBits-1:0] results [Groups];
-  logic [Pe*OutBits-1:0] x, so_far, next, out_data_q;
+  logic [Pe*OutBits-1:0] x, so_far_q, next, out_data_q;
   logic [GroupBits-1:0]  group;
   logic [PixelBits-1:0]  pixel;
   logic                  group_last, pixel_last, step, out_valid_q;
@@ -53,18 +53,32 @@ module hwqat_global_pool #(
     .data_i(in_data_i), .data_o(x)
   );
 
-  assign so_far = results[group];
-
   for (genvar p = 0; p < Pe; p++) begin : g_pe
     logic [OutBits-1:0] reduced;
     hwqat_reduce #(.Bits(OutBits), .Signed(InSigned), .Max(Max)) u_reduce (
-      .a_i(so_far[p*OutBits +: OutBits]), .b_i(x[p*OutBits +: OutBits]), .result_o(reduced)
+      .a_i(so_far_q[p*OutBits +: OutBits]), .b_i(x[p*OutBits +: OutBits]), .result_o(reduced)
     );
     assign next[p*OutBits +: OutBits] = (pixel == '0) ? x[p*OutBits +: OutBits] : reduced;
   end
 
-  always_ff @(posedge clk_i) begin
-    if (step) results[group] <= next;
+  if (Groups > 1) begin : g_memory
+    // No word is read in the cycle in which it is written.
+    (* no_rw_check *) logic [Pe*OutBits-1:0] results [Groups];
+    logic [GroupBits-1:0]                    group_next;
+
+    assign group_next = group_last ? '0 : group + 1'b1;
+
+    always_ff @(posedge clk_i) begin
+      if (step) results[group] <= next;
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (step) so_far_q <= results[group_next];
+    end
+  end else begin : g_register
+    logic unused_group;
+    assign unused_group = ^group;
+    assign so_far_q     = out_data_q;
   end
 
   always_ff @(posedge clk_i) begin

@@ -83,9 +83,13 @@ class GlobalPool(Stage):
         return self.groups * self.pe * self.out_bits
 
     def resources(self, device):
-        control = Resources(lut=2 * (self.pixels.bit_length() + self.groups.bit_length()) + 6,
-                            ff=self.pixels.bit_length() + self.groups.bit_length())  # fmt: skip
-        return _reduction(self, 1, 0) + device.memory(self.groups, self.pe * self.out_bits) + control
+        word, groups = self.pe * self.out_bits, self.groups.bit_length()
+        total = _reduction(self, 1, -word) + Resources(lut=2 * (self.pixels.bit_length() + groups) + 6,
+                                                       ff=self.pixels.bit_length() + groups)  # fmt: skip
+        if self.groups == 1:  # adding and beginning anew are two LUTs a bit
+            return total + Resources(lut=word)
+        memory = device.memory(self.groups, word)
+        return total + memory + Resources(lut=groups, ff=0 if memory.bram else word)
 
 
 def _reduction(stage, pairs: int, ff: int) -> Resources:
