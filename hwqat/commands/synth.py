@@ -15,6 +15,7 @@ def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the plan's)")
     parser.add_argument("--no-route", action="store_true", help="on ECP5, count only")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="on ECP5, the fastest of N placements (default 1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
 
 
@@ -24,11 +25,16 @@ def run(args):
     require_build(args.build)
     if args.jobs is not None and args.jobs < 1:
         raise HwqatError(f"--jobs must be at least 1, not {args.jobs}")
-    result = run_synth(Path(args.build), args.target, route=not args.no_route, jobs=args.jobs, progress=True)
+    if args.seeds < 1:
+        raise HwqatError(f"--seeds must be at least 1, not {args.seeds}")
+    route = not args.no_route
+    result = run_synth(Path(args.build), args.target, route=route, seeds=args.seeds, jobs=args.jobs, progress=True)
     found = synth_json(result)
     print(synth_table(result))
     if result.placed:
         used = ", ".join(f"{n:,} of {there:,} {kind}" for kind, (n, there) in result.placed.utilisation.items())
         print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; {used}")
+        if args.seeds > 1:
+            print("by seed: " + ", ".join(f"{seed}: {mhz:.1f}" for seed, mhz in result.placed.seeds.items()) + " MHz")
     save_result(args.build, "synth", {"command": typed("synth", "BUILD", target=result.target), **found})
     return found, 0

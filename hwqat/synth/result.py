@@ -43,13 +43,14 @@ class SynthResult:
     placed: Placed | None
 
 
-def run_synth(build: str | Path, target: str | None = None, *, route: bool = True, jobs: int | None = None,
-              progress: bool = False) -> SynthResult:  # fmt: skip
+def run_synth(build: str | Path, target: str | None = None, *, route: bool = True, seeds: int = 1,
+              jobs: int | None = None, progress: bool = False) -> SynthResult:  # fmt: skip
     """Count the resources of BUILD/rtl with Yosys, stage by stage; on ECP5 place and route all of it, too.
 
     Args:
         target: one of FAMILIES (default: the plan's); estimates are shown where it is the plan's.
-        route: on ECP5, whether to place and route; jobs: processes at a time (default: half the processors).
+        route: on ECP5, whether to place and route; seeds: placements to choose the fastest from.
+        jobs: processes at a time (default: half the processors).
     """
     build = Path(build)
     try:
@@ -69,7 +70,7 @@ def run_synth(build: str | Path, target: str | None = None, *, route: bool = Tru
     if target == PLACED_TARGET and route:
         if progress:
             print(f"placing and routing {top} ...", flush=True)
-        placed = place(build / "rtl", top, plan["clock_mhz"])
+        placed = place(build / "rtl", top, plan["clock_mhz"], seeds, jobs)
     return SynthResult(target, rows, sum((row.counted for row in rows), Resources()), planned, placed)
 
 
@@ -93,6 +94,7 @@ def synth_json(result: SynthResult) -> dict:
     used = placed and {kind: {"used": n, "available": there} for kind, (n, there) in placed.utilisation.items()}
     return {
         "target": result.target, **asdict(result.total), "fmax_mhz": placed.fmax_mhz if placed else None,
+        "fmax_by_seed": placed.seeds if placed else None,
         "plan": asdict(result.planned) if result.planned else None,
         "utilisation": used,
         "critical_path": list(placed.path) if placed else None,
