@@ -22,7 +22,7 @@ from hwqat.vectors import vector_files
 def ports_plan():
     """Two inputs, three outputs: 5 bits in slots of 8, 3 lanes in TDATA for 4, 12 and 30 bits, unsigned and signed."""
     xs = [Input.make("a", (2, 3, 3), lo=-16, hi=15, scale=1.0), Input.make("b", (2, 1, 4), lo=0, hi=4000, scale=1.0)]
-    nodes, folds = [*xs], {"a": Folding(3, 3), "b": Folding(2, 2)}
+    nodes, folds = [*xs], {"a": Folding(3), "b": Folding(2)}
     for i, (x, lo, hi, lanes) in enumerate(((xs[0], -9, 9, 3), (xs[1], 0, 3999, 1), (xs[0], -(2**29), 2**29, 1))):
         form = Fixed(8, 2 if i < 2 else 30)
         nodes.append(Requant.make(f"q{i}", [x.out], [[100]], [0], factor_forms=[form], bias_form=Fixed(8, 4), lo=lo, hi=hi))
