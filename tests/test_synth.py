@@ -16,7 +16,7 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_files
-from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant
+from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.stages.device import DEVICES, Resources
@@ -159,6 +159,23 @@ def test_units_are_estimated_as_yosys_maps_them(depthwise, pointwise, cache, tmp
                 assert abs(estimate.ff - counted.ff) <= 0.2 * counted.ff, name
 
 
+def test_global_pools_are_estimated_as_yosys_maps_them(cache, tmp_path):
+    """Sums in block RAM, where a word is no longer read as it is used; in the output register alone, of one group."""
+    for channels, lanes, bram in ((512, 1, 1), (64, 64, 0)):
+        x = Input.make("x", (8, 8, channels), lo=-8, hi=7, scale=1 / 8)
+        s = SumPool.make("s", x.out, Geometry((8, 8)))
+        graph = verify(Graph(f"pool{lanes}", (x, s, Output.make("y", s.out))))
+        plan = make_plan(graph, foldings={"x": Folding(lanes), "s": Folding(lanes, lanes), "y": Folding(lanes)})
+        (folder := tmp_path / graph.name).mkdir()
+        write(folder, plan, np.zeros((1, 8, 8, channels), dtype=int))
+        pools = [cell for cell in find_cells(folder / "rtl") if cell.block == "hwqat_global_pool"]
+        counted = count_cells(pools, folder / "rtl", "xcup")["s_pool"]
+        estimate = next(stage for stage in plan.network.stages if stage.name == "s_pool").resources(DEVICES["xcup"])
+        assert estimate.bram == counted.bram == bram
+        assert abs(estimate.ff - counted.ff) <= 8
+        assert abs(estimate.lut - counted.lut) <= max(0.05 * counted.lut, 45)
+
+
 @pytest.mark.slow
 def test_counts_add_up_and_multipliers_are_those_of_the_plan(build, cache, capsys):
     result = run_synth(build, "xcup")
@@ -194,6 +211,8 @@ def test_a_network_is_placed_and_routed_on_ecp5(build, cache, capsys):
     assert set(by_seed) == {"1", "2"} and by_seed["1"] != by_seed["2"]
     assert 20 < found["fmax_mhz"] == max(by_seed.values()) < 400
     assert f"by seed: 1: {by_seed['1']:.1f}, 2: {by_seed['2']:.1f} MHz" in said
+    kept = json.loads((build / "report/synth.json").read_text())
+    assert kept["command"] == "hwqat synth BUILD --target ecp5-85k --seeds 2"
     alone = run_synth(build, "ecp5-85k")
     assert alone.placed.fmax_mhz == by_seed["1"]
     used = found["utilisation"]

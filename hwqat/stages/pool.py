@@ -47,7 +47,8 @@ class Pool(Stage):
         return Elements(self.pe, self.out_bits, self.out_signed)
 
     def resources(self, device):
-        return _reduction(self, self.taps - 1 + (self.folds > 1), self.pe * self.taps * self.in_bits)
+        pairs = self.taps - 1 + (self.folds > 1)
+        return _reduction(self, pairs, registers=pairs + 1) + Resources(ff=self.pe * self.taps * self.in_bits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,15 +85,15 @@ class GlobalPool(Stage):
 
     def resources(self, device):
         word, groups = self.pe * self.out_bits, self.groups.bit_length()
-        total = _reduction(self, 1, -word) + Resources(lut=2 * (self.pixels.bit_length() + groups) + 6,
-                                                       ff=self.pixels.bit_length() + groups)  # fmt: skip
+        counters = self.pixels.bit_length() + groups
+        total = _reduction(self, 1, registers=1) + Resources(lut=2 * counters + 6, ff=counters)
         if self.groups == 1:  # adding and beginning anew are two LUTs a bit
             return total + Resources(lut=word)
         memory = device.memory(self.groups, word)
         return total + memory + Resources(lut=groups, ff=0 if memory.bram else word)
 
 
-def _reduction(stage, pairs: int, ff: int) -> Resources:
-    """``pairs`` additions or comparisons (with a choice each) of every channel."""
+def _reduction(stage, pairs: int, registers: int) -> Resources:
+    """``pairs`` additions or comparisons (with a choice each) of every channel, and so many ``registers`` of a result."""
     each = stage.out_bits * (2 if stage.reduce == "max" else 1)
-    return Resources(lut=stage.pe * pairs * each + 6, ff=ff + stage.pe * (pairs + 1) * stage.out_bits + 6)
+    return Resources(lut=stage.pe * pairs * each + 6, ff=stage.pe * registers * stage.out_bits + 6)
