@@ -6,9 +6,9 @@ RUN (default zoo:toynet-int8) is evaluated in golden integers with its M and B i
 (and so is the sum of requantise), and with I per tensor, rounded to nearest. As in the origin, a fixed format is that of
 the middle layers: the first and the last keep <32,16>, and a batch norm in front of a convolution keeps 32 bits. So does,
 which the origin does not say of its own, the convolution behind it: one M is 200, the other 0.00001, and no I holds both;
-with all in one format ToyNet falls to 10 % at <32,16> already. The others have all constants in the format named. Constants that do not fit saturate: were they wrapped, as ap_fixed does unless told
-otherwise, a few large B would hide what truncation does (hwqat sweep RUN --int-bits 6 --overflow AP_WRAP). It is two
-sweeps: interrupted, they go on in --out. The plot is --out/constants.svg.
+with all in one format ToyNet falls to 10 % at <32,16> already. The others have all constants in the format named.
+Constants that do not fit saturate: were they wrapped, as ap_fixed does unless told otherwise, a few large B would hide
+what truncation does (hwqat sweep RUN --int-bits 6 --overflow AP_WRAP). It is two sweeps: interrupted, they go on in --out. The plot is --out/constants.svg.
 
 RUN8 is the network after a short fine-tune in which M and B are rounded to 8 bits, so that they are learned with:
 
