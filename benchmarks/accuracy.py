@@ -41,10 +41,27 @@ def main() -> None:
     parser.add_argument("--only", default="*", metavar="GLOB", help="of the networks in the zoo")
     args = parser.parse_args()
     rows = [measure(name, args.data_dir, args.limit) for name in zoo.names() if fnmatchcase(name, args.only)]
-    print(table(
-        ("", "width", "data", "bits", "weights", "activations", "kbit", "seeds", "images", "float", "integers", "drop", "published", "differ"),
-        [cells([row for row in rows if order(row) == place]) for place in sorted({order(row) for row in rows})],
-    ))  # fmt: skip
+    print(
+        table(
+            (
+                "",
+                "width",
+                "data",
+                "bits",
+                "weights",
+                "activations",
+                "kbit",
+                "seeds",
+                "images",
+                "float",
+                "integers",
+                "drop",
+                "published",
+                "differ",
+            ),
+            [cells([row for row in rows if order(row) == place]) for place in sorted({order(row) for row in rows})],
+        )
+    )
     print(json.dumps({"rows": rows}))
 
 
@@ -60,10 +77,21 @@ def cells(rows: list[dict]) -> tuple[str, ...]:
     first = rows[0]
     published = PUBLISHED.get(first["network"], {}).get(first["bits"]) if first["width"] == 1 else None
     return (
-        first["network"], f"{first['width']:g}", first["data"], str(first["bits"]), first["weights"], first["activations"],
-        f"{first['weight_bits'] / 1000:,.0f}", str(len(rows)), str(first["images"]), f"{floating:.2f}", f"{golden:.2f}",
-        f"{floating - golden:.2f}", "" if published is None else f"{published:.2f}", str(sum(row["differ"] for row in rows)),
-    )  # fmt: skip
+        first["network"],
+        f"{first['width']:g}",
+        first["data"],
+        str(first["bits"]),
+        first["weights"],
+        first["activations"],
+        f"{first['weight_bits'] / 1000:,.0f}",
+        str(len(rows)),
+        str(first["images"]),
+        f"{floating:.2f}",
+        f"{golden:.2f}",
+        f"{floating - golden:.2f}",
+        "" if published is None else f"{published:.2f}",
+        str(sum(row["differ"] for row in rows)),
+    )
 
 
 def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
@@ -90,12 +118,21 @@ def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
     if limit is None and abs(golden - card["integer_accuracy"]) > 1e-9:
         raise HwqatError(f"{name} reaches {golden:.2f} %, but its card says {card['integer_accuracy']:.2f} %")
     return {
-        "name": name, "network": card["net"], "data": card["data"], "bits": bits, "seed": card["seed"],
-        "weights": card["scheme"]["weights"], "activations": card["scheme"]["activations"],
-        "width": run.net_kwargs.get("width", 1), "weight_bits": sum(node.weight_bits_total() for node in graph.nodes),
-        "images": len(split), "float": card.get("control_accuracy") or card["float_accuracy"], "eval": 100 * same / len(split),
-        "golden": golden, "differ": differ,
-    }  # fmt: skip
+        "name": name,
+        "network": card["net"],
+        "data": card["data"],
+        "bits": bits,
+        "seed": card["seed"],
+        "weights": card["scheme"]["weights"],
+        "activations": card["scheme"]["activations"],
+        "width": run.net_kwargs.get("width", 1),
+        "weight_bits": sum(node.weight_bits_total() for node in graph.nodes),
+        "images": len(split),
+        "float": card.get("control_accuracy") or card["float_accuracy"],
+        "eval": 100 * same / len(split),
+        "golden": golden,
+        "differ": differ,
+    }
 
 
 if __name__ == "__main__":

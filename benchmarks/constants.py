@@ -66,9 +66,21 @@ def main() -> None:
     found = bars(rows, tuned)
     print(*(f"{'held  ' if held else 'MISSED'}  {words}" for words, held in found.items()), sep="\n")
     Path(args.out, "constants.svg").write_text(plot(rows, result["net"]) + "\n")
-    told = [{"format": p.format, "rounding": p.rounding, "accuracy": r["accuracy"], "did_not_fit": r["saturated"]} for p, r in rows.items()]
-    print(json.dumps({"net": result["net"], "images": result["images"], "rows": told,
-                      "tuned_8_bits": tuned and tuned["accuracy"], "bars": found}))  # fmt: skip
+    told = [
+        {"format": p.format, "rounding": p.rounding, "accuracy": r["accuracy"], "did_not_fit": r["saturated"]}
+        for p, r in rows.items()
+    ]
+    print(
+        json.dumps(
+            {
+                "net": result["net"],
+                "images": result["images"],
+                "rows": told,
+                "tuned_8_bits": tuned and tuned["accuracy"],
+                "bars": found,
+            }
+        )
+    )
 
 
 def scheme(run: str) -> Scheme:
@@ -93,13 +105,28 @@ def truncated(run: str) -> list[Point]:
 
 
 def rounded(run: str) -> list[Point]:
-    return grid(scheme(run), rescale=",".join(map(str, AUTO_WIDTHS)), int_bits="auto", rounding="RND", const_rounding="RND_CONV", overflow="SAT")
+    return grid(
+        scheme(run),
+        rescale=",".join(map(str, AUTO_WIDTHS)),
+        int_bits="auto",
+        rounding="RND",
+        const_rounding="RND_CONV",
+        overflow="SAT",
+    )
 
 
 def sweep(args, run: str, points: list[Point], out) -> dict:
     print(HEAD)
-    return run_sweep(str(zoo.find(run)), points, out, limit=args.limit, jobs=args.jobs, target=Target(fps=1000),
-                     data_dir=args.data_dir, show=lambda row: print(line(row), flush=True))  # fmt: skip
+    return run_sweep(
+        str(zoo.find(run)),
+        points,
+        out,
+        limit=args.limit,
+        jobs=args.jobs,
+        target=Target(fps=1000),
+        data_dir=args.data_dir,
+        show=lambda row: print(line(row), flush=True),
+    )
 
 
 def wide(rows: dict[Point, dict], point: Point) -> float:
@@ -109,12 +136,28 @@ def wide(rows: dict[Point, dict], point: Point) -> float:
 
 def cells(rows: dict[Point, dict], tuned: dict | None):
     for p, r in rows.items():
-        how = f"<{p.rescale},{p.int_bits}> truncated" if p.int_bits != "auto" else f"{p.rescale} bits, I per tensor, rounded"
+        how = (
+            f"<{p.rescale},{p.int_bits}> truncated"
+            if p.int_bits != "auto"
+            else f"{p.rescale} bits, I per tensor, rounded"
+        )
         published = PUBLISHED.get((p.rescale, p.int_bits))
-        yield how, f"{published:.2f}" if published else "", f"{r['accuracy']:.2f}", f"{r['accuracy'] - wide(rows, p):+.2f}", str(r["saturated"])
+        yield (
+            how,
+            f"{published:.2f}" if published else "",
+            f"{r['accuracy']:.2f}",
+            f"{r['accuracy'] - wide(rows, p):+.2f}",
+            str(r["saturated"]),
+        )
     if tuned:
         best = wide(rows, next(p for p in rows if p.int_bits == "auto"))
-        yield f"{tuned['rescale']} bits after a fine-tune", "", f"{tuned['accuracy']:.2f}", f"{tuned['accuracy'] - best:+.2f}", str(tuned["saturated"])
+        yield (
+            f"{tuned['rescale']} bits after a fine-tune",
+            "",
+            f"{tuned['accuracy']:.2f}",
+            f"{tuned['accuracy'] - best:+.2f}",
+            str(tuned["saturated"]),
+        )
 
 
 def bars(rows: dict[Point, dict], tuned: dict | None) -> dict[str, bool]:
@@ -122,9 +165,14 @@ def bars(rows: dict[Point, dict], tuned: dict | None) -> dict[str, bool]:
     lost = {(p.rescale, p.int_bits): wide(rows, p) - r["accuracy"] for p, r in rows.items()}
     best = wide(rows, next(p for p in rows if p.int_bits == "auto"))
     found = {f"<16,{i}> truncated loses at least {COLLAPSE:g} points": lost[16, i] >= COLLAPSE for i in FIXED}
-    found |= {f"{w} bits with I per tensor, rounded, lose at most {most:g}": lost[w, "auto"] <= most + 1e-9 for w, most in MAY_LOSE.items()}
+    found |= {
+        f"{w} bits with I per tensor, rounded, lose at most {most:g}": lost[w, "auto"] <= most + 1e-9
+        for w, most in MAY_LOSE.items()
+    }
     if tuned:
-        found[f"8 bits after a fine-tune lose at most {TUNED_MAY_LOSE:g}"] = best - tuned["accuracy"] <= TUNED_MAY_LOSE + 1e-9
+        found[f"8 bits after a fine-tune lose at most {TUNED_MAY_LOSE:g}"] = (
+            best - tuned["accuracy"] <= TUNED_MAY_LOSE + 1e-9
+        )
     return found
 
 
@@ -135,7 +183,9 @@ def plot(rows: dict[Point, dict], net: str) -> str:
         lines.setdefault(name, []).append((p.rescale, r["accuracy"]))
     order = sorted(lines, key=lambda name: name != "I per tensor, rounded")
     x, y = Axis.around("bits of M and B, W", [8, 32]), Axis.around("accuracy, %", [0, 100])
-    return line_plot(f"{net}: what 16 bits are enough for", x, y, [Series(name, tuple(lines[name])) for name in order], alone=True)
+    return line_plot(
+        f"{net}: what 16 bits are enough for", x, y, [Series(name, tuple(lines[name])) for name in order], alone=True
+    )
 
 
 if __name__ == "__main__":

@@ -68,19 +68,49 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         exported, built, layers = large(build_network("resnet20"), "resnet20", work)
-        growth = [(layers, built), *(large(shallow(depth), f"resnet{2 + 6 * depth}", work)[:0:-1] for depth in ((1, 2) if args.growth else ()))]
+        growth = [
+            (layers, built),
+            *(
+                large(shallow(depth), f"resnet{2 + 6 * depth}", work)[:0:-1]
+                for depth in ((1, 2) if args.growth else ())
+            ),
+        ]
         plan, rates = small(args, work)
 
-    print(f"resnet20: export {exported:.1f} s, g++ {built:.1f} s of processor time, {built / CORES:.1f} s on {CORES} idle cores")
+    print(
+        f"resnet20: export {exported:.1f} s, g++ {built:.1f} s of processor time, {built / CORES:.1f} s on {CORES} idle cores"
+    )
     if args.growth:
-        print("\n" + table(("layers", "g++ seconds", "a layer"), [(f"{n}", f"{s:.1f}", f"{s / n:.2f}") for n, s in sorted(growth)]))
+        print(
+            "\n"
+            + table(
+                ("layers", "g++ seconds", "a layer"), [(f"{n}", f"{s:.1f}", f"{s / n:.2f}") for n, s in sorted(growth)]
+            )
+        )
     print(f"\nsmall network, {plan.macs / 1e6:.2f} million MACs a frame, best of {args.rounds} rounds\n")
-    print(table(("", "frames/s", "million MACs/s"), [(name, f"{rate:,.1f}", f"{rate * plan.macs / 1e6:,.0f}") for name, rate in rates.items()]))
+    print(
+        table(
+            ("", "frames/s", "million MACs/s"),
+            [(name, f"{rate:,.1f}", f"{rate * plan.macs / 1e6:,.0f}") for name, rate in rates.items()],
+        )
+    )
     theirs = rates.get("hls4ml")
-    bars = [f"export at most {EXPORT_BAR} s: {said(exported <= EXPORT_BAR)}", f"build at most {BUILD_BAR} s: {said(built / CORES <= BUILD_BAR)}"]
+    bars = [
+        f"export at most {EXPORT_BAR} s: {said(exported <= EXPORT_BAR)}",
+        f"build at most {BUILD_BAR} s: {said(built / CORES <= BUILD_BAR)}",
+    ]
     bars += [f"at least {SPEED_BAR}x hls4ml: {verdict(rates['hwqat'] / theirs, SPEED_BAR)}"] if theirs else []
     print(f"\nbars: {'; '.join(bars)}")
-    print(json.dumps({"export_s": exported, "build_s": built / CORES, "images_per_s": rates["hwqat"], "hls4ml_images_per_s": theirs}))
+    print(
+        json.dumps(
+            {
+                "export_s": exported,
+                "build_s": built / CORES,
+                "images_per_s": rates["hwqat"],
+                "hls4ml_images_per_s": theirs,
+            }
+        )
+    )
 
 
 def large(net: nn.Module, name: str, work: Path) -> tuple[float, float, int]:
@@ -128,7 +158,10 @@ def small(args: argparse.Namespace, work: Path) -> tuple[Plan, dict[str, float]]
 
 def compiled(build: Path) -> Path:
     """The C-simulation of a BUILD, nothing of it from a cache."""
-    return gxx.build([*sorted((build / "hls").glob("*.cpp")), *sorted((build / "hls" / "blocks").glob("*.cpp"))], cache=build / "objects")
+    return gxx.build(
+        [*sorted((build / "hls").glob("*.cpp")), *sorted((build / "hls" / "blocks").glob("*.cpp"))],
+        cache=build / "objects",
+    )
 
 
 def simulate(program: Path, build: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peers import Missing, hls4ml_csim
-from timing import take_turns, table
+from timing import table, take_turns
 
 from hwqat.lower import lower
 from hwqat.models import NETWORKS, build
@@ -65,12 +65,27 @@ def main() -> None:
 
     best = max(rates["float, NCHW"], rates["float, channels last"])
     simulated = rates.get("hls4ml C-simulation")
-    rows = [(name, f"{rate:,.2f}", f"{typical[name]:,.2f}", f"{rates['golden'] / rate:,.2f}") for name, rate in rates.items()]
-    print(f"{args.network}, {torch.get_num_threads()} threads, batch {args.images}, best and median of {args.rounds} rounds\n")
+    rows = [
+        (name, f"{rate:,.2f}", f"{typical[name]:,.2f}", f"{rates['golden'] / rate:,.2f}")
+        for name, rate in rates.items()
+    ]
+    print(
+        f"{args.network}, {torch.get_num_threads()} threads, batch {args.images}, best and median of {args.rounds} rounds\n"
+    )
     print(table(("", "images/s", "median", "golden is x times it"), rows))
-    print(f"\nbars: golden at least {BARS['float']}x the faster float: {verdict(rates['golden'] / best, BARS['float'])}"
-          + (f"; at least {BARS['hls4ml']}x hls4ml: {verdict(rates['golden'] / simulated, BARS['hls4ml'])}" if simulated else ""))  # fmt: skip
-    print(json.dumps({"float_images_per_s": best, "golden_images_per_s": rates["golden"], "hls4ml_images_per_s": simulated}))
+    print(
+        f"\nbars: golden at least {BARS['float']}x the faster float: {verdict(rates['golden'] / best, BARS['float'])}"
+        + (
+            f"; at least {BARS['hls4ml']}x hls4ml: {verdict(rates['golden'] / simulated, BARS['hls4ml'])}"
+            if simulated
+            else ""
+        )
+    )
+    print(
+        json.dumps(
+            {"float_images_per_s": best, "golden_images_per_s": rates["golden"], "hls4ml_images_per_s": simulated}
+        )
+    )
 
 
 def warmed(net: torch.nn.Module) -> torch.nn.Module:

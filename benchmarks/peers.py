@@ -53,17 +53,32 @@ def brevitas(net: nn.Module, example: torch.Tensor) -> nn.Module:
 
     def converted(module: nn.Module) -> nn.Module | None:
         if isinstance(module, nn.Conv2d):
-            return qnn.QuantConv2d(module.in_channels, module.out_channels, module.kernel_size, module.stride, module.padding,
-                                   module.dilation, module.groups, module.padding_mode, module.bias is not None,
-                                   weight_quant=quant.Int8WeightPerTensorFloat)  # fmt: skip
+            return qnn.QuantConv2d(
+                module.in_channels,
+                module.out_channels,
+                module.kernel_size,
+                module.stride,
+                module.padding,
+                module.dilation,
+                module.groups,
+                module.padding_mode,
+                module.bias is not None,
+                weight_quant=quant.Int8WeightPerTensorFloat,
+            )
         if isinstance(module, nn.Linear):
-            return qnn.QuantLinear(module.in_features, module.out_features, bias=module.bias is not None,
-                                   weight_quant=quant.Int8WeightPerTensorFloat)  # fmt: skip
+            return qnn.QuantLinear(
+                module.in_features,
+                module.out_features,
+                bias=module.bias is not None,
+                weight_quant=quant.Int8WeightPerTensorFloat,
+            )
         if isinstance(module, nn.ReLU):
             return qnn.QuantReLU(act_quant=quant.Uint8ActPerTensorFloat)
         return None
 
-    for path, module in reversed(list(net.named_modules())):  # children before their parents, whose paths then still lead
+    for path, module in reversed(
+        list(net.named_modules())
+    ):  # children before their parents, whose paths then still lead
         if new := converted(module):
             new.load_state_dict(module.state_dict(), strict=False)
             net.set_submodule(path, new)
@@ -75,8 +90,13 @@ def brevitas(net: nn.Module, example: torch.Tensor) -> nn.Module:
 # ---- C-simulation
 
 
-def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path, precision: str = "ap_fixed<16,6>",
-                granularity: str = "model") -> Callable[[np.ndarray], np.ndarray]:  # fmt: skip
+def hls4ml_csim(
+    net: nn.Module,
+    image: tuple[int, int, int],
+    folder: Path,
+    precision: str = "ap_fixed<16,6>",
+    granularity: str = "model",
+) -> Callable[[np.ndarray], np.ndarray]:
     """hls4ml's C-simulation of a float network, streaming.
 
     precision: of everything, with granularity "model"; with "name", of weights and activations, while each layer's
@@ -90,13 +110,25 @@ def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path, preci
             net.set_submodule(path, nn.AvgPool2d(_size_at(net, path, image)))
     try:
         with _quiet():
-            settings = config.config_from_pytorch_model(net, image, granularity=granularity, backend="Vitis", default_precision=precision,
-                                                        default_reuse_factor=1, channels_last_conversion="full", transpose_outputs=False)  # fmt: skip
+            settings = config.config_from_pytorch_model(
+                net,
+                image,
+                granularity=granularity,
+                backend="Vitis",
+                default_precision=precision,
+                default_reuse_factor=1,
+                channels_last_conversion="full",
+                transpose_outputs=False,
+            )
             settings["Model"]["Strategy"] = "Resource"
-            model = converters.convert_from_pytorch_model(net, hls_config=settings, backend="Vitis", io_type="io_stream", output_dir=str(folder))
+            model = converters.convert_from_pytorch_model(
+                net, hls_config=settings, backend="Vitis", io_type="io_stream", output_dir=str(folder)
+            )
             model.compile()
     except Exception as error:  # whatever it cannot take, it says so in its own ways
-        raise Missing(f"hls4ml cannot build this network: {str(error) or type(error).__name__}".splitlines()[0]) from error
+        raise Missing(
+            f"hls4ml cannot build this network: {str(error) or type(error).__name__}".splitlines()[0]
+        ) from error
 
     def predict(frames: np.ndarray) -> np.ndarray:
         with _quiet():
@@ -108,7 +140,9 @@ def hls4ml_csim(net: nn.Module, image: tuple[int, int, int], folder: Path, preci
 def _size_at(net: nn.Module, path: str, image: tuple[int, int, int]) -> tuple[int, int]:
     """(H, W) of what arrives at a module."""
     sizes = []
-    hook = net.get_submodule(path).register_forward_hook(lambda module, args, out: sizes.append(tuple(args[0].shape[2:])))
+    hook = net.get_submodule(path).register_forward_hook(
+        lambda module, args, out: sizes.append(tuple(args[0].shape[2:]))
+    )
     with torch.no_grad():
         net(torch.zeros(1, *image))
     hook.remove()

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from peers import Missing, brevitas, torch_ao
-from timing import take_turns, table
+from timing import table, take_turns
 from torch import nn
 
 from hwqat.models import NETWORKS, build
@@ -73,11 +73,19 @@ def main() -> None:
     times = take_turns(steps, args.rounds, warmup=2)
     ratios = {name: times[name].best / times["float"].best if name in times else None for name in makers}
     rows = [
-        (name, f"{t.best * 1e3:.1f}", f"{t.typical * 1e3:.1f}", f"{ratios[name]:.2f}", f"{BARS[name]:.1f}" if name in BARS else "")
+        (
+            name,
+            f"{t.best * 1e3:.1f}",
+            f"{t.typical * 1e3:.1f}",
+            f"{ratios[name]:.2f}",
+            f"{BARS[name]:.1f}" if name in BARS else "",
+        )
         for name, t in times.items()
     ]
-    print(f"{args.network}, batch {args.batch}, {torch.get_num_threads()} threads, {str(memory).removeprefix('torch.')}, "
-          f"best and median of {args.rounds} rounds\n")  # fmt: skip
+    print(
+        f"{args.network}, batch {args.batch}, {torch.get_num_threads()} threads, {str(memory).removeprefix('torch.')}, "
+        f"best and median of {args.rounds} rounds\n"
+    )
     print(table(("", "ms/step", "median", "x float", "bar"), rows))
     for note in notes:
         print(note)

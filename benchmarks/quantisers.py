@@ -51,8 +51,13 @@ class Case:
 
     def row(self, accuracy: float) -> dict:
         scheme = self.scheme()
-        return {"kind": self.kind, "quantiser": self.quantiser, "weight_bits": scheme.weight_bits,
-                "act_bits": scheme.act_bits, "accuracy": accuracy}  # fmt: skip
+        return {
+            "kind": self.kind,
+            "quantiser": self.quantiser,
+            "weight_bits": scheme.weight_bits,
+            "act_bits": scheme.act_bits,
+            "accuracy": accuracy,
+        }
 
 
 def cases() -> list[Case]:
@@ -76,7 +81,9 @@ def train(case: Case, begin: Path, out: Path, epochs: int = EPOCHS) -> float:
     run = Run(net=card.net, data=card.data, config={}, seed=0, epochs_done=0, scheme=scheme.to_dict())
     model = quantised(model, scheme, dataset)
     config = qat_config(card.data).with_changes(epochs=epochs)
-    return fit(model, dataset, config, out / f"{case.kind}-{case.quantiser}-{case.bits}", run=run, progress=False).test_accuracy
+    return fit(
+        model, dataset, config, out / f"{case.kind}-{case.quantiser}-{case.bits}", run=run, progress=False
+    ).test_accuracy
 
 
 def measure(folder: Path, begin: Path | None, epochs: int, jobs: int) -> dict:
@@ -98,10 +105,16 @@ def measure(folder: Path, begin: Path | None, epochs: int, jobs: int) -> dict:
 
 def markdown(result: dict) -> str:
     """Two tables: a line for each quantiser, a column for each width."""
-    lines = [f"DigitNet: float {result['float']:.2f} %; {result['epochs']} epochs from it; {result['images']} test images."]
+    lines = [
+        f"DigitNet: float {result['float']:.2f} %; {result['epochs']} epochs from it; {result['images']} test images."
+    ]
     for kind, widths in (("weights", WEIGHT_BITS), ("activations", ACT_BITS)):
         rows = [row for row in result["rows"] if row["kind"] == kind]
-        lines += ["", f"| {kind} | " + " | ".join(f"{bits} bits" for bits in widths) + " |", "|---|" + "---:|" * len(widths)]
+        lines += [
+            "",
+            f"| {kind} | " + " | ".join(f"{bits} bits" for bits in widths) + " |",
+            "|---|" + "---:|" * len(widths),
+        ]
         for name in dict.fromkeys(row["quantiser"] for row in rows):
             cells = [f"{row['accuracy']:.2f}" for row in rows if row["quantiser"] == name]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -113,7 +126,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the runs here (default: nowhere)")
     parser.add_argument("--float", type=Path, dest="begin", metavar="RUN", help="a float run to begin with")
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"of each training (default {EPOCHS})")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="trainings at a time (default: cores)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), metavar="N", help="trainings at a time (default: cores)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         result = measure(args.out or Path(scratch), args.begin, args.epochs, args.jobs)

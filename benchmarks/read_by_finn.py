@@ -56,9 +56,13 @@ def main() -> None:
 
 
 COLUMNS = {
-    "quants": "Quants of activations", "thresholds": "become MultiThreshold", "images": "images",
-    "other_class": "of another class", "steps": "steps beside golden", "steps_before": "before FINN",
-}  # fmt: skip
+    "quants": "Quants of activations",
+    "thresholds": "become MultiThreshold",
+    "images": "images",
+    "other_class": "of another class",
+    "steps": "steps beside golden",
+    "steps_before": "before FINN",
+}
 
 
 def converter(checkout: Path):
@@ -97,8 +101,12 @@ def look(convert, graph, frames, model) -> dict:
     golden, out = golden[0] if isinstance(golden, tuple) else golden, graph.of("output")[0].out
     classes = [y.reshape(len(y), -1).argmax(1) for y in (after, golden)]
     steps = [float(np.abs(y / out.scale + out.zero_point - golden).max()) for y in (before, after)]
-    return found | {"images": len(golden), "other_class": int((classes[0] != classes[1]).sum()),
-                    "steps_before": round(steps[0], 3), "steps": round(steps[1], 3)}  # fmt: skip
+    return found | {
+        "images": len(golden),
+        "other_class": int((classes[0] != classes[1]).sum()),
+        "steps_before": round(steps[0], 3),
+        "steps": round(steps[1], 3),
+    }
 
 
 def front_end(convert, wrapper):
@@ -108,9 +116,13 @@ def front_end(convert, wrapper):
 
     wrapper = cleanup_model(wrapper).transform(convert())
     for tidy in (
-        infer_shapes.InferShapes, fold_constants.FoldConstants, general.GiveUniqueNodeNames,
-        general.GiveReadableTensorNames, infer_datatypes.InferDataTypes, general.RemoveStaticGraphInputs,
-    ):  # fmt: skip
+        infer_shapes.InferShapes,
+        fold_constants.FoldConstants,
+        general.GiveUniqueNodeNames,
+        general.GiveReadableTensorNames,
+        infer_datatypes.InferDataTypes,
+        general.RemoveStaticGraphInputs,
+    ):
         wrapper = wrapper.transform(tidy())
     return wrapper
 

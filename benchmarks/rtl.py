@@ -30,7 +30,7 @@ from hwqat.sim.harness import Run, describe, simulate
 from hwqat.vectors import read_vectors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-import networks  # noqa: E402
+import networks
 
 CLOCK_MHZ, CYCLES = 200, 2**15
 BARE = verilator.BENCH / "bare.cpp"
@@ -42,18 +42,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["resnet20", "toynet", "mobilenetv2"])
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--speed", choices=sorted(verilator.FLAGS), default="normal", help="optimisation of the simulator")
+    parser.add_argument(
+        "--speed", choices=sorted(verilator.FLAGS), default="normal", help="optimisation of the simulator"
+    )
     args = parser.parse_args()
     rows = []
     for name in args.networks:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(name, Path(folder), args.frames, args.speed))
-    head = ("network", "fill", "steady", "ideal", "DSP planned", "MACs per DSP and cycle", "lint", "mismatches", "build s", "frames/s", "bare", "cocotb adds")
-    print(f"fill and steady: predicted, simulated; {args.frames} frames back to back in modes none and both; one processor\n")
-    print(table(head, [tuple(map(str, (
-        r["network"], f"{r['fill_predicted']:,} {r['fill_cycles']:,}", f"{r['steady_predicted']:,} {r['steady_cycles']:,}", f"{r['ideal']:,}", r["dsp"],
-        f"{r['macs_per_dsp_cycle']:.2f}", "clean" if not r["lint"] else "WARNINGS", r["mismatches"], f"{r['build_s']:.0f}", f"{r['frames_per_s']:.2f}",
-        f"{r['bare_frames_per_s']:.2f}", f"{100 * r['cocotb_adds']:.0f} %"))) for r in rows]))  # fmt: skip
+    head = (
+        "network",
+        "fill",
+        "steady",
+        "ideal",
+        "DSP planned",
+        "MACs per DSP and cycle",
+        "lint",
+        "mismatches",
+        "build s",
+        "frames/s",
+        "bare",
+        "cocotb adds",
+    )
+    print(
+        f"fill and steady: predicted, simulated; {args.frames} frames back to back in modes none and both; one processor\n"
+    )
+    print(
+        table(
+            head,
+            [
+                tuple(
+                    map(
+                        str,
+                        (
+                            r["network"],
+                            f"{r['fill_predicted']:,} {r['fill_cycles']:,}",
+                            f"{r['steady_predicted']:,} {r['steady_cycles']:,}",
+                            f"{r['ideal']:,}",
+                            r["dsp"],
+                            f"{r['macs_per_dsp_cycle']:.2f}",
+                            "clean" if not r["lint"] else "WARNINGS",
+                            r["mismatches"],
+                            f"{r['build_s']:.0f}",
+                            f"{r['frames_per_s']:.2f}",
+                            f"{r['bare_frames_per_s']:.2f}",
+                            f"{100 * r['cocotb_adds']:.0f} %",
+                        ),
+                    )
+                )
+                for r in rows
+            ],
+        )
+    )
     print(json.dumps({"speed": args.speed, "rows": rows}))
     raise SystemExit(any(failed(r) for r in rows))
 
@@ -64,10 +104,12 @@ def failed(row: dict) -> list[str]:
         "lint": not row["lint"],
         "logits": row["mismatches"] == 0 and row["bare_differ"] == 0,
         "steady as predicted": row["steady_cycles"] == row["steady_predicted"],
-        "fill within 1 % of the prediction": abs(row["fill_cycles"] - row["fill_predicted"]) <= row["fill_predicted"] / 100,
+        "fill within 1 % of the prediction": abs(row["fill_cycles"] - row["fill_predicted"])
+        <= row["fill_predicted"] / 100,
         "steady at most 1.01 x ideal": row["steady_cycles"] <= 1.01 * row["ideal"],
         "cocotb adds at most 25 %": row["cocotb_adds"] <= COCOTB,
-        "ResNet20 builds and runs in ten minutes of two processors": row["network"] != "resnet20" or row["build_s"] + row["run_s"] <= BUILD_S,
+        "ResNet20 builds and runs in ten minutes of two processors": row["network"] != "resnet20"
+        or row["build_s"] + row["run_s"] <= BUILD_S,
         "unchanged RTL is not built again": row["again_s"] == 0,
         "ResNet20 in 33,100 cycles": row["network"] != "resnet20" or row["steady_cycles"] <= 33_100,
     }
@@ -90,20 +132,35 @@ def measure(name: str, folder: Path, frames: int, speed: str) -> dict:
     verilator.build(sources, top, folder / "cache", speed=speed, main=BARE)
     again_s, started = spent() - started, spent()
     facts = json.loads((build / "rtl" / rtl.PORTS).read_text())
-    arrays = {port["name"]: read_vectors(build, port["name"], port["beats"] * port["lanes"]) for port in facts["inputs"] + facts["outputs"]}
+    arrays = {
+        port["name"]: read_vectors(build, port["name"], port["beats"] * port["lanes"])
+        for port in facts["inputs"] + facts["outputs"]
+    }
     run = Run([describe(facts, arrays, folder)], simulator, top, build / "rtl", folder, 0.3, ("none", "both"), seed=1)
     found = results(run, *simulate(run))[0]
     run_s = (spent() - started) / len(run.modes)
     bare = run_bare(run)
     return {
-        "network": name, "dsp": plan.resources.dsp, "ideal": ideal(plan), "macs": plan.macs,
+        "network": name,
+        "dsp": plan.resources.dsp,
+        "ideal": ideal(plan),
+        "macs": plan.macs,
         "macs_per_dsp_cycle": plan.macs / plan.resources.dsp / found.steady_cycles,
-        "fill_predicted": predicted.fill, "fill_cycles": found.fill_cycles,
-        "steady_predicted": predicted.steady, "steady_cycles": found.steady_cycles,
-        "lint": lint, "frames": frames, "mismatches": found.mismatches, "build_s": build_s, "again_s": again_s, "run_s": run_s,
-        "frames_per_s": frames / found.cpu_s["none"], "bare_frames_per_s": frames / bare["cpu_s"], "bare_differ": bare["differ"],
+        "fill_predicted": predicted.fill,
+        "fill_cycles": found.fill_cycles,
+        "steady_predicted": predicted.steady,
+        "steady_cycles": found.steady_cycles,
+        "lint": lint,
+        "frames": frames,
+        "mismatches": found.mismatches,
+        "build_s": build_s,
+        "again_s": again_s,
+        "run_s": run_s,
+        "frames_per_s": frames / found.cpu_s["none"],
+        "bare_frames_per_s": frames / bare["cpu_s"],
+        "bare_differ": bare["differ"],
         "cocotb_adds": found.cpu_s["none"] / bare["cpu_s"] - 1,
-    }  # fmt: skip
+    }
 
 
 def spent() -> float:
@@ -120,7 +177,15 @@ def ideal(plan: Plan) -> int:
 
 def linted(folder: Path, top: str) -> str:
     """What verilator --lint-only -Wall says; empty when clean."""
-    command = [verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", top, *(p.name for p in sorted(folder.glob("*.sv")))]
+    command = [
+        verilator.program(),
+        "--lint-only",
+        "-Wall",
+        "--quiet",
+        "--top-module",
+        top,
+        *(p.name for p in sorted(folder.glob("*.sv"))),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=verilator.environment(), cwd=folder)
     return done.stdout + done.stderr
 

@@ -21,13 +21,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from networks import mobilenetv2_graph, resnet20_graph, toynet_graph
+from timing import table
 
 from hwqat.backends import rtl
 from hwqat.graph_io import load_graph
 from hwqat.passes import Plan, Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.synth import SynthResult, run_synth, synth_json, synth_table
-from timing import table
 
 CYCLES = 2**15
 #: MACs per DSP and cycle, DSPs and MHz that a network must reach.
@@ -43,8 +43,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="placements on ECP5 (default: 3)")
     parser.add_argument("--jobs", type=int, help="processes at a time (default: half the processors)")
     args = parser.parse_args()
-    plans = {"resnet20": large(resnet20_graph), "mobilenetv2": large(mobilenetv2_graph), "digitnet": digitnet,
-             "toynet": lambda: make_plan(toynet_graph(), Target("ecp5-85k", clock_mhz=100, dsp=98))}  # fmt: skip
+    plans = {
+        "resnet20": large(resnet20_graph),
+        "mobilenetv2": large(mobilenetv2_graph),
+        "digitnet": digitnet,
+        "toynet": lambda: make_plan(toynet_graph(), Target("ecp5-85k", clock_mhz=100, dsp=98)),
+    }
     found, rows = {}, []
     for name in args.networks or plans:
         plan = plans[name]()
@@ -52,8 +56,20 @@ def main() -> None:
         print(f"{name}\n{synth_table(result)}\n")
         found[name] = summary(plan, result)
         rows.append((name, result.target, f"{plan.cycles:,}", *figures(found[name])))
-    head = ("", "target", "cycles", "DSP", "LUT", "LUT plan", "FF", "FF plan", "BRAM", "MACs/DSP/cycle", "worst layer",
-            "Fmax, MHz")  # fmt: skip
+    head = (
+        "",
+        "target",
+        "cycles",
+        "DSP",
+        "LUT",
+        "LUT plan",
+        "FF",
+        "FF plan",
+        "BRAM",
+        "MACs/DSP/cycle",
+        "worst layer",
+        "Fmax, MHz",
+    )
     print(table(head, rows))
     missed = [f"{name}: {what}" for name in found for what in failed(name, found[name])]
     print("".join(f"MISSED: {what}\n" for what in missed), end="")
@@ -110,18 +126,31 @@ def summary(plan: Plan, result: SynthResult) -> dict:
             errors[row.name] = max(abs(row.planned.lut / row.counted.lut - 1), abs(row.planned.ff / row.counted.ff - 1))
     worst = max(errors, key=errors.get, default=None)
     found = synth_json(result)
-    return {key: found[key] for key in ("target", "dsp", "lut", "ff", "bram", "fmax_mhz", "fmax_by_seed", "plan", "utilisation")} | {
-        "cycles": plan.cycles, "macs": plan.macs, "macs_per_dsp_and_cycle": plan.macs / plan.cycles / result.total.dsp,
-        "worst_layer": worst, "worst_layer_error": errors.get(worst),
-        "unlike_dsp": [row.name for row in result.rows if row.planned is not None and row.planned.dsp != row.counted.dsp]}  # fmt: skip
+    return {
+        key: found[key]
+        for key in ("target", "dsp", "lut", "ff", "bram", "fmax_mhz", "fmax_by_seed", "plan", "utilisation")
+    } | {
+        "cycles": plan.cycles,
+        "macs": plan.macs,
+        "macs_per_dsp_and_cycle": plan.macs / plan.cycles / result.total.dsp,
+        "worst_layer": worst,
+        "worst_layer_error": errors.get(worst),
+        "unlike_dsp": [
+            row.name for row in result.rows if row.planned is not None and row.planned.dsp != row.counted.dsp
+        ],
+    }
 
 
 def figures(found: dict) -> tuple[str, ...]:
     plan, fmax = found["plan"], sorted((found["fmax_by_seed"] or {}).values())
     worst = "" if found["worst_layer"] is None else f"{found['worst_layer']} {100 * found['worst_layer_error']:.0f} %"
     counts = (found["dsp"], found["lut"], plan["lut"], found["ff"], plan["ff"], found["bram"])
-    return (*(f"{n:,}" for n in counts), f"{found['macs_per_dsp_and_cycle']:.2f}", worst,
-            ", ".join(f"{mhz:.1f}" for mhz in fmax))  # fmt: skip
+    return (
+        *(f"{n:,}" for n in counts),
+        f"{found['macs_per_dsp_and_cycle']:.2f}",
+        worst,
+        ", ".join(f"{mhz:.1f}" for mhz in fmax),
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The file behind --config: a TOML with [scheme], [float] and [train], each stating only what differs.
 
-    [scheme]           # hwqat.quant.Scheme: bits, quantisers, overrides per layer
-    [float]            # hwqat.train.TrainConfig of the float training
-    [train]            # hwqat.train.TrainConfig of the quantisation-aware training behind it
+[scheme]           # hwqat.quant.Scheme: bits, quantisers, overrides per layer
+[float]            # hwqat.train.TrainConfig of the float training
+[train]            # hwqat.train.TrainConfig of the quantisation-aware training behind it
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ PLAN = "report/plan.json"
 LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
 
 
-def export(plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export") -> Path:
+def export(
+    plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export"
+) -> Path:
     """Write the BUILD folder.
 
     Args:
@@ -34,7 +36,9 @@ def export(plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=N
     return write_folder(out, build_files(plan, frames, labels, command), mark=GRAPH)
 
 
-def build_files(plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export") -> dict[str, bytes | str]:
+def build_files(
+    plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export"
+) -> dict[str, bytes | str]:
     """Relative path -> content of a BUILD folder."""
     network, golden = plan.network, plan.graph.run(*frames)
     golden = golden if isinstance(golden, tuple) else (golden,)

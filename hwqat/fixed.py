@@ -158,7 +158,9 @@ def convert(raw, source: Fixed, target: Fixed, rounding: Rounding, overflow: Ove
     return fit(shift_right(raw, shift, rounding), target, overflow)
 
 
-def from_real(value, form: Fixed, rounding: Rounding = Rounding.RND_CONV, overflow: Overflow = Overflow.SAT) -> tuple[np.ndarray, int]:
+def from_real(
+    value, form: Fixed, rounding: Rounding = Rounding.RND_CONV, overflow: Overflow = Overflow.SAT
+) -> tuple[np.ndarray, int]:
     """Raw values of real constants, as ``ap_fixed<W,I,Q,O> y = value`` has them: rounding first, overflow second.
 
     Args:

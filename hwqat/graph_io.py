@@ -43,7 +43,9 @@ def load_graph(folder: str | Path) -> Graph:
     except (ValueError, OSError) as error:
         raise HwqatError(f"{folder / GRAPH} is damaged ({error}); export it again") from None
     if version != VERSION:
-        raise HwqatError(f"{folder / GRAPH} has version {version!r}, this hwqat reads version {VERSION}; export it again")
+        raise HwqatError(
+            f"{folder / GRAPH} has version {version!r}, this hwqat reads version {VERSION}; export it again"
+        )
     try:
         # Opened here: np.load leaves a file that is no archive open.
         with open(folder / WEIGHTS, "rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -101,5 +103,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
 
 def _narrow(array: np.ndarray) -> np.ndarray:
     low, high = int(array.min()), int(array.max())
-    kind = next(k for k in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+    kind = next(
+        k for k in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(k).min <= low and high <= np.iinfo(k).max
+    )
     return array.astype(kind)

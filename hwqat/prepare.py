@@ -118,7 +118,15 @@ def _normalise(mean, std, channels: int) -> Normalise | None:
 def _normalised(calls: list[Call], normalise: Normalise) -> list[Call]:
     """The calls of a network behind the normalisation of its images."""
     image = calls[0]
-    scale = Call("scale", "normalise", (image.name,), "normalise", "normalise", image.shape, normalise,
-                 params={"scale": normalise})  # fmt: skip
+    scale = Call(
+        "scale",
+        "normalise",
+        (image.name,),
+        "normalise",
+        "normalise",
+        image.shape,
+        normalise,
+        params={"scale": normalise},
+    )
     renamed = [replace(c, inputs=tuple("normalise" if i == image.name else i for i in c.inputs)) for c in calls[1:]]
     return [image, scale, *renamed]

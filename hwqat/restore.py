@@ -19,7 +19,9 @@ from .quant import Scheme
 from .runs import MODEL, Run, load_run, load_weights
 
 #: What of a scheme decides bits.
-BITS = tuple(field.name for field in dataclasses.fields(Scheme) if field.name.endswith("_bits") or field.name == "layers")
+BITS = tuple(
+    field.name for field in dataclasses.fields(Scheme) if field.name.endswith("_bits") or field.name == "layers"
+)
 
 
 def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
@@ -44,7 +46,9 @@ def restore(folder: str | Path, dataset: Dataset, **changes) -> tuple[torch.nn.M
     """A quantised network with its trained weights, in eval(); ``changes`` are to its scheme (rescale, rounding)."""
     run, state = load_run(folder)
     if run.scheme is None:
-        raise HwqatError(f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)")
+        raise HwqatError(
+            f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)"
+        )
     scheme = Scheme.from_dict(run.scheme).with_changes(**changes)
     model = quantised(models.build(run.net, **run.net_kwargs), scheme, dataset, images=2)  # the ranges are loaded
     load_weights(model, state, Path(folder) / MODEL)

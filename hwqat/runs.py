@@ -1,10 +1,10 @@
 """The RUN folder: what was trained, with what, how far, and how well.
 
-    run.json              the Run below
-    model.safetensors     the trained weights (state_dict); a weight may be its codes, int8, in units of the learned
-                          step beside it: a quarter of the size, and the very same quantised network
-    checkpoint.safetensors  all that training needs to go on, while it is not done (hwqat.train.checkpoint)
-    log.csv               one line per epoch; tensorboard/ has the same if it was asked for
+run.json              the Run below
+model.safetensors     the trained weights (state_dict); a weight may be its codes, int8, in units of the learned
+                      step beside it: a quarter of the size, and the very same quantised network
+checkpoint.safetensors  all that training needs to go on, while it is not done (hwqat.train.checkpoint)
+log.csv               one line per epoch; tensorboard/ has the same if it was asked for
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise HwqatError(f"{path} is missing; train again, or name another folder")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise HwqatError(f"{path} is damaged or cut short ({error}); train again, or restore the file") from error
 

@@ -40,8 +40,12 @@ def read_vectors(build: str | Path, port: str, size: int) -> np.ndarray:
         try:
             row = [int(word) for word in line.split(" ")]
         except ValueError:
-            raise HwqatError(f"{path}, line {number}: holds something that is no integer; export the build again") from None
+            raise HwqatError(
+                f"{path}, line {number}: holds something that is no integer; export the build again"
+            ) from None
         if len(row) != size:
-            raise HwqatError(f"{path}, line {number}: expected {size} integers, found {len(row)}; export the build again")
+            raise HwqatError(
+                f"{path}, line {number}: expected {size} integers, found {len(row)}; export the build again"
+            )
         rows.append(row)
     return np.asarray(rows, dtype=np.int64).reshape(len(rows), size)

@@ -54,8 +54,17 @@ class CosimResult:
     cpu_s: dict[str, float] = field(default_factory=dict)
 
 
-def run_cosim(build: str | Path, frames: int | None = None, stall: float = 0.3, waves: bool = False, progress=None,
-              modes: tuple[str, ...] = MODES, seed: int = 1, speed: str = "normal", verilog: str | Path | None = None) -> CosimResult:  # fmt: skip
+def run_cosim(
+    build: str | Path,
+    frames: int | None = None,
+    stall: float = 0.3,
+    waves: bool = False,
+    progress=None,
+    modes: tuple[str, ...] = MODES,
+    seed: int = 1,
+    speed: str = "normal",
+    verilog: str | Path | None = None,
+) -> CosimResult:
     """Simulate BUILD/rtl with the frames of BUILD/vectors, in each stall mode.
 
     Where a frame fails, it is simulated once more with every stream between the stages recorded, to find the
@@ -71,7 +80,9 @@ def run_cosim(build: str | Path, frames: int | None = None, stall: float = 0.3, 
     try:
         facts = json.loads((build / "rtl" / rtl.PORTS).read_text())
     except (OSError, ValueError) as error:
-        raise HwqatError(f"{build / 'rtl' / rtl.PORTS} cannot be read ({type(error).__name__}); export the build again") from None
+        raise HwqatError(
+            f"{build / 'rtl' / rtl.PORTS} cannot be read ({type(error).__name__}); export the build again"
+        ) from None
     arrays = {}
     for port in facts["inputs"] + facts["outputs"]:
         arrays[port["name"]] = read_vectors(build, port["name"], port["beats"] * port["lanes"])[:frames]
@@ -120,8 +131,14 @@ def _sources(build: Path, folder: Path, facts: dict, work: Path) -> list[Path]:
     return [*_files(folder), top, *library]
 
 
-def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None = None, stall: float = 0.3,
-             modes: tuple[str, ...] = ("none", "both"), seed: int = 1, speed: str = "quick") -> list[CosimResult]:  # fmt: skip
+def run_many(
+    cases: list[tuple[Plan, tuple, tuple]],
+    workdir: str | Path | None = None,
+    stall: float = 0.3,
+    modes: tuple[str, ...] = ("none", "both"),
+    seed: int = 1,
+    speed: str = "quick",
+) -> list[CosimResult]:
     """Simulate many plans in one build.
 
     Args:
@@ -138,11 +155,21 @@ def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None 
         designs.append((facts, frames))
     sources["bench_top.sv"] = rtl.bench_top("bench_top", [facts for facts, _ in designs])
     with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
-        return run_designs(designs, sources, "bench_top", Path(workdir or temporary).absolute(), stall, modes, seed, speed)
+        return run_designs(
+            designs, sources, "bench_top", Path(workdir or temporary).absolute(), stall, modes, seed, speed
+        )
 
 
-def run_designs(designs: list[tuple[dict, dict]], sources: dict[str, str], top: str, work: Path, stall: float = 0.3,
-                modes: tuple[str, ...] = MODES, seed: int = 1, speed: str = "quick") -> list[CosimResult]:  # fmt: skip
+def run_designs(
+    designs: list[tuple[dict, dict]],
+    sources: dict[str, str],
+    top: str,
+    work: Path,
+    stall: float = 0.3,
+    modes: tuple[str, ...] = MODES,
+    seed: int = 1,
+    speed: str = "quick",
+) -> list[CosimResult]:
     """Simulate a module that holds several designs.
 
     Args:
@@ -166,7 +193,10 @@ def run_designs(designs: list[tuple[dict, dict]], sources: dict[str, str], top: 
 def results(run: Run, found: dict[str, dict], right: bool) -> list[CosimResult]:
     """One for each design; ``found`` and ``right`` as `simulate` gives them."""
     cpu_s = {mode: found[mode]["cpu_s"] for mode in run.modes}
-    made = [_result(design, {mode: found[mode]["designs"][i] for mode in run.modes}, run.seed, cpu_s) for i, design in enumerate(run.designs)]
+    made = [
+        _result(design, {mode: found[mode]["designs"][i] for mode in run.modes}, run.seed, cpu_s)
+        for i, design in enumerate(run.designs)
+    ]
     if not right and not any(result.mismatches for result in made):
         raise HwqatError(f"the co-simulation of {run.top} failed without a difference; see {run.log}")
     return made
@@ -185,7 +215,9 @@ def _result(design: dict, by_mode: dict[str, dict], seed: int, cpu_s: dict[str, 
             mismatches += len(at["faults"])
             texts += [f"{port['name']}: {fault}" for fault in at["faults"][:1]]
         if found["unsent"]:
-            texts.append(f"input beats never taken: {found['unsent']}; nothing moves after cycle {found['stuck_since']}")
+            texts.append(
+                f"input beats never taken: {found['unsent']}; nothing moves after cycle {found['stuck_since']}"
+            )
             mismatches += sum(found["unsent"].values())
         if texts:
             firsts[mode] = f"mode {mode}: {texts[0]}"
@@ -195,7 +227,9 @@ def _result(design: dict, by_mode: dict[str, dict], seed: int, cpu_s: dict[str, 
         fill = clean["frames"][0] - clean["starts"][0] + 1
         steady = clean["frames"][-1] - clean["frames"][-2] if len(clean["frames"]) > 1 else None
     first = next(iter(firsts.values()), None)
-    return CosimResult(design["frames"], mismatches, first, fill, steady, tuple(by_mode), seed, firsts=firsts, cpu_s=cpu_s)
+    return CosimResult(
+        design["frames"], mismatches, first, fill, steady, tuple(by_mode), seed, firsts=firsts, cpu_s=cpu_s
+    )
 
 
 def _differences(port: dict, beat: int, expected: int, got: int | None) -> list[str]:

@@ -59,8 +59,9 @@ class CsimResult:
     seconds: float = 0.0
 
 
-def run_csim(build: str | Path, frames: int | None = None, progress=None, flags: tuple[str, ...] = (),
-             speed: str = "normal") -> CsimResult:  # fmt: skip
+def run_csim(
+    build: str | Path, frames: int | None = None, progress=None, flags: tuple[str, ...] = (), speed: str = "normal"
+) -> CsimResult:
     """Compile BUILD/hls and run it on the frames of BUILD/vectors.
 
     Args:
@@ -84,8 +85,12 @@ def run_csim(build: str | Path, frames: int | None = None, progress=None, flags:
     return replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
 
 
-def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None = None, speed: str = "quick",
-             dialect: str = "sim") -> list[CsimResult]:  # fmt: skip
+def run_many(
+    cases: list[tuple[Plan, tuple, tuple]],
+    workdir: str | Path | None = None,
+    speed: str = "quick",
+    dialect: str = "sim",
+) -> list[CsimResult]:
     """C-simulate many plans in one program.
 
     Args:
@@ -103,14 +108,20 @@ def run_many(cases: list[tuple[Plan, tuple, tuple]], workdir: str | Path | None 
         units = _write_units(work, plans, dialect)
         start = time.perf_counter()
         # The sources say "../hwqat/x.h" or "hwqat/x.h": both are found from these two.
-        program = gxx.build(units, includes=(work / "library", work / "library" / "blocks"), speed=speed, cache=work / "objects")
+        program = gxx.build(
+            units, includes=(work / "library", work / "library" / "blocks"), speed=speed, cache=work / "objects"
+        )
         built = time.perf_counter()
         parts = _split(_run([str(program), str(work)], lambda *_: None))
         share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}
         results = []
         for plan in plans:
             cycles = {stage.name: stage.cycles for stage in plan.network.stages}
-            result = _result(parts.get(plan.graph.name, []), cycles if dialect in ("sim", "ap") else {}, f"the C-simulation of {plan.graph.name}")
+            result = _result(
+                parts.get(plan.graph.name, []),
+                cycles if dialect in ("sim", "ap") else {},
+                f"the C-simulation of {plan.graph.name}",
+            )
             results.append(replace(result, **share))
         return results
 
@@ -127,13 +138,17 @@ def _planned(build: Path) -> dict[str, int]:
 def _run(command: list[str], say) -> list[str]:
     """The lines that a test bench prints; it ends by saying what it checked."""
     lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
             if line.startswith("frames "):
                 say(f"  {line.split()[1]} frames")
     if process.returncode < 0:
-        raise HwqatError(f"the C-simulation was ended by signal {-process.returncode}; its last words: {lines[-1] if lines else 'none'}")
+        raise HwqatError(
+            f"the C-simulation was ended by signal {-process.returncode}; its last words: {lines[-1] if lines else 'none'}"
+        )
     return lines
 
 
@@ -163,11 +178,22 @@ def _result(lines: list[str], cycles: dict[str, int], who: str) -> CsimResult:
     firsts = [f"{m[1]}: {m[2]}" for m in map(_FIRST.match, lines) if m]
     firsts += [line for line in lines if line.startswith("stream error ")]
     trips = {name: int(count) for _, name, count in (line.split(" ") for line in lines if line.startswith("trips "))}
-    wrong = [(name, planned, trips.get(name, 0)) for name, planned in cycles.items() if trips.get(name, 0) != planned * frames]
+    wrong = [
+        (name, planned, trips.get(name, 0))
+        for name, planned in cycles.items()
+        if trips.get(name, 0) != planned * frames
+    ]
     wrong += [(name, 0, count) for name, count in trips.items() if name not in cycles]
-    firsts += [f"stage {name}: expected {planned * frames} trips of its loop in {frames} frames, got {count}" for name, planned, count in wrong]
-    return CsimResult(frames, differences + stream_errors + len(wrong), firsts[0] if firsts else None,
-                      {name: count // frames for name, count in trips.items()})  # fmt: skip
+    firsts += [
+        f"stage {name}: expected {planned * frames} trips of its loop in {frames} frames, got {count}"
+        for name, planned, count in wrong
+    ]
+    return CsimResult(
+        frames,
+        differences + stream_errors + len(wrong),
+        firsts[0] if firsts else None,
+        {name: count // frames for name, count in trips.items()},
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -192,7 +218,10 @@ def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
     for at in range(0, len(plans), GRAPHS_PER_UNIT):
         some, number = plans[at : at + GRAPHS_PER_UNIT], at // GRAPHS_PER_UNIT
         bench = {plan.graph.name: [f"{plan.graph.name}_tb.cpp"] for plan in some}
-        design = {plan.graph.name: [f"{plan.graph.name}.cpp", *(f"blocks/{block.name}.cpp" for block in plan.blocks)] for plan in some}
+        design = {
+            plan.graph.name: [f"{plan.graph.name}.cpp", *(f"blocks/{block.name}.cpp" for block in plan.blocks)]
+            for plan in some
+        }
         if dialect in ("sim", "ap"):
             design = {name: files + bench[name] for name, files in design.items()}
         else:  # the bench is always simulated

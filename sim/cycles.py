@@ -111,8 +111,17 @@ class Model:
         self._masks = np.concatenate([*self._masks, np.zeros(1, np.uint32)])
         self._orders = np.concatenate([*self._orders, np.zeros(1, np.int32)])
 
-    def run(self, frames: int = 3, *, depths: Mapping[str, int] | None = None, pace: int = 0,
-            stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0, limit: int | None = None) -> Timing:  # fmt: skip
+    def run(
+        self,
+        frames: int = 3,
+        *,
+        depths: Mapping[str, int] | None = None,
+        pace: int = 0,
+        stall_in: float = 0.0,
+        stall_out: float = 0.0,
+        seed: int = 0,
+        limit: int | None = None,
+    ) -> Timing:
         """Simulate ``frames`` frames back to back.
 
         Args:
@@ -131,9 +140,25 @@ class Model:
         cycles = np.zeros(1, dtype=np.int64)
         chance = [int(p * 65536) for p in (stall_in, stall_out)]
         state = _library()(
-            n, self._table, self._links, self._masks, self._orders, len(held), held, frames,
-            -1 if limit is None else limit, pace, START, *chance, seed, finish, busy, most, left, cycles,
-        )  # fmt: skip
+            n,
+            self._table,
+            self._links,
+            self._masks,
+            self._orders,
+            len(held),
+            held,
+            frames,
+            -1 if limit is None else limit,
+            pace,
+            START,
+            *chance,
+            seed,
+            finish,
+            busy,
+            most,
+            left,
+            cycles,
+        )
         trips = dict(zip(self.names, busy.tolist()))
         stages = [stage.name for stage in self.network.stages]
         last = finish.max(axis=0)
@@ -166,8 +191,10 @@ class Model:
             waits = [n for n in stage.inputs if n in empty]
             if stuck and waits:
                 s = of[stuck[0]]
-                return (f"{stage.name} waits for a beat of {waits[0]}, while {s.source} cannot write {s.name}: "
-                        f"its {s.depth if s.depth < UNBOUNDED else 'many'} places are full")  # fmt: skip
+                return (
+                    f"{stage.name} waits for a beat of {waits[0]}, while {s.source} cannot write {s.name}: "
+                    f"its {s.depth if s.depth < UNBOUNDED else 'many'} places are full"
+                )
         return f"no stage can go on; full: {', '.join(sorted(full)) or 'none'}; empty: {', '.join(sorted(empty)) or 'none'}"
 
     def _add_hls(self, stage) -> None:
@@ -193,15 +220,30 @@ class Model:
         elif stage.kind == "window":
             key = (stage.geometry, stage.height, stage.width, stage.outer, stage.inner, stage.taps, stage.rows)
             need, room = (self._keep("orders", (key, side), lambda side=side: stage.orders[side]) for side in (0, 1))
-            self._add(stage.name, _WINDOW, stage.inputs, stage.outputs, latency, need=need[0], room=room[0],
-                      beats=(stage.in_beats, stage.out_beats))  # fmt: skip
+            self._add(
+                stage.name,
+                _WINDOW,
+                stage.inputs,
+                stage.outputs,
+                latency,
+                need=need[0],
+                room=room[0],
+                beats=(stage.in_beats, stage.out_beats),
+            )
         elif stage.kind == "mvu" and stage.repeats > 1:
             replayed = self._register()
             self._add_unit(stage, (replayed,), latency, _trips(stage))
             key = ("replay", stage.folds, stage.repeats)
             need, room = (self._keep("orders", (key, side), lambda side=side: _replay(stage)[side]) for side in (0, 1))
-            self._add(f"{stage.name} (replay)", _WINDOW, stage.inputs, (replayed,), need=need[0], room=room[0],
-                      beats=(stage.folds, stage.folds * stage.repeats))  # fmt: skip
+            self._add(
+                f"{stage.name} (replay)",
+                _WINDOW,
+                stage.inputs,
+                (replayed,),
+                need=need[0],
+                room=room[0],
+                beats=(stage.folds, stage.folds * stage.repeats),
+            )
         else:
             self._add_unit(stage, stage.inputs, latency, _trips(stage))
 
@@ -225,8 +267,9 @@ class Model:
     def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, mask=0, period=0, need=0, room=0, beats=(0, 0)):
         first = len(self._links)
         self._links += [self._place.get(stream, stream) for stream in (*inputs, *outputs)]
-        self._rows.append((kind, latency, len(inputs), len(outputs), first, first + len(inputs),
-                           mask, period, need, room, *beats))  # fmt: skip
+        self._rows.append(
+            (kind, latency, len(inputs), len(outputs), first, first + len(inputs), mask, period, need, room, *beats)
+        )
         self.names.append(name)
 
 
@@ -279,9 +322,25 @@ def _library():
     array = lambda kind: np.ctypeslib.ndpointer(kind, flags="C")  # noqa: E731
     i32, i64, u32, u64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint64
     function.restype = ctypes.c_int
-    function.argtypes = [i32, array(np.int64), array(np.int32), array(np.uint32), array(np.int32), i32, array(np.int32),
-                         i64, i64, i32, i32, u32, u32, u64, *[array(np.int64)] * 2, *[array(np.int32)] * 2,
-                         array(np.int64)]  # fmt: skip
+    function.argtypes = [
+        i32,
+        array(np.int64),
+        array(np.int32),
+        array(np.uint32),
+        array(np.int32),
+        i32,
+        array(np.int32),
+        i64,
+        i64,
+        i32,
+        i32,
+        u32,
+        u32,
+        u64,
+        *[array(np.int64)] * 2,
+        *[array(np.int32)] * 2,
+        array(np.int64),
+    ]
 
     return function
 

@@ -40,7 +40,10 @@ def run(graph, *frames, keep: bool = False):
 
     @torch.inference_mode()
     def work(block: slice) -> None:
-        values = {name: Integers.within(array[block], graph.tensor(name).lo, graph.tensor(name).hi) for name, array in frames.items()}
+        values = {
+            name: Integers.within(array[block], graph.tensor(name).lo, graph.tensor(name).hi)
+            for name, array in frames.items()
+        }
         for name, value in _walk(graph, values):
             if name in results:
                 results[name][block] = value.array()
@@ -95,7 +98,11 @@ def _check(tensor, frame) -> np.ndarray:
     if not np.issubdtype(frame.dtype, np.integer):
         raise HwqatError(f"input {tensor.name!r} takes integers, not {frame.dtype}; quantise the frames first")
     if frame.ndim != 4 or frame.shape[1:] != tensor.shape:
-        raise HwqatError(f"input {tensor.name!r} takes frames of shape (N, {', '.join(map(str, tensor.shape))}), not {frame.shape}")
+        raise HwqatError(
+            f"input {tensor.name!r} takes frames of shape (N, {', '.join(map(str, tensor.shape))}), not {frame.shape}"
+        )
     if frame.size and (frame.min() < tensor.lo or frame.max() > tensor.hi):
-        raise HwqatError(f"input {tensor.name!r} takes integers {tensor.lo}..{tensor.hi}, found {frame.min()}..{frame.max()}")
+        raise HwqatError(
+            f"input {tensor.name!r} takes integers {tensor.lo}..{tensor.hi}, found {frame.min()}..{frame.max()}"
+        )
     return frame

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ..errors import HwqatError
@@ -28,7 +28,9 @@ def compiler() -> str:
     name = os.environ.get("CXX") or "g++"
     path = shutil.which(name)
     if path is None:
-        raise HwqatError(f"C-simulation needs {name}, which is not on PATH; install it, on Debian by 'apt-get install g++'")
+        raise HwqatError(
+            f"C-simulation needs {name}, which is not on PATH; install it, on Debian by 'apt-get install g++'"
+        )
     return path
 
 
@@ -52,8 +54,13 @@ def cache_folder() -> Path:
     return Path(base) / "csim"
 
 
-def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "normal", flags: tuple[str, ...] = (),
-          cache: Path | None = None) -> Path:  # fmt: skip
+def build(
+    sources: list[Path],
+    includes: tuple[Path, ...] = (),
+    speed: str = "normal",
+    flags: tuple[str, ...] = (),
+    cache: Path | None = None,
+) -> Path:
     """Compile and link; what was compiled before from the same bytes is taken from the cache.
 
     Args:
@@ -64,7 +71,15 @@ def build(sources: list[Path], includes: tuple[Path, ...] = (), speed: str = "no
     Returns:
         The program.
     """
-    command = [compiler(), *FLAGS, *SPEED[speed], *flags, "-isystem", str(headers()), *(f"-I{folder}" for folder in includes)]
+    command = [
+        compiler(),
+        *FLAGS,
+        *SPEED[speed],
+        *flags,
+        "-isystem",
+        str(headers()),
+        *(f"-I{folder}" for folder in includes),
+    ]
     texts: dict[Path, str] = {}
     keys = [_key(command, source, includes, texts) for source in sources]
     folder = cache or cache_folder()
@@ -87,7 +102,9 @@ def _run(command: list[str], target: Path, what: Path) -> None:
         done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()[-1:]
-            raise HwqatError(f"{Path(command[0]).name} cannot compile {what}: {errors[0] if errors else 'no reason given'}")
+            raise HwqatError(
+                f"{Path(command[0]).name} cannot compile {what}: {errors[0] if errors else 'no reason given'}"
+            )
         os.replace(fresh, target)
 
 
@@ -128,6 +145,6 @@ def _digest(*parts: str) -> str:
     return digest.hexdigest()[:32]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(path: str) -> str:
     return subprocess.run([path, "--version"], capture_output=True, text=True).stdout

@@ -55,8 +55,15 @@ def describe(facts: dict, arrays: dict[str, np.ndarray], work: Path, prefix: str
             path = work / f"{prefix}{port['name']}.bin"
             path.write_bytes(pack(arrays[port["name"]], port))
             names = {pin: f"{prefix}{port['name']}_T{pin.upper()}" for pin in facts.get("pins", PINS)}
-            ports[side].append(port | {"pins": names, "file": str(path), "bytes": port["tdata"] // 8,
-                                       "mask": (1 << port["lanes"] * port["slot"]) - 1})  # fmt: skip
+            ports[side].append(
+                port
+                | {
+                    "pins": names,
+                    "file": str(path),
+                    "bytes": port["tdata"] // 8,
+                    "mask": (1 << port["lanes"] * port["slot"]) - 1,
+                }
+            )
     frames = len(next(iter(arrays.values())))
     patience = 20 * (facts["cycles"] + sum(p["beats"] for p in facts["inputs"] + facts["outputs"])) + 5000
     return {"name": facts["top"], "frames": frames, "patience": patience, **ports}
@@ -71,8 +78,16 @@ def simulate(run: Run, arguments: tuple[str, ...] = ()) -> tuple[dict[str, dict]
     results = run.work / "results"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir()
-    spec = {"clock": "ap_clk", "reset": "ap_rst_n", "period": PERIOD, "designs": run.designs, "modes": list(run.modes),
-            "stall": run.stall, "seed": run.seed, "results": str(results)}  # fmt: skip
+    spec = {
+        "clock": "ap_clk",
+        "reset": "ap_rst_n",
+        "period": PERIOD,
+        "designs": run.designs,
+        "modes": list(run.modes),
+        "stall": run.stall,
+        "seed": run.seed,
+        "results": str(results),
+    }
     (run.work / "bench.json").write_text(json.dumps(spec))
     env = {"HWQAT_BENCH": str(run.work / "bench.json"), "COCOTB_TRUST_INERTIAL_WRITES": "1"}
     arguments += (f"+hwqat_period={PERIOD}",)

@@ -39,7 +39,9 @@ class Look:
         return cls(frame, mode, start - 1, end, tapped)
 
 
-def look_again(look: Look, build: Path, facts: dict, arrays: dict, run: Run, simulator: Callable, fst: Path | None) -> str | None:
+def look_again(
+    look: Look, build: Path, facts: dict, arrays: dict, run: Run, simulator: Callable, fst: Path | None
+) -> str | None:
     """Simulate up to the frame once more, with the same stalls; says which stage is the first that is wrong.
 
     Args:
@@ -53,11 +55,20 @@ def look_again(look: Look, build: Path, facts: dict, arrays: dict, run: Run, sim
         network = build_network(graph, {name: Folding(*folding) for name, folding in facts["foldings"].items()})
         arguments += taps.prepare(run.work, network, facts["fifos"], look.frame)
     upto = {name: frames[: look.frame + 1] for name, frames in arrays.items()}
-    simulate(replace(run, simulator=simulator(waves=bool(fst), taps=look.tapped), modes=(look.mode,),
-                     designs=[describe(facts, upto, run.work)]), arguments)  # fmt: skip
+    simulate(
+        replace(
+            run,
+            simulator=simulator(waves=bool(fst), taps=look.tapped),
+            modes=(look.mode,),
+            designs=[describe(facts, upto, run.work)],
+        ),
+        arguments,
+    )
     if not look.tapped:
         return None
-    inputs = [arrays[port["name"]][look.frame].reshape(1, *graph.by_name[port["node"]].out.shape) for port in facts["inputs"]]
+    inputs = [
+        arrays[port["name"]][look.frame].reshape(1, *graph.by_name[port["node"]].out.shape) for port in facts["inputs"]
+    ]
     return taps.first_difference(run.work, network, graph, inputs)
 
 

@@ -45,7 +45,9 @@ def first_difference(folder: Path, network: Network, graph: Graph, inputs: list[
     tapped = {s.name: _read(folder, s) for s in network.streams}
     streams = {s.name: s for s in network.streams}
     for port in network.inputs:
-        if text := _compare(streams[port.stream], tapped[port.stream], golden[port.node].reshape(-1, port.elements.lanes)):
+        if text := _compare(
+            streams[port.stream], tapped[port.stream], golden[port.node].reshape(-1, port.elements.lanes)
+        ):
             return f"input {port.node}: {text}"
     for stage in network.stages:
         for stream in map(streams.get, stage.outputs):
@@ -75,8 +77,10 @@ def _compare(stream: Stream, tapped: Tapped, wanted: np.ndarray) -> str | None:
     if not len(wrong):
         return None
     beat, lane = wrong[0]
-    return (f"stream {stream.name}, beat {beat} of {stream.beats}, element {lane}: expected {wanted[beat, lane]}, "
-            f"got {have[beat, lane]}")  # fmt: skip
+    return (
+        f"stream {stream.name}, beat {beat} of {stream.beats}, element {lane}: expected {wanted[beat, lane]}, "
+        f"got {have[beat, lane]}"
+    )
 
 
 def _lock(network: Network, streams: dict[str, Stream], tapped: dict[str, Tapped]) -> str:

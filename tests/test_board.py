@@ -25,7 +25,9 @@ def ports_plan():
     nodes, folds = [*xs], {"a": Folding(3), "b": Folding(2)}
     for i, (x, lo, hi, lanes) in enumerate(((xs[0], -9, 9, 3), (xs[1], 0, 3999, 1), (xs[0], -(2**29), 2**29, 1))):
         form = Fixed(8, 2 if i < 2 else 30)
-        nodes.append(Requant.make(f"q{i}", [x.out], [[100]], [0], factor_forms=[form], bias_form=Fixed(8, 4), lo=lo, hi=hi))
+        nodes.append(
+            Requant.make(f"q{i}", [x.out], [[100]], [0], factor_forms=[form], bias_form=Fixed(8, 4), lo=lo, hi=hi)
+        )
         folds[f"q{i}"] = Folding(lanes, lanes)
     nodes += [Output.make(f"y{i}", node.out) for i, node in enumerate(nodes[2:])]
     graph = verify(Graph("ports", tuple(nodes)))
@@ -64,7 +66,9 @@ def driver(plan, tmp_path):
 
 def all_ports(driver, plan, frames):
     network, (inputs, outputs) = plan.network, frames
-    for port, mine, data in zip((*network.inputs, *network.outputs), driver.INPUTS + driver.OUTPUTS, (*inputs, *outputs), strict=True):
+    for port, mine, data in zip(
+        (*network.inputs, *network.outputs), driver.INPUTS + driver.OUTPUTS, (*inputs, *outputs), strict=True
+    ):
         assert (port.name, port.beats, port.tdata) == (mine.name, mine.beats, mine.tdata)
         facts = {"slot": port.slot, "lanes": port.elements.lanes, "tdata": port.tdata}
         yield mine, np.asarray(data).reshape(len(data), *mine.shape), facts
@@ -110,17 +114,24 @@ def test_a_frame_is_the_beats_of_the_cpp_bench(driver, plan, frames, tmp_path):
     for name, text in vector_files({port.name: data for port, data, _ in some}, {}).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    (tmp_path / "beats.cpp").write_text(BEATS.format(calls="\n".join(f'    show<{p.name}_port>(argv[1], "{p.name}");' for p, *_ in some)))
+    (tmp_path / "beats.cpp").write_text(
+        BEATS.format(calls="\n".join(f'    show<{p.name}_port>(argv[1], "{p.name}");' for p, *_ in some))
+    )
     program = gxx.build([tmp_path / "beats.cpp"], speed="quick", cache=tmp_path / "cache")
-    lines = subprocess.run([str(program), str(tmp_path / "vectors")], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        [str(program), str(tmp_path / "vectors")], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert lines == [driver.pack(data, port).tobytes().hex() for port, data, _ in some]
 
 
-@pytest.mark.parametrize("spoil, said", [
-    (lambda x: x[:, :1], r"s_axis_0 takes integers of shape \(N, 2, 3, 3\), not int64 of \(5, 1, 3, 3\)"),
-    (lambda x: x.astype(np.float32), r"s_axis_0 takes integers of shape \(N, 2, 3, 3\), not float32"),
-    (lambda x: x + 20, r"s_axis_0 takes -16..15, not "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (lambda x: x[:, :1], r"s_axis_0 takes integers of shape \(N, 2, 3, 3\), not int64 of \(5, 1, 3, 3\)"),
+        (lambda x: x.astype(np.float32), r"s_axis_0 takes integers of shape \(N, 2, 3, 3\), not float32"),
+        (lambda x: x + 20, r"s_axis_0 takes -16..15, not "),
+    ],
+)
 def test_frames_that_do_not_fit_are_refused(driver, frames, spoil, said):
     with pytest.raises(ValueError, match=said):
         driver.pack(spoil(frames[0][0]), driver.INPUTS[0])
@@ -150,9 +161,14 @@ class Board:
         self.log.append(f"send {i}")
         self.sent[i] = buffer.data.copy()
         if len(self.sent) == len(self.driver.INPUTS):
-            outputs = self.plan.graph.run(*[self.driver.unpack(self.sent[k], port) for k, port in enumerate(self.driver.INPUTS)])
+            outputs = self.plan.graph.run(
+                *[self.driver.unpack(self.sent[k], port) for k, port in enumerate(self.driver.INPUTS)]
+            )
             outputs = self.change([np.array(y) for y in outputs])
-            self.results = [list(self.driver.pack(y.reshape(len(y), *port.shape), port)) for y, port in zip(outputs, self.driver.OUTPUTS)]
+            self.results = [
+                list(self.driver.pack(y.reshape(len(y), *port.shape), port))
+                for y, port in zip(outputs, self.driver.OUTPUTS)
+            ]
             self.sent = {}
 
     def receive(self, i, buffer):
@@ -204,7 +220,9 @@ def pynq(driver, plan, monkeypatch):
             for channel in vars(getattr(device, f"dma_{i}")).values():
                 start = channel.transfer
                 channel.transfer = lambda buffer, start=start, channel=channel: (start(buffer), channel.act(buffer))
-        monkeypatch.setitem(sys.modules, "pynq", types.SimpleNamespace(Overlay=lambda bitfile: device, allocate=device.allocate))
+        monkeypatch.setitem(
+            sys.modules, "pynq", types.SimpleNamespace(Overlay=lambda bitfile: device, allocate=device.allocate)
+        )
         return device
 
     return install
@@ -242,7 +260,9 @@ def test_the_driver_compares_with_golden(driver, plan, frames, pynq, tmp_path, c
 
     pynq(change)
     inputs, outputs = frames
-    files = vector_files(dict(zip(("s_axis_0", "s_axis_1"), inputs)), dict(zip(("m_axis_0", "m_axis_1", "m_axis_2"), outputs)))
+    files = vector_files(
+        dict(zip(("s_axis_0", "s_axis_1"), inputs)), dict(zip(("m_axis_0", "m_axis_1", "m_axis_2"), outputs))
+    )
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -285,7 +305,10 @@ def vivado(tmp_path):
             for name, text in files.items():
                 (tmp_path / folder / name).write_text(text)
         work = tmp_path / "work"
-        for name in ("design_1_wrapper.bit", f"{plan.graph.name}_vivado.gen/sources_1/bd/design_1/hw_handoff/design_1.hwh"):
+        for name in (
+            "design_1_wrapper.bit",
+            f"{plan.graph.name}_vivado.gen/sources_1/bd/design_1/hw_handoff/design_1.hwh",
+        ):
             (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_text(name)
         (work / "mock.tcl").write_text(MOCK.replace("SLACK", slack) + "source ../vivado/block_design.tcl\n")
@@ -317,21 +340,41 @@ def test_every_port_and_pin_is_connected_once(plan, vivado, tmp_path, device, sy
     ends = [end for bus in buses for end in bus]
     assert len(set(ends)) == len(ends), "a bus is connected twice"
     streams = {frozenset(bus) for bus in buses if any(end.startswith("core/") for end in bus)}
-    assert streams == {frozenset(pair) for pair in (
-        ("dma_0/M_AXIS_MM2S", "core/s_axis_0"), ("dma_1/M_AXIS_MM2S", "core/s_axis_1"), ("core/m_axis_0", "dma_0/S_AXIS_S2MM"),
-        ("core/m_axis_1", "dma_1/S_AXIS_S2MM"), ("core/m_axis_2", "dma_2/S_AXIS_S2MM"))}  # fmt: skip
+    assert streams == {
+        frozenset(pair)
+        for pair in (
+            ("dma_0/M_AXIS_MM2S", "core/s_axis_0"),
+            ("dma_1/M_AXIS_MM2S", "core/s_axis_1"),
+            ("core/m_axis_0", "dma_0/S_AXIS_S2MM"),
+            ("core/m_axis_1", "dma_1/S_AXIS_S2MM"),
+            ("core/m_axis_2", "dma_2/S_AXIS_S2MM"),
+        )
+    }
     assert {f"memory/S{i:02}_AXI" for i in range(5)} | {f"control/M{i:02}_AXI" for i in range(3)} <= set(ends)
     assert {f"dma_{i}/S_AXI_LITE" for i in range(3)} <= set(ends)
     nets = [to for _, to in connections(lines, "connect_bd_net")]
     assert len(set(nets)) == len(nets)
-    assert {"core/ap_clk", "core/ap_rst_n", "memory/aclk", "control/aclk", "memory/aresetn", "control/aresetn", "reset/ext_reset_in",
-            *(f"dma_{i}/{pin}" for i in range(3) for pin in ("s_axi_lite_aclk", "axi_resetn"))} <= set(nets)  # fmt: skip
+    assert {
+        "core/ap_clk",
+        "core/ap_rst_n",
+        "memory/aclk",
+        "control/aclk",
+        "memory/aresetn",
+        "control/aresetn",
+        "reset/ext_reset_in",
+        *(f"dma_{i}/{pin}" for i in range(3) for pin in ("s_axi_lite_aclk", "axi_resetn")),
+    } <= set(nets)
     settings = {line.split()[-1]: line for line in lines if line.startswith("set_property -dict")}
     assert "c_include_sg 0" in settings["dma_0"] and "c_sg_length_width 26" in settings["dma_0"]
     assert "c_m_axis_mm2s_tdata_width 32" in settings["dma_0"] and "c_m_axis_mm2s_tdata_width 32" in settings["dma_1"]
     assert "c_include_mm2s 0" in settings["dma_2"] and "dma_2/m_axi_mm2s_aclk" not in nets
 
-    added = [path for line in lines if line.startswith("add_files") for path in line.replace("{", "").replace("}", "").split()[1:]]
+    added = [
+        path
+        for line in lines
+        if line.startswith("add_files")
+        for path in line.replace("{", "").replace("}", "").split()[1:]
+    ]
     folder = tmp_path / "rtl"
     assert {str(path) for path in folder.glob("*.sv")} <= set(added)
     assert str(tmp_path / "vivado" / "ports_axis.v") in added
@@ -341,7 +384,11 @@ def test_every_port_and_pin_is_connected_once(plan, vivado, tmp_path, device, sy
 @pytest.mark.parametrize("results", ["solution1", "hls"])
 def test_the_core_of_an_hls_compiler(plan, vivado, tmp_path, results):
     code, _, error = vivado(plan)
-    assert code and "there is no Verilog of an HLS compiler; run 'hwqat csynth BUILD', or give verilog=FOLDER or source=rtl" in error
+    assert (
+        code
+        and "there is no Verilog of an HLS compiler; run 'hwqat csynth BUILD', or give verilog=FOLDER or source=rtl"
+        in error
+    )
     verilog = tmp_path / "csynth" / "ports_hls" / results / "syn" / "verilog"
     verilog.mkdir(parents=True)
     (verilog / "ports.v").touch()
@@ -358,15 +405,25 @@ def test_missed_timing_and_unknown_arguments_end_the_script(plan, vivado, tmp_pa
     code, _, error = vivado(plan, "source=rtl", slack="-0.25")
     assert code and "misses 200 MHz by -0.25 ns" in error and not (tmp_path / "work" / "ports.bit").exists()
     code, _, error = vivado(plan, "sauce=rtl")
-    assert code and "unknown argument 'sauce=rtl'; choose from board clock jobs part source stop verilog, as NAME=VALUE" in error
+    assert (
+        code
+        and "unknown argument 'sauce=rtl'; choose from board clock jobs part source stop verilog, as NAME=VALUE"
+        in error
+    )
 
 
 def test_the_wrapper_lints_as_verilog(plan, tmp_path):
     for name, text in (rtl.library_files() | rtl.render(plan) | board.render(plan)).items():
         (tmp_path / name).write_text(text)
-    sources = [str(path) for path in sorted(tmp_path.glob("*.sv")) if path.name != "ports_axis.v"] + [str(tmp_path / "ports_axis.v")]
-    done = subprocess.run([verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", "ports_axis", *sources],
-                          capture_output=True, text=True, env=verilator.environment())  # fmt: skip
+    sources = [str(path) for path in sorted(tmp_path.glob("*.sv")) if path.name != "ports_axis.v"] + [
+        str(tmp_path / "ports_axis.v")
+    ]
+    done = subprocess.run(
+        [verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", "ports_axis", *sources],
+        capture_output=True,
+        text=True,
+        env=verilator.environment(),
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     text = (tmp_path / "ports_axis.v").read_text()
     for port in ("s_axis_0", "s_axis_1", "m_axis_0", "m_axis_1", "m_axis_2"):
@@ -385,6 +442,11 @@ def test_targets_without_a_zynq_and_ports_too_wide(plan):
 
 
 def test_one_input_one_output_is_one_dma():
-    plan = make_plan(resnet(size=8, channels=1, widths=(4, 6), depth=1, name="tiny"), Target(dsp=20), size=lambda network: network)
+    plan = make_plan(
+        resnet(size=8, channels=1, widths=(4, 6), depth=1, name="tiny"), Target(dsp=20), size=lambda network: network
+    )
     text = board.render(plan)["block_design.tcl"]
-    assert text.count(" axi_dma ") == 1 and "sends s_axis, 64 beats of 8 bits a frame; receives m_axis, 10 beats of 32 bits a frame" in text
+    assert (
+        text.count(" axi_dma ") == 1
+        and "sends s_axis, 64 beats of 8 bits a frame; receives m_axis, 10 beats of 32 bits a frame" in text
+    )

@@ -27,7 +27,9 @@ def late(network, style: str, frames: int) -> float:
     return timing.slowest / network.cycles - 1
 
 
-@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 508), marks=pytest.mark.slow)], ids=["some", "many"])
+@pytest.mark.parametrize(
+    "seeds", [range(40), pytest.param(range(40, 508), marks=pytest.mark.slow)], ids=["some", "many"]
+)
 def test_random_graphs(seeds):
     """Frames of a few cycles, in which latencies count: C++ is late in one of a hundred, by 12 % at most."""
     found = []

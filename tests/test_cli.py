@@ -29,7 +29,10 @@ def fails(capsys, *argv: str) -> str:
 
 def test_unknown_network_is_one_sentence(capsys, tmp_path):
     said = fails(capsys, "train", "vgg", "--data", "digits", "--out", tmp_path / "run")
-    assert said == "no network is called 'vgg'; there are digitnet, toynet, resnet20, mobilenetv2, or file.py:Net for your own"
+    assert (
+        said
+        == "no network is called 'vgg'; there are digitnet, toynet, resnet20, mobilenetv2, or file.py:Net for your own"
+    )
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
@@ -65,18 +68,30 @@ def test_unsupported_modules_are_listed_before_any_training(capsys, tmp_path):
 def test_a_network_of_ones_own_goes_all_the_way(tmp_path):
     (tmp_path / "mine.py").write_text(NET.format(act="ReLU"))
     (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\n")
-    argv = ["train", f"{tmp_path}/mine.py:Net", "--data", "digits", "--config", tmp_path / "c.toml", "--out", tmp_path / "run"]
+    argv = [
+        "train",
+        f"{tmp_path}/mine.py:Net",
+        "--data",
+        "digits",
+        "--config",
+        tmp_path / "c.toml",
+        "--out",
+        tmp_path / "run",
+    ]
     assert main([*map(str, argv)]) == 0
     assert main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "b"), "--vectors", "4"]) == 0
     assert load_graph(tmp_path / "b").name == "mine_Net"
     assert main(["csim", str(tmp_path / "b")]) == 0
 
 
-@pytest.mark.parametrize("name, said", [
-    ("gone.py:Net", "there is no file gone.py"),
-    ("no_such_module:Net", "there is no module 'no_such_module'"),
-    ("json:Net", "json has no class or function 'Net'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("gone.py:Net", "there is no file gone.py"),
+        ("no_such_module:Net", "there is no module 'no_such_module'"),
+        ("json:Net", "json has no class or function 'Net'"),
+    ],
+)
 def test_missing_network_of_ones_own_is_one_sentence(capsys, tmp_path, name, said):
     assert fails(capsys, "train", name, "--data", "digits", "--out", tmp_path / "run").startswith(said)
 
@@ -103,7 +118,9 @@ def test_export_leaves_somebody_elses_folder_alone(capsys, digit_run, tmp_path):
 def test_two_exports_are_byte_identical(digit_run, tmp_path):
     for name in "ab":
         assert main(["export", str(digit_run), "--out", str(tmp_path / name), "--vectors", "3"]) == 0
-    files = [{p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "ab"]
+    files = [
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "ab"
+    ]
     assert files[0] == files[1]
     assert len(files[0]) > 10
 
@@ -130,7 +147,9 @@ def test_missing_compiler_is_one_sentence(capsys, digit_build, monkeypatch, tmp_
 
 
 def test_layer_of_32_bits_is_refused_by_name(capsys, digit_run, tmp_path):
-    (tmp_path / "c.toml").write_text('[float]\nepochs = 0\n[train]\nepochs = 0\n[scheme.layers."blocks.2.*"]\nweight_bits = 32\n')
+    (tmp_path / "c.toml").write_text(
+        '[float]\nepochs = 0\n[train]\nepochs = 0\n[scheme.layers."blocks.2.*"]\nweight_bits = 32\n'
+    )
     argv = ["train", "digitnet", "--data", "digits", "--config", tmp_path / "c.toml", "--out", tmp_path / "run"]
     with pytest.warns(UserWarning, match="evaluated in float, not in integers: layer 'blocks.2.conv1'"):
         assert main([*map(str, argv)]) == 0
@@ -183,7 +202,9 @@ def test_training_goes_on_from_any_run(tmp_path):
     assert main([*common, "--out", str(tmp_path / "int8")]) == 0
     assert main([*common, "--float", "--from", str(tmp_path / "int8/float"), "--out", str(tmp_path / "control")]) == 0
     teacher = ["--teacher", str(tmp_path / "int8/float")]
-    assert main([*common, "--bits", "4", "--from", str(tmp_path / "int8"), *teacher, "--out", str(tmp_path / "int4")]) == 0
+    assert (
+        main([*common, "--bits", "4", "--from", str(tmp_path / "int8"), *teacher, "--out", str(tmp_path / "int4")]) == 0
+    )
     begun, control, int8, int4 = (load_run(tmp_path / name) for name in ("int8/float", "control", "int8", "int4"))
     assert control[0].scheme is None and control[0].config["distill"] == 0.5
     assert (int8[0].scheme["weight_bits"], int4[0].scheme["weight_bits"]) == (8, 4)
@@ -201,8 +222,19 @@ def test_training_goes_on_from_what_ships(tmp_path):
 
 def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
     (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\n")
-    said = fails(capsys, "train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml",
-                 "--out", tmp_path / "run")  # fmt: skip
+    said = fails(
+        capsys,
+        "train",
+        "digitnet",
+        "--data",
+        "digits",
+        "--from",
+        digit_run,
+        "--config",
+        tmp_path / "c.toml",
+        "--out",
+        tmp_path / "run",
+    )
     assert said == f"{digit_run} holds a quantised network; a float one was expected"
 
 
@@ -211,9 +243,18 @@ def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     net = models.build("resnet20", width=0.25)
-    qat = prepare(net, Scheme(), data.noise("cifar10").to_real(data.noise("cifar10").train.images[:8]), data.cifar10.GRID)
-    run = Run(net="resnet20", net_kwargs={"width": 0.25}, data="cifar10", config={}, seed=0, epochs_done=0,
-              scheme=Scheme().to_dict())  # fmt: skip
+    qat = prepare(
+        net, Scheme(), data.noise("cifar10").to_real(data.noise("cifar10").train.images[:8]), data.cifar10.GRID
+    )
+    run = Run(
+        net="resnet20",
+        net_kwargs={"width": 0.25},
+        data="cifar10",
+        config={},
+        seed=0,
+        epochs_done=0,
+        scheme=Scheme().to_dict(),
+    )
     save_run(tmp_path / "run", run, qat.state_dict())
     assert main(["export", "run", "--out", "build", "--vectors", "2", "--fps", "6000"]) == 0
     assert "its vectors are 2 frames of noise: no CIFAR-10 in .data" in capsys.readouterr().out
@@ -225,24 +266,35 @@ def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
 def test_of_several_configs_the_later_wins(capsys, tmp_path):
     (tmp_path / "own.toml").write_text("[scheme]\nact_bits = 5\n")
     config = read_config(["zoo:resnet20", "zoo:w6a6", tmp_path / "own.toml"])
-    assert config.scheme == {"weights": "lsq-mse", "activations": "lsq", "rescale": "16", "weight_bits": 6, "act_bits": 5}
+    assert config.scheme == {
+        "weights": "lsq-mse",
+        "activations": "lsq",
+        "rescale": "16",
+        "weight_bits": 6,
+        "act_bits": 5,
+    }
     assert config.train["epochs"] == 8
     said = fails(capsys, "train", "digitnet", "--data", "digits", "--config", "zoo:vgg", "--out", tmp_path / "run")
     assert said.startswith("the zoo has no recipe 'vgg'; it has dorefa, lsq, ")
 
 
-@pytest.mark.parametrize("text, said", [
-    (None, "config file {} does not exist"),
-    ("[train]\nepochs = ", "config file {} cannot be read as TOML: Invalid value"),
-    ("[training]\nepochs = 3\n", "unknown section 'training' in {}; known are [scheme], [float], [train]"),
-    ("epochs = 3\n", "unknown section 'epochs' in {}; known are [scheme], [float], [train]"),
-    ("[train]\nepoch = 3\n", "unknown key 'epoch' in the changes; known are epochs, "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (None, "config file {} does not exist"),
+        ("[train]\nepochs = ", "config file {} cannot be read as TOML: Invalid value"),
+        ("[training]\nepochs = 3\n", "unknown section 'training' in {}; known are [scheme], [float], [train]"),
+        ("epochs = 3\n", "unknown section 'epochs' in {}; known are [scheme], [float], [train]"),
+        ("[train]\nepoch = 3\n", "unknown key 'epoch' in the changes; known are epochs, "),
+    ],
+)
 def test_a_bad_config_is_one_sentence(capsys, tmp_path, text, said):
     path = tmp_path / "c.toml"
     if text is not None:
         path.write_text(text)
-    assert fails(capsys, "train", "digitnet", "--data", "digits", "--config", path, "--out", tmp_path / "run").startswith(said.format(path))
+    assert fails(
+        capsys, "train", "digitnet", "--data", "digits", "--config", path, "--out", tmp_path / "run"
+    ).startswith(said.format(path))
     assert not (tmp_path / "run").exists()
 
 
@@ -278,7 +330,11 @@ def test_every_recipe_is_valid(path):
     TrainConfig().with_changes(**config.float), TrainConfig().with_changes(**config.train)
     if path.stem.endswith("-middle6"):
         network = models.build(path.stem.removesuffix("-middle6"))
-        bits = [scheme.layer(name).weight_bits for name, layer in network.named_modules() if isinstance(layer, torch.nn.Conv2d)]
+        bits = [
+            scheme.layer(name).weight_bits
+            for name, layer in network.named_modules()
+            if isinstance(layer, torch.nn.Conv2d)
+        ]
         assert bits[0] == bits[-1] == 8 and 0.2 < bits.count(6) / len(bits) < 0.8
 
 

@@ -20,12 +20,16 @@ from hwqat.train import TrainConfig, accuracy
 
 FEW = [
     Table("weights", ("w8", "w2"), (Row("symmetric", tuple(Cell({"weight_bits": b} | FLOAT_ACTS) for b in (8, 2))),)),
-    Table("both", ("w8 a8",), (
-        Row("post-training", (Cell({"per_channel": True}),)),
-        Row("trained", (Cell({"per_channel": True}, trained=True),)),
-        Row("to come", (Cell({"weights": "not there yet"}),)),
-    )),
-]  # fmt: skip
+    Table(
+        "both",
+        ("w8 a8",),
+        (
+            Row("post-training", (Cell({"per_channel": True}),)),
+            Row("trained", (Cell({"per_channel": True}, trained=True),)),
+            Row("to come", (Cell({"weights": "not there yet"}),)),
+        ),
+    ),
+]
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("csim")
     patch = pytest.MonkeyPatch()
     patch.setenv("HWQAT_CACHE", str(folder / "cache"))
-    build = write_build(resnet(size=8, channels=1, widths=(4, 6), depth=1, name="tiny"), folder / "build", frames=4, dsp=20)
+    build = write_build(
+        resnet(size=8, channels=1, widths=(4, 6), depth=1, name="tiny"), folder / "build", frames=4, dsp=20
+    )
     for name, text in hls.render(make_plan(load_graph(build), Target(dsp=20))).items():
         (build / "hls" / name).parent.mkdir(parents=True, exist_ok=True)
         (build / "hls" / name).write_text(text)
@@ -47,7 +49,9 @@ def edit(path, change):
 def test_equal(build, capsys):
     result = csim.run_csim(build, flags=("-Werror",), progress=True)
     assert (result.frames, result.mismatches, result.first) == (4, 0, None)
-    planned = {stage["name"]: stage["cycles"] for stage in json.loads((build / "report" / "plan.json").read_text())["stages"]}
+    planned = {
+        stage["name"]: stage["cycles"] for stage in json.loads((build / "report" / "plan.json").read_text())["stages"]
+    }
     assert result.trips == planned
     assert "compiling" in capsys.readouterr().out
 
@@ -67,25 +71,31 @@ def test_one_altered_integer_is_named(build):
     assert (result.mismatches, result.first) == (1, f"m_axis: frame 2, index 3: expected {lines[2][3]}, got {got}")
 
 
-@pytest.mark.parametrize("damage, said", [
-    (lambda t: "x" + t[1:], r"frame 0, index 0: expected x\S*, got"),
-    (lambda t: t.replace(" ", "  ", 1), r"frame 0, index 1: expected , got"),
-    (lambda t: " ".join(t.split(" ")[:-1]) + "\n", r"frame 3, index 9: expected nothing, got"),
-    (lambda t: t.replace("\n", " 5\n", 1), r"frame 0, index 10: expected 5, got nothing"),
-    (lambda t: t.split("\n", 1)[1], r"frame 0, index 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda t: "x" + t[1:], r"frame 0, index 0: expected x\S*, got"),
+        (lambda t: t.replace(" ", "  ", 1), r"frame 0, index 1: expected , got"),
+        (lambda t: " ".join(t.split(" ")[:-1]) + "\n", r"frame 3, index 9: expected nothing, got"),
+        (lambda t: t.replace("\n", " 5\n", 1), r"frame 0, index 10: expected 5, got nothing"),
+        (lambda t: t.split("\n", 1)[1], r"frame 0, index 0"),
+    ],
+)
 def test_damaged_expected_values_are_differences(build, damage, said):
     edit(build / "vectors" / "m_axis.dat", damage)
     result = run(build)
     assert result.mismatches and re.search(said, result.first)
 
 
-@pytest.mark.parametrize("file, damage, said", [
-    ("s_axis", lambda t: "1 2\n" + t, r"s_axis.dat, line 1: expected 64 integers, found 2; export"),
-    ("s_axis", lambda t: "z" + t[1:], r"s_axis.dat, line 1: expected an integer, found z"),
-    ("s_axis", lambda t: "", "m_axis.dat, line 1: there are fewer frames in the inputs"),
-    ("m_axis", lambda t: t + t, "line 5: there are fewer frames in the inputs"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "file, damage, said",
+    [
+        ("s_axis", lambda t: "1 2\n" + t, r"s_axis.dat, line 1: expected 64 integers, found 2; export"),
+        ("s_axis", lambda t: "z" + t[1:], r"s_axis.dat, line 1: expected an integer, found z"),
+        ("s_axis", lambda t: "", "m_axis.dat, line 1: there are fewer frames in the inputs"),
+        ("m_axis", lambda t: t + t, "line 5: there are fewer frames in the inputs"),
+    ],
+)
 def test_unusable_vectors_are_one_sentence(build, file, damage, said):
     edit(build / "vectors" / f"{file}.dat", damage)
     with pytest.raises(HwqatError, match=said):
@@ -118,7 +128,10 @@ def test_trips_that_are_not_the_plans_name_the_stage(build):
     (build / "report" / "plan.json").write_text(json.dumps(plan))
     result = run(build)
     assert result.mismatches == 1
-    assert result.first == f"stage {stage['name']}: expected {stage['cycles'] * 4} trips of its loop in 4 frames, got {(stage['cycles'] - 1) * 4}"
+    assert (
+        result.first
+        == f"stage {stage['name']}: expected {stage['cycles'] * 4} trips of its loop in 4 frames, got {(stage['cycles'] - 1) * 4}"
+    )
 
 
 # ---- mutations of the C++: each must be found
@@ -130,17 +143,25 @@ def flip(text, pattern, change):
     return text[: found.start(1)] + str(change(int(found[1]))) + text[found.end(1) :]
 
 
-@pytest.mark.parametrize("file, change", [
-    ("constants/conv1_mvu.h", lambda t: flip(t, r"_weight\[.*?= \{", lambda w: w ^ 1)),
-    ("constants/requant2_requant.h", lambda t: flip(t, r"_factor_0\[.*?= \{", lambda m: m ^ 2048)),
-    ("constants/requant2_requant.h", lambda t: flip(t, r"_bias\[.*?= \{", lambda b: b ^ (1 << 20))),
-    ("blocks/stem.h", lambda t: t.replace("rounding::shift", "rounding::rnd_conv", 1)),
-    ("blocks/stem.h", lambda t: re.sub(r"(hi +=) 255LL", r"\1 63LL", t, count=1)),
-    ("hwqat/window.h", lambda t: t.replace("row < S::height", "row <= S::height")),
-    ("hwqat/mvu.h", lambda t: t.replace("acc[p + k] = fold == 0 ?", "acc[p + k] = fold <= 1 ?")),
-    ("hwqat/fork.h", lambda t: t.replace("const ap_uint<S::lanes * S::bits> beat = in.read();",
-                                         "const ap_uint<S::lanes * S::bits> beat = i == 3 ? ap_uint<S::lanes * S::bits>(0) : in.read();")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "file, change",
+    [
+        ("constants/conv1_mvu.h", lambda t: flip(t, r"_weight\[.*?= \{", lambda w: w ^ 1)),
+        ("constants/requant2_requant.h", lambda t: flip(t, r"_factor_0\[.*?= \{", lambda m: m ^ 2048)),
+        ("constants/requant2_requant.h", lambda t: flip(t, r"_bias\[.*?= \{", lambda b: b ^ (1 << 20))),
+        ("blocks/stem.h", lambda t: t.replace("rounding::shift", "rounding::rnd_conv", 1)),
+        ("blocks/stem.h", lambda t: re.sub(r"(hi +=) 255LL", r"\1 63LL", t, count=1)),
+        ("hwqat/window.h", lambda t: t.replace("row < S::height", "row <= S::height")),
+        ("hwqat/mvu.h", lambda t: t.replace("acc[p + k] = fold == 0 ?", "acc[p + k] = fold <= 1 ?")),
+        (
+            "hwqat/fork.h",
+            lambda t: t.replace(
+                "const ap_uint<S::lanes * S::bits> beat = in.read();",
+                "const ap_uint<S::lanes * S::bits> beat = i == 3 ? ap_uint<S::lanes * S::bits>(0) : in.read();",
+            ),
+        ),
+    ],
+)
 def test_mutations_are_found(build, file, change):
     edit(build / "hls" / file, change)
     result = run(build)
@@ -153,9 +174,14 @@ def test_a_loop_that_ignores_its_folding_is_found(build):
 
 
 def test_beats_left_in_a_stream_are_found(build):
-    edit(build / "hls" / "blocks" / "stem.cpp", lambda t: t.replace(
-        "    requant2_requant(", "    conv1_mvu_out.write(0);\n    requant2_requant(", 1) if "    requant2_requant(conv1_mvu_out," in t
-        else t.replace("    requant2_requant(", "    conv1_window_out.write(0);\n    requant2_requant(", 1))  # fmt: skip
+    edit(
+        build / "hls" / "blocks" / "stem.cpp",
+        lambda t: (
+            t.replace("    requant2_requant(", "    conv1_mvu_out.write(0);\n    requant2_requant(", 1)
+            if "    requant2_requant(conv1_mvu_out," in t
+            else t.replace("    requant2_requant(", "    conv1_window_out.write(0);\n    requant2_requant(", 1)
+        ),
+    )
     result = run(build)
     assert result.mismatches and "leftover" in result.first
 

@@ -50,7 +50,9 @@ def test_csim_is_golden(case, tmp_path):
     build = export(make_plan(graph, Target(fps=200e6 / 2**15)), tmp_path / "build", (frames,))
     result = run_csim(build)
     assert (result.frames, result.mismatches, result.first) == (64, 0, None)
-    planned = {stage["name"]: stage["cycles"] for stage in json.loads((build / "report" / "plan.json").read_text())["stages"]}
+    planned = {
+        stage["name"]: stage["cycles"] for stage in json.loads((build / "report" / "plan.json").read_text())["stages"]
+    }
     assert result.trips == planned and max(planned.values()) <= 2**15
     logits = graph.run(frames)
     assert len(np.unique(logits)) > 100, "a network that says nothing proves nothing"

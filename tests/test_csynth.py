@@ -60,7 +60,11 @@ def install(tmp_path, monkeypatch):
 
     def install(program, results="", report=None, code=0, files=()):
         path = folder / program
-        path.write_text(MOCK.format(python=sys.executable, results=results, report=report, top="digitnet", code=code, files=list(files)))
+        path.write_text(
+            MOCK.format(
+                python=sys.executable, results=results, report=report, top="digitnet", code=code, files=list(files)
+            )
+        )
         path.chmod(0o755)
 
     return install
@@ -82,7 +86,9 @@ def report(latency="4900", interval="1024"):
     return {"digitnet_csynth.xml": XML.format(latency=latency, interval=interval)}
 
 
-@pytest.mark.parametrize("program, arguments", [("vitis_hls", ["-f", "TCL"]), ("vitis-run", ["--mode", "hls", "--tcl", "TCL"])])
+@pytest.mark.parametrize(
+    "program, arguments", [("vitis_hls", ["-f", "TCL"]), ("vitis-run", ["--mode", "hls", "--tcl", "TCL"])]
+)
 def test_the_script_is_run_for_synthesis_alone(capsys, build, install, program, arguments):
     install(program, CLASSIC, report())
     text, found, call = synthesise(capsys, build)
@@ -90,9 +96,23 @@ def test_the_script_is_run_for_synthesis_alone(capsys, build, install, program, 
     assert script.is_file()
     assert call["argv"] == [str(script) if word == "TCL" else word for word in arguments]
     assert call["environment"] == {"HLS_STEPS": "csynth", "HLS_PART": "xczu9eg-ffvb1156-2-e", "HLS_CLOCK": "5"}
-    assert (found["tool"], found["program"], found["part"], found["clock_mhz"]) == ("vitis", program, "xczu9eg-ffvb1156-2-e", 200.0)
-    assert {key: found[key] for key in ("target_ns", "estimated_ns", "latency_min", "latency_max", "interval_min", "interval_max")} == {
-        "target_ns": 5.0, "estimated_ns": 4.0, "latency_min": 4900, "latency_max": 4900, "interval_min": 1024, "interval_max": 1024}  # fmt: skip
+    assert (found["tool"], found["program"], found["part"], found["clock_mhz"]) == (
+        "vitis",
+        program,
+        "xczu9eg-ffvb1156-2-e",
+        200.0,
+    )
+    assert {
+        key: found[key]
+        for key in ("target_ns", "estimated_ns", "latency_min", "latency_max", "interval_min", "interval_max")
+    } == {
+        "target_ns": 5.0,
+        "estimated_ns": 4.0,
+        "latency_min": 4900,
+        "latency_max": 4900,
+        "interval_min": 1024,
+        "interval_max": 1024,
+    }
     assert [found[key] for key in ("dsp", "lut", "ff", "bram", "uram", "fmax_mhz")] == [71, 6000, 5000, 3, 0, 250.0]
     plan = json.loads((build / "report" / "plan.json").read_text())
     assert found["plan"] == {key: plan[key] for key in ("cycles", "clock_mhz", "dsp", "lut", "ff", "bram")}
@@ -108,7 +128,10 @@ def test_part_and_clock_are_options(capsys, build, install):
     _, found, call = synthesise(capsys, build, "--part", "xcku5p-ffvb676-2-e", "--clock", "250")
     assert (call["environment"]["HLS_PART"], call["environment"]["HLS_CLOCK"]) == ("xcku5p-ffvb676-2-e", "4")
     assert found["part"] == "xcku5p-ffvb676-2-e"
-    assert json.loads((build / "report" / "csynth.json").read_text())["command"] == "hwqat csynth BUILD --part xcku5p-ffvb676-2-e --clock 250"
+    assert (
+        json.loads((build / "report" / "csynth.json").read_text())["command"]
+        == "hwqat csynth BUILD --part xcku5p-ffvb676-2-e --clock 250"
+    )
 
 
 def test_unified_takes_a_config_of_that_part_and_clock(capsys, build, install):
@@ -135,11 +158,16 @@ def test_values_that_are_not_known_stay_unknown(capsys, build, install):
 def test_stages_that_take_longer_than_planned_are_named(capsys, build, install):
     plan = json.loads((build / "report" / "plan.json").read_text())
     fast, slow = [stage for stage in plan["stages"] if stage["kind"] == "mvu"][:2]
-    some = {f"{fast['name']}_csynth.xml": XML.format(latency=fast["cycles"] + 9, interval=1),
-            f"{slow['name']}_csynth.xml": XML.format(latency=2 * slow["cycles"] + 200, interval=1)}  # fmt: skip
+    some = {
+        f"{fast['name']}_csynth.xml": XML.format(latency=fast["cycles"] + 9, interval=1),
+        f"{slow['name']}_csynth.xml": XML.format(latency=2 * slow["cycles"] + 200, interval=1),
+    }
     install("vitis_hls", CLASSIC, report() | some)
     text, found, _ = synthesise(capsys, build)
-    assert {row["name"]: row["cycles"] for row in found["stages"]} == {fast["name"]: fast["cycles"] + 9, slow["name"]: 2 * slow["cycles"] + 200}
+    assert {row["name"]: row["cycles"] for row in found["stages"]} == {
+        fast["name"]: fast["cycles"] + 9,
+        slow["name"]: 2 * slow["cycles"] + 200,
+    }
     assert slow["name"] in text and fast["name"] not in text
 
 
@@ -147,8 +175,17 @@ def test_bambu_gets_the_documented_options(capsys, build, install):
     install("bambu", files=["digitnet.v"])
     text, found, call = synthesise(capsys, build)
     sources = sorted((build / "hls" / "blocks").glob("*.cpp"))
-    assert call["argv"] == [str(build / "hls" / "digitnet.cpp"), *map(str, sources), "--top-fname=digitnet", "--compiler=I386_CLANG16", "--std=c++14",
-                            "-O2", "--generate-interface=INFER", "--device-name=xc7z020-1clg484-VVD", "--clock-period=5"]  # fmt: skip
+    assert call["argv"] == [
+        str(build / "hls" / "digitnet.cpp"),
+        *map(str, sources),
+        "--top-fname=digitnet",
+        "--compiler=I386_CLANG16",
+        "--std=c++14",
+        "-O2",
+        "--generate-interface=INFER",
+        "--device-name=xc7z020-1clg484-VVD",
+        "--clock-period=5",
+    ]
     assert found["tool"] == "bambu" and found["dsp"] is None and found["verilog"] == "csynth/digitnet.v"
     assert "no report" in text
 
@@ -161,12 +198,21 @@ def test_the_classic_program_comes_first_and_bambu_last(capsys, build, install):
     assert synthesise(capsys, build, "--tool", "bambu")[1]["program"] == "bambu"
 
 
-@pytest.mark.parametrize("options, said", [
-    ((), "no HLS compiler is on PATH (looked for vitis_hls, v++, vitis-run, bambu): install AMD Vitis and source its settings64.sh, "
-         "or put the AppImage of PandA-bambu 2024.10 on PATH as 'bambu'"),
-    (("--tool", "vitis"), "no HLS compiler is on PATH (looked for vitis_hls, v++, vitis-run): install AMD Vitis and source its settings64.sh"),
-    (("--tool", "quartus"), "unknown --tool 'quartus'; choose one of vitis, bambu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (
+            (),
+            "no HLS compiler is on PATH (looked for vitis_hls, v++, vitis-run, bambu): install AMD Vitis and source its settings64.sh, "
+            "or put the AppImage of PandA-bambu 2024.10 on PATH as 'bambu'",
+        ),
+        (
+            ("--tool", "vitis"),
+            "no HLS compiler is on PATH (looked for vitis_hls, v++, vitis-run): install AMD Vitis and source its settings64.sh",
+        ),
+        (("--tool", "quartus"), "unknown --tool 'quartus'; choose one of vitis, bambu"),
+    ],
+)
 def test_no_compiler_is_one_sentence(capsys, build, install, options, said):
     assert fails(capsys, build, *options) == f"hwqat: {said}"
     assert not (build / "csynth").exists() and not (build / "report" / "csynth.json").exists()

@@ -91,7 +91,9 @@ def check_rate(seeds):
     for seed in seeds:
         plan = random_case(seed).plan
         timing = simulate(plan.network, 12)
-        assert timing.deadlock is None and timing.slowest <= plan.cycles, f"seed {seed}: {timing.slowest} cycles, planned {plan.cycles}"
+        assert timing.deadlock is None and timing.slowest <= plan.cycles, (
+            f"seed {seed}: {timing.slowest} cycles, planned {plan.cycles}"
+        )
 
 
 def test_a_plan_keeps_its_rate():

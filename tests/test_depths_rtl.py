@@ -19,10 +19,14 @@ FRAMES = 8
 
 def with_fifos(plan, depths):
     """The plan with these depths, whatever back ends would round them to."""
-    return replace(plan, network=with_depths(plan.network, {name: (depth, depth, "on trial") for name, depth in depths.items()}))
+    return replace(
+        plan, network=with_depths(plan.network, {name: (depth, depth, "on trial") for name, depth in depths.items()})
+    )
 
 
-@pytest.mark.parametrize("name", ["residual", *(pytest.param(name, marks=pytest.mark.slow) for name in list(BUILDS)[1:])])
+@pytest.mark.parametrize(
+    "name", ["residual", *(pytest.param(name, marks=pytest.mark.slow) for name in list(BUILDS)[1:])]
+)
 def test_least_depths_are_enough_and_tight_in_rtl(name, tmp_path):
     build, dsp = BUILDS[name]
     plan = make_plan(build(), Target(dsp=dsp))
@@ -37,7 +41,9 @@ def test_least_depths_are_enough_and_tight_in_rtl(name, tmp_path):
 
     frames = np.random.default_rng(0).integers(-128, 128, (FRAMES, *plan.graph.of("input")[0].out.shape))
     golden = plan.graph.run(frames)
-    found = run_many([(with_fifos(plan, depths), (frames,), (golden,)) for depths in trials.values()], tmp_path, modes=("none",))
+    found = run_many(
+        [(with_fifos(plan, depths), (frames,), (golden,)) for depths in trials.values()], tmp_path, modes=("none",)
+    )
     found = dict(zip(trials, found))
 
     assert found["least"].mismatches == 0, found["least"].first

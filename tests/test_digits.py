@@ -65,7 +65,9 @@ def test_one_multiplier_for_each_input_is_not_enough():
     tie = rng.integers(0, 256, x.shape) + 0.5
     near = np.clip(np.rint((tie - x * values[1]) / values[0]), sums[0].lo, sums[0].hi).astype(np.int64)
     wanted = np.clip(exact(sums, (near, x), zero, frac), 0, 255).astype(np.int64)
-    single = near.astype(np.float32) * values[0].astype(np.float32) + x.astype(np.float32) * values[1].astype(np.float32)
+    single = near.astype(np.float32) * values[0].astype(np.float32) + x.astype(np.float32) * values[1].astype(
+        np.float32
+    )
     half = np.float32(2.0 ** -(frac + 1))
     assert (np.clip(np.rint(single + half), 0, 255) != wanted).any()
     assert np.array_equal(np.clip(by_digits(found, (near, x)), 0, 255), wanted)

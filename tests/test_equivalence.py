@@ -85,7 +85,10 @@ def test_soak(tmp_path):
     start, failures = time.monotonic(), []
     for begin in range(first, first + count, BATCH):
         seeds = range(begin, min(begin + BATCH, first + count))
-        for trial in (partial(check_fxp, seeds), *(partial(check, engine, seeds, tmp_path / "batch") for engine in ENGINES)):
+        for trial in (
+            partial(check_fxp, seeds),
+            *(partial(check, engine, seeds, tmp_path / "batch") for engine in ENGINES),
+        ):
             try:
                 trial()
             except (AssertionError, HwqatError) as error:
@@ -115,7 +118,15 @@ def features(case) -> set[str]:
         if node.op in ("conv2d", "max_pool", "sum_pool"):
             g, kind = node.geometry, node.op
             if node.op == "conv2d":
-                kind = "depthwise" if node.depthwise else "grouped" if node.groups > 1 else "pointwise" if g.kernel == (1, 1) else "dense"
+                kind = (
+                    "depthwise"
+                    if node.depthwise
+                    else "grouped"
+                    if node.groups > 1
+                    else "pointwise"
+                    if g.kernel == (1, 1)
+                    else "dense"
+                )
             found |= {f"{kind} stride {s}" for s in g.stride} | ({f"{kind} padding"} if any(g.padding) else set())
             found |= {f"{kind} dilation"} if any(d > 1 and k > 1 for d, k in zip(g.dilation, g.kernel)) else set()
             found |= {f"{kind} asymmetric"} if g.padding[:2] != g.padding[2:] else set()
@@ -133,7 +144,10 @@ def features(case) -> set[str]:
             found |= {"one bias for all"} if len(node.bias) < node.out.channels else {"bias per channel"}
             found |= {"left shift"} if node.frac < 0 else set()
             if len(node.inputs) == 2:
-                found.add("join of " + " and ".join(sorted("conv" if graph.by_name[i].op == "conv2d" else "other" for i in node.inputs)))
+                found.add(
+                    "join of "
+                    + " and ".join(sorted("conv" if graph.by_name[i].op == "conv2d" else "other" for i in node.inputs))
+                )
                 found |= {"join of a tensor with itself"} if node.inputs[0] == node.inputs[1] else set()
     return found
 
@@ -141,15 +155,45 @@ def features(case) -> set[str]:
 #: Every feature that the 500 graphs of `make test-all` must have between them.
 KINDS = ("dense", "depthwise", "grouped", "pointwise", "max_pool", "sum_pool")
 WANTED = {
-    "several outputs", "several inputs", "several blocks", "one pixel", "one channel", "input without zero", "fork of 2", "fork of 3",
+    "several outputs",
+    "several inputs",
+    "several blocks",
+    "one pixel",
+    "one channel",
+    "input without zero",
+    "fork of 2",
+    "fork of 3",
     *(f"{kind} stride {s}" for kind in KINDS for s in (1, 2, 3) if kind != "pointwise" or s < 3),
-    *(f"{kind} {what}" for kind in KINDS if kind != "pointwise" for what in ("padding", "dilation", "asymmetric", "all taps", "serial taps")),
-    "dense pad value", "depthwise pad value", "grouped pad value", "sum_pool pad value", "max_pool whole image", "sum_pool whole image",
-    *(f"weights of {bits} bits" for bits in range(1, 17)), *(f"output of {bits} bits" for bits in range(1, 33)),
-    *map(str, Rounding), "1 inputs", "2 inputs", "I < 0", "I > W", "unsigned constant", "one factor for all", "factor per channel",
-    "one bias for all", "bias per channel", "left shift", "join of conv and conv", "join of conv and other", "join of other and other",
+    *(
+        f"{kind} {what}"
+        for kind in KINDS
+        if kind != "pointwise"
+        for what in ("padding", "dilation", "asymmetric", "all taps", "serial taps")
+    ),
+    "dense pad value",
+    "depthwise pad value",
+    "grouped pad value",
+    "sum_pool pad value",
+    "max_pool whole image",
+    "sum_pool whole image",
+    *(f"weights of {bits} bits" for bits in range(1, 17)),
+    *(f"output of {bits} bits" for bits in range(1, 33)),
+    *map(str, Rounding),
+    "1 inputs",
+    "2 inputs",
+    "I < 0",
+    "I > W",
+    "unsigned constant",
+    "one factor for all",
+    "factor per channel",
+    "one bias for all",
+    "bias per channel",
+    "left shift",
+    "join of conv and conv",
+    "join of conv and other",
+    "join of other and other",
     "join of a tensor with itself",
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow

@@ -22,7 +22,17 @@ def graph(*nodes, outs=None) -> Graph:
 
 
 def requant(xs, factors, bias, factor, bias_form, lo, hi, rounding=Rounding.RND):
-    return Requant.make("r", [x.out for x in xs], factors, bias, factor_forms=factor, bias_form=bias_form, lo=lo, hi=hi, rounding=rounding)
+    return Requant.make(
+        "r",
+        [x.out for x in xs],
+        factors,
+        bias,
+        factor_forms=factor,
+        bias_form=bias_form,
+        lo=lo,
+        hi=hi,
+        rounding=rounding,
+    )
 
 
 def one_bit():
@@ -112,25 +122,57 @@ def forks_and_outputs():
 def much_padding():
     i = image((5, 5, 2), 0, 15)
     geometry = Geometry((3, 3), (3, 2), (3, 2), (6, 4, 6, 4))
-    return graph(i, Conv2d.make("c", i.out, np.arange(36).reshape(2, 3, 3, 2) % 15 - 7, weight_bits=4, geometry=geometry, pad_value=15))
+    return graph(
+        i,
+        Conv2d.make(
+            "c", i.out, np.arange(36).reshape(2, 3, 3, 2) % 15 - 7, weight_bits=4, geometry=geometry, pad_value=15
+        ),
+    )
 
 
 def one_pixel_padded():
     i = image((1, 1, 1), 0, 15)
     geometry = Geometry((5, 5), padding=(4, 4, 4, 4))
-    return graph(i, Conv2d.make("c", i.out, np.arange(50).reshape(2, 5, 5, 1) % 15 - 7, weight_bits=4, geometry=geometry, pad_value=7))
+    return graph(
+        i,
+        Conv2d.make(
+            "c", i.out, np.arange(50).reshape(2, 5, 5, 1) % 15 - 7, weight_bits=4, geometry=geometry, pad_value=7
+        ),
+    )
 
 
 def pixels_skipped():
     i = image((9, 9, 1), 0, 15)
-    return graph(i, Conv2d.make("c", i.out, np.array([-7, 5]).reshape(2, 1, 1, 1), weight_bits=4, geometry=Geometry((1, 1), (4, 4))))
+    return graph(
+        i,
+        Conv2d.make(
+            "c", i.out, np.array([-7, 5]).reshape(2, 1, 1, 1), weight_bits=4, geometry=Geometry((1, 1), (4, 4))
+        ),
+    )
 
 
-GRAPHS = {make.__name__: make for make in (
-    one_bit, one_bit_depthwise, widest_accumulator, unsigned_32, sum_of_64_bits, wide_beats, wide_window, narrow_pools,
-    concat_of_33_bits, forks_and_outputs, much_padding, one_pixel_padded, pixels_skipped,
-)} | {f"{make.__name__} {mode}": lambda make=make, mode=mode: make(mode)
-      for make in (tiny_factor, large_step) for mode in Rounding}  # fmt: skip
+GRAPHS = {
+    make.__name__: make
+    for make in (
+        one_bit,
+        one_bit_depthwise,
+        widest_accumulator,
+        unsigned_32,
+        sum_of_64_bits,
+        wide_beats,
+        wide_window,
+        narrow_pools,
+        concat_of_33_bits,
+        forks_and_outputs,
+        much_padding,
+        one_pixel_padded,
+        pixels_skipped,
+    )
+} | {
+    f"{make.__name__} {mode}": lambda make=make, mode=mode: make(mode)
+    for make in (tiny_factor, large_step)
+    for mode in Rounding
+}
 
 
 @pytest.fixture(scope="module")

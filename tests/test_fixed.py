@@ -15,11 +15,28 @@ from hypothesis import strategies as st
 
 from hwqat import fixed
 from hwqat.errors import HwqatError
-from hwqat.fixed import Fixed, Overflow, Rounding, convert, fit, from_real, requantise, shift_right, smallest_integer_bits
+from hwqat.fixed import (
+    Fixed,
+    Overflow,
+    Rounding,
+    convert,
+    fit,
+    from_real,
+    requantise,
+    shift_right,
+    smallest_integer_bits,
+)
 
 # The order of the modes in tests/ap_types/convert.cpp.
-MODES = (Rounding.TRN, Rounding.TRN_ZERO, Rounding.RND, Rounding.RND_ZERO, Rounding.RND_INF, Rounding.RND_MIN_INF,
-         Rounding.RND_CONV)  # fmt: skip
+MODES = (
+    Rounding.TRN,
+    Rounding.TRN_ZERO,
+    Rounding.RND,
+    Rounding.RND_ZERO,
+    Rounding.RND_INF,
+    Rounding.RND_MIN_INF,
+    Rounding.RND_CONV,
+)
 OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM, Overflow.SAT_ZERO)
 CONVERT = Path(__file__).parent / "ap_types" / "convert.cpp"
 
@@ -42,7 +59,9 @@ def differences(records, convert=convert) -> list[str]:
         ours, theirs = convert(raw, source, target, MODES[q], OVERFLOWS[o]), record[8:]
         if (wrong := ours != theirs).any():
             at = int(np.argmax(wrong))
-            found.append(f"{source} -> {target} {MODES[q]} {OVERFLOWS[o]}: raw {raw[at]} gives {ours[at]}, not {theirs[at]}")
+            found.append(
+                f"{source} -> {target} {MODES[q]} {OVERFLOWS[o]}: raw {raw[at]} gives {ours[at]}, not {theirs[at]}"
+            )
     return found
 
 
@@ -73,8 +92,15 @@ def test_more_formats_convert_as_in_the_ap_types_headers(tmp_path):
     assert differences(records) == []
 
 
-@pytest.mark.parametrize("swapped", [(Rounding.RND_ZERO, Rounding.RND_MIN_INF), (Rounding.RND, Rounding.RND_INF),
-                                     (Rounding.RND_CONV, Rounding.RND), (Rounding.TRN, Rounding.TRN_ZERO)])  # fmt: skip
+@pytest.mark.parametrize(
+    "swapped",
+    [
+        (Rounding.RND_ZERO, Rounding.RND_MIN_INF),
+        (Rounding.RND, Rounding.RND_INF),
+        (Rounding.RND_CONV, Rounding.RND),
+        (Rounding.TRN, Rounding.TRN_ZERO),
+    ],
+)
 def test_the_headers_tell_the_modes_apart(records, swapped):
     """The check above fails for a wrong tie rule: it has been seen to fail."""
     swap = dict([swapped])
@@ -83,9 +109,15 @@ def test_the_headers_tell_the_modes_apart(records, swapped):
 
 # ---- fxpmath
 
-FXP_ROUNDING = {Rounding.TRN: "floor", Rounding.TRN_ZERO: "fix", Rounding.RND_CONV: "around",
-                Rounding.RND: "nearest_posinf", Rounding.RND_MIN_INF: "nearest_neginf",
-                Rounding.RND_ZERO: "nearest_zero", Rounding.RND_INF: "nearest_away"}  # fmt: skip
+FXP_ROUNDING = {
+    Rounding.TRN: "floor",
+    Rounding.TRN_ZERO: "fix",
+    Rounding.RND_CONV: "around",
+    Rounding.RND: "nearest_posinf",
+    Rounding.RND_MIN_INF: "nearest_neginf",
+    Rounding.RND_ZERO: "nearest_zero",
+    Rounding.RND_INF: "nearest_away",
+}
 FXP_OVERFLOW = {Overflow.WRAP: "wrap", Overflow.SAT: "saturate"}
 FORMATS = [
     (Fixed(12, 4), Fixed(8, 4)),
@@ -106,8 +138,14 @@ def test_converts_as_fxpmath_does(rounding, overflow):
     """Values of 12 bits: small enough for fxpmath's floats to be exact."""
     for source, target in FORMATS:
         raw = np.arange(source.lo, source.hi + 1)
-        number = Fxp(raw.astype(float) * 2.0**-source.frac, target.signed, target.width, target.frac,
-                     rounding=FXP_ROUNDING[rounding], overflow=FXP_OVERFLOW[overflow])  # fmt: skip
+        number = Fxp(
+            raw.astype(float) * 2.0**-source.frac,
+            target.signed,
+            target.width,
+            target.frac,
+            rounding=FXP_ROUNDING[rounding],
+            overflow=FXP_OVERFLOW[overflow],
+        )
         assert np.array_equal(convert(raw, source, target, rounding, overflow), number.val), (source, target)
 
 
@@ -188,7 +226,9 @@ def test_fit_says_what_is_too_wide():
 
 
 def test_convert_says_when_binary_points_are_too_far_apart():
-    message = r"^converting ap_fixed<40,40> to ap_fixed<40,10> needs 70 bits, more than 63; bring the binary points nearer$"
+    message = (
+        r"^converting ap_fixed<40,40> to ap_fixed<40,10> needs 70 bits, more than 63; bring the binary points nearer$"
+    )
     with pytest.raises(HwqatError, match=message):
         convert(1, Fixed(40, 40), Fixed(40, 10), Rounding.RND, Overflow.SAT)
 
@@ -209,7 +249,16 @@ def test_constants_are_assigned_as_fixed_point_numbers_are(rounding, overflow):
     """Against `convert`, which is held against the ap_types headers: ties, their neighbours, both ends of the range."""
     source, rng = Fixed(50, 20), np.random.default_rng(0)
     ties = np.arange(-80, 80) << 26  # quarters of the target's last place
-    raw = np.concatenate([ties, ties + 1, ties - 1, rng.integers(source.lo, source.hi, 500), rng.integers(-(2**34), 2**34, 500), [source.lo, source.hi]])
+    raw = np.concatenate(
+        [
+            ties,
+            ties + 1,
+            ties - 1,
+            rng.integers(source.lo, source.hi, 500),
+            rng.integers(-(2**34), 2**34, 500),
+            [source.lo, source.hi],
+        ]
+    )
     for target in (Fixed(6, 4), Fixed(1, 0), Fixed(12, 10), Fixed(5, 3, False)):
         got, outside = from_real(np.ldexp(raw.astype(float), -source.frac), target, rounding, overflow)
         assert np.array_equal(got, convert(raw, source, target, rounding, overflow))
@@ -231,7 +280,11 @@ def test_from_real_refuses_what_is_no_number():
             from_real([1.0, value], Fixed(8, 4))
 
 
-@given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=4), st.lists(st.sampled_from([-1, 1]), min_size=4), st.integers(2, 32))
+@given(
+    st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=4),
+    st.lists(st.sampled_from([-1, 1]), min_size=4),
+    st.integers(2, 32),
+)
 def test_smallest_integer_bits_holds_and_one_less_does_not(sizes, signs, width):
     values = [s * v for s, v in zip(signs, sizes)]
     integer = smallest_integer_bits(values, width)
@@ -257,16 +310,35 @@ def test_smallest_integer_bits_may_be_negative_or_large():
 def test_requantise_is_the_rounded_clamped_sum(data):
     count = data.draw(st.integers(1, 2))
     ints = lambda bits: st.integers(-(2**bits), 2**bits)  # noqa: E731
-    xs, ms = data.draw(st.lists(ints(20), min_size=count, max_size=count)), data.draw(st.lists(ints(16), min_size=count, max_size=count))
+    xs, ms = (
+        data.draw(st.lists(ints(20), min_size=count, max_size=count)),
+        data.draw(st.lists(ints(16), min_size=count, max_size=count)),
+    )
     fracs = data.draw(st.lists(st.integers(-4, 18), min_size=count + 1, max_size=count + 1))
     b, mode = data.draw(ints(15)), data.draw(st.sampled_from(MODES))
     lo, hi = sorted(data.draw(st.tuples(ints(31), ints(31))))
     value = Fraction(b) / Fraction(2) ** fracs[-1] + sum(x * m / Fraction(2) ** f for x, m, f in zip(xs, ms, fracs))
-    got = requantise([np.array([x]) for x in xs], [np.array([m]) for m in ms], np.array([b]),
-                     factor_fracs=fracs[:-1], bias_frac=fracs[-1], rounding=mode, lo=lo, hi=hi)  # fmt: skip
+    got = requantise(
+        [np.array([x]) for x in xs],
+        [np.array([m]) for m in ms],
+        np.array([b]),
+        factor_fracs=fracs[:-1],
+        bias_frac=fracs[-1],
+        rounding=mode,
+        lo=lo,
+        hi=hi,
+    )
     assert got.tolist() == [min(max(NEAREST[mode](value), lo), hi)]
 
 
 def test_widths_of_integers():
-    assert [fixed.signed_bits(*r) for r in ((0, 0), (-1, 0), (0, 1), (-2, 1), (-128, 127), (-129, 0), (0, 128))] == [1, 1, 2, 2, 8, 9, 9]
+    assert [fixed.signed_bits(*r) for r in ((0, 0), (-1, 0), (0, 1), (-2, 1), (-128, 127), (-129, 0), (0, 128))] == [
+        1,
+        1,
+        2,
+        2,
+        8,
+        9,
+        9,
+    ]
     assert [fixed.unsigned_bits(h) for h in (0, 1, 2, 255, 256)] == [1, 1, 2, 8, 9]

@@ -58,8 +58,14 @@ def test_only_what_one_batch_norm_reads_is_folded(digitnet):
     kinds = prepared(lively(Kinds(), (1, 8, 8), DIGITS), Scheme(bn="folded"), (1, 8, 8), DIGITS)
     assert folded(kinds) == ["conv", "fc"]
     model = prepared(digitnet, Scheme(bn="folded"), (1, 8, 8), DIGITS)
-    free = {"blocks.0.expand", "blocks.0.project", "blocks.1.downsample.conv", "blocks.1.expand", "blocks.1.project",
-            "head.fc"}  # fmt: skip
+    free = {
+        "blocks.0.expand",
+        "blocks.0.project",
+        "blocks.1.downsample.conv",
+        "blocks.1.expand",
+        "blocks.1.project",
+        "head.fc",
+    }
     assert set(folded(model)) == {s.path for s in model.steps if hasattr(s, "layer")} - free
     unfolded = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS)
     assert not folded(unfolded)

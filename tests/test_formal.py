@@ -5,7 +5,6 @@ for every cell there is a plausible mistake that a proof must find.
 """
 
 import pytest
-
 from prover import combinational_paths, programs, prove
 
 needs_sby = pytest.mark.skipif(programs() is None, reason="needs sby and z3: pip install 'hwqat[synth]'")

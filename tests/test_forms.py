@@ -77,7 +77,7 @@ def keep_and_change(self, x):
 
 def shapes(self, x):
     """Arithmetic and branches on shapes."""
-    n, c, h, w = x.shape
+    n, _c, h, w = x.shape
     if h > w and len(x) == n and x.dim() == 4:
         x = F.avg_pool2d(x, (h // 4, int(w / 3)))
     for _ in range(x.shape[1] - 3):

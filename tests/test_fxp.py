@@ -28,8 +28,12 @@ def image(*shape, lo=-128, hi=127):
 
 def test_it_shares_no_arithmetic_with_the_rest_of_hwqat():
     tree = ast.parse(Path(fxp.__file__).read_text())
-    imports = [(node.module, [a.name for a in node.names]) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    assert [(module, names) for module, names in imports if module not in ("__future__", "itertools", "fxpmath")] == [("errors", ["HwqatError"])]
+    imports = [
+        (node.module, [a.name for a in node.names]) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    ]
+    assert [(module, names) for module, names in imports if module not in ("__future__", "itertools", "fxpmath")] == [
+        ("errors", ["HwqatError"])
+    ]
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not used & {"evaluate", "view", "covered", "out_size", "frac", "sum_range"}
 
@@ -49,7 +53,9 @@ ROUNDED = {
 @pytest.mark.parametrize("mode", ROUNDED)
 def test_halves_round_as_the_mode_says(mode):
     i = image(1, len(TIES), 1)
-    r = Requant.make("r", [i.out], [[1]], [0], factor_forms=[Fixed(4, 3)], bias_form=Fixed(4, 4), lo=-9, hi=9, rounding=mode)
+    r = Requant.make(
+        "r", [i.out], [[1]], [0], factor_forms=[Fixed(4, 3)], bias_form=Fixed(4, 4), lo=-9, hi=9, rounding=mode
+    )
     assert fxp.run(graph(i, r), np.array(TIES).reshape(1, 1, -1, 1)).reshape(-1).tolist() == ROUNDED[mode]
 
 
@@ -58,8 +64,17 @@ def test_sums_of_64_bits_are_exact(mode):
     """Far beyond the 53 bits of a float: the rounded result of golden, and for AP_RND that of a fraction."""
     i = image(1, 6, 1, lo=-(2**31), hi=2**31 - 1)
     form = Fixed(31, 1)  # 30 fractional bits
-    r = Requant.make("r", [i.out, i.out], [[2**30 - 1], [2**29 + 1]], [-7], factor_forms=[form, form],
-                     bias_form=Fixed(8, -22), lo=-(2**31), hi=2**31 - 1, rounding=mode)  # fmt: skip
+    r = Requant.make(
+        "r",
+        [i.out, i.out],
+        [[2**30 - 1], [2**29 + 1]],
+        [-7],
+        factor_forms=[form, form],
+        bias_form=Fixed(8, -22),
+        lo=-(2**31),
+        hi=2**31 - 1,
+        rounding=mode,
+    )
     net = graph(i, r)
     x = np.array([2**31 - 1, -(2**31), 12345677, -12345677, 1, 0]).reshape(1, 1, 6, 1)
     got = fxp.run(net, x)
@@ -71,7 +86,9 @@ def test_sums_of_64_bits_are_exact(mode):
 
 def test_binary_points_left_and_right_of_the_integers():
     i = image(1, 3, 1)
-    r = Requant.make("r", [i.out], [[3]], [5], factor_forms=[Fixed(4, 6)], bias_form=Fixed(8, 11), lo=-(2**20), hi=2**20)
+    r = Requant.make(
+        "r", [i.out], [[3]], [5], factor_forms=[Fixed(4, 6)], bias_form=Fixed(8, 11), lo=-(2**20), hi=2**20
+    )
     assert fxp.run(graph(i, r), np.array([-2, 0, 7]).reshape(1, 1, 3, 1)).reshape(-1).tolist() == [16, 40, 124]
 
 
@@ -79,7 +96,9 @@ def test_windows_by_hand():
     i = image(2, 2, 1, lo=-9, hi=9)
     x = np.array([[1, -2], [3, 4]]).reshape(1, 2, 2, 1)
     padded = Geometry((2, 2), padding=(1, 0, 0, 1))
-    c = Conv2d.make("c", i.out, np.array([1, 2, 3, -1]).reshape(1, 2, 2, 1), weight_bits=3, geometry=padded, pad_value=7)
+    c = Conv2d.make(
+        "c", i.out, np.array([1, 2, 3, -1]).reshape(1, 2, 2, 1), weight_bits=3, geometry=padded, pad_value=7
+    )
     s, m = SumPool.make("s", i.out, padded, pad_value=-1), MaxPool.make("m", i.out, padded)
     # rows of windows: [pad pad; 1 -2] [pad pad; -2 pad] / [1 -2; 3 4] [-2 pad; 4 pad]
     wanted = {"c": [26, 8, 2, 17], "s": [-3, -5, 6, 0], "m": [1, -2, 4, 4]}
@@ -115,7 +134,10 @@ def test_what_fxpmath_would_turn_into_floats_is_an_error():
     unsigned = Fxp(np.array([3], dtype=np.uint64), signed=False, n_word=8, n_frac=0, raw=True)
     signed = Fxp(np.array([-2]), signed=True, n_word=8, n_frac=0, raw=True)
     assert (unsigned.val * signed.val).dtype == np.float64
-    for bad in (Fxp(np.array([300]), signed=True, n_word=8, n_frac=0, raw=True),
-                Fxp(np.array([-300]), signed=True, n_word=8, n_frac=0, raw=True), unsigned):  # fmt: skip
+    for bad in (
+        Fxp(np.array([300]), signed=True, n_word=8, n_frac=0, raw=True),
+        Fxp(np.array([-300]), signed=True, n_word=8, n_frac=0, raw=True),
+        unsigned,
+    ):
         with pytest.raises(HwqatError, match=r"^fxpmath cannot hold an intermediate result in fxp-[su]8/0 exactly$"):
             fxp._exact(bad)

@@ -63,7 +63,9 @@ def convolutions(draw):
         groups, ic, oc = draw(st.integers(1, 9)), 1, 1  # depthwise
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     top = draw(st.sampled_from([127, 127, 1, 7, 32767]))
-    lo, hi = draw(st.sampled_from([(0, 255), (-128, 127), (-127, 127), (0, 1), (-7, 7), (-32768, 32767), (0, 65535), (5, 9)]))
+    lo, hi = draw(
+        st.sampled_from([(0, 255), (-128, 127), (-127, 127), (0, 1), (-7, 7), (-32768, 32767), (0, 65535), (5, 9)])
+    )
     ends = lambda low, high, shape: rng.choice(np.array([low, high]), shape)  # noqa: E731
     whole = lambda low, high, shape: rng.integers(low, high, shape, endpoint=True)  # noqa: E731
     fill = draw(st.sampled_from([0, lo, hi]))
@@ -83,7 +85,7 @@ def test_each_kernel_that_takes_a_convolution_is_exact(case):
     assert np.abs(wanted).max() <= bound
     for kind in (*FAST, Int64):
         shape = Shape(2, tuple(x.q.shape[1:]), len(layer.weight), layer.geometry, layer.groups, "none")
-        if kind is Int64 or kind.takes(layer, x, bound) and trusted(kind, shape):
+        if kind is Int64 or (kind.takes(layer, x, bound) and trusted(kind, shape)):
             found = kind(layer)(x)
             assert found.is_contiguous()
             np.testing.assert_array_equal(found.to(torch.int64).numpy(), wanted, err_msg=kind.__name__)
@@ -125,7 +127,11 @@ def no_int64(monkeypatch):
 @pytest.mark.parametrize("kind, w, x", [(Float32, 2**12, 2**12), (Float64, 2**15, 2**38)])
 def test_a_kernel_is_left_where_a_sum_may_reach_its_limit(no_int64, kind, w, x):
     """float32 cannot hold 2**24 + 1, float64 not 2**53 + 1; 2**24 and 2**53 themselves are refused already."""
-    for weight, image, below in (([w - 1, 1], [x - 1, x - 1], True), ([w - 1, 1], [x, x], False), ([w, 1], [x, 1], False)):
+    for weight, image, below in (
+        ([w - 1, 1], [x - 1, x - 1], True),
+        ([w - 1, 1], [x, x], False),
+        ([w, 1], [x, 1], False),
+    ):
         found, sums = chosen(np.array(weight).reshape(1, 1, 1, 2), np.array(image).reshape(1, 1, 1, 2))
         assert (found is kind) == below
         assert sums.item() == weight[0] * image[0] + weight[1] * image[1]
@@ -239,7 +245,9 @@ def requantisations(draw):
     bits = draw(st.integers(1, 24))
     kinds = [draw(st.sampled_from([np.int32, np.int64, np.float32, np.float64])) for _ in range(count)]
     xs = [rng.integers(-(1 << bits) + 1, 1 << bits, (2, 3, 2, channels)).astype(kind) for kind in kinds]
-    lo, hi = draw(st.sampled_from([(0, 255), (-127, 127), (0, 1), (-32767, 32767), (0, 65535), (-(2**31), 2**31 - 1), (-9, -3)]))
+    lo, hi = draw(
+        st.sampled_from([(0, 255), (-127, 127), (0, 1), (-32767, 32767), (0, 65535), (-(2**31), 2**31 - 1), (-9, -3)])
+    )
     return rescale.Rescale(factors, bias, tuple(forms), bias_form, draw(st.sampled_from(list(Rounding))), lo, hi), xs
 
 
@@ -282,7 +290,9 @@ def test_requantise_leaves_float64_where_a_sum_may_reach_its_limit(monkeypatch):
     for name in ("_float64", "_int64"):
         method = getattr(rescale.Rescale, name)
         monkeypatch.setattr(rescale.Rescale, name, lambda self, xs, n=name, m=method: used.append(n) or m(self, xs))
-    layer = rescale.Rescale(np.array([[2**30]]), np.array([1]), (Fixed(32, 31),), Fixed(2, 1), Rounding.RND, -(2**31), 2**31 - 1)
+    layer = rescale.Rescale(
+        np.array([[2**30]]), np.array([1]), (Fixed(32, 31),), Fixed(2, 1), Rounding.RND, -(2**31), 2**31 - 1
+    )
     for x, kind in ((2**22, "_float64"), (2**23 - 1, "_float64"), (2**23, "_int64")):
         used.clear()
         q = layer((Integers(torch.tensor([[[[x]]]]), x, x),)).q
@@ -294,7 +304,9 @@ def test_chunks_and_rows_cover_every_element(monkeypatch):
     monkeypatch.setattr(rescale, "CHUNK", 40)
     rng = np.random.default_rng(0)
     x = rng.integers(-1000, 1000, (3, 5, 7, 4))
-    layer = rescale.Rescale(rng.integers(0, 99, (1, 4)), rng.integers(-99, 99, 4), (Fixed(8, 0),), Fixed(8, 8), Rounding.RND, -127, 127)
+    layer = rescale.Rescale(
+        rng.integers(0, 99, (1, 4)), rng.integers(-99, 99, 4), (Fixed(8, 0),), Fixed(8, 8), Rounding.RND, -127, 127
+    )
     for row in (1, 10000):  # constants repeated over a row of pixels, over a frame
         monkeypatch.setattr(rescale, "ROW", row)
         layer.rows.clear()
@@ -349,11 +361,38 @@ def small():
     """A residual block with two outputs, on frames (6, 5, 3)."""
     rng = np.random.default_rng(0)
     x = Input.make("x", (6, 5, 3), lo=-128, hi=127, scale=1.0)
-    a = Conv2d.make("a", x.out, rng.integers(-127, 128, (4, 3, 3, 3)), weight_bits=8, geometry=Geometry((3, 3), padding=(1,) * 4))
+    a = Conv2d.make(
+        "a", x.out, rng.integers(-127, 128, (4, 3, 3, 3)), weight_bits=8, geometry=Geometry((3, 3), padding=(1,) * 4)
+    )
     form = Fixed(16, -4)
-    r = Requant.make("r", [a.out], rng.integers(0, 2**15, (1, 4)), rng.integers(-99, 99, 4), factor_forms=[form], bias_form=Fixed(16, 8), lo=0, hi=255)
-    b = Conv2d.make("b", r.out, rng.integers(-7, 8, (4, 3, 3, 1)), weight_bits=4, geometry=Geometry((3, 3), padding=(1,) * 4), groups=4)
-    j = Requant.make("j", [b.out, r.out], rng.integers(0, 2**15, (2, 4)), [0], factor_forms=[form, form], bias_form=form, lo=-127, hi=127)
+    r = Requant.make(
+        "r",
+        [a.out],
+        rng.integers(0, 2**15, (1, 4)),
+        rng.integers(-99, 99, 4),
+        factor_forms=[form],
+        bias_form=Fixed(16, 8),
+        lo=0,
+        hi=255,
+    )
+    b = Conv2d.make(
+        "b",
+        r.out,
+        rng.integers(-7, 8, (4, 3, 3, 1)),
+        weight_bits=4,
+        geometry=Geometry((3, 3), padding=(1,) * 4),
+        groups=4,
+    )
+    j = Requant.make(
+        "j",
+        [b.out, r.out],
+        rng.integers(0, 2**15, (2, 4)),
+        [0],
+        factor_forms=[form, form],
+        bias_form=form,
+        lo=-127,
+        hi=127,
+    )
     return verify(Graph("small", (x, a, r, b, j, Output.make("o", j.out), Output.make("p", a.out))))
 
 
@@ -380,7 +419,9 @@ def test_blocks_and_threads_change_nothing(small, frames, monkeypatch):
         assert torch.get_num_threads() == threads_of_a_new_thread() == threads
 
 
-@pytest.mark.parametrize("count, size, threads", [(1, 10, 2), (64, 16384, 2), (65, 16384, 2), (1000, 16384, 3), (7, 10**7, 4), (3, 5, 8)])
+@pytest.mark.parametrize(
+    "count, size, threads", [(1, 10, 2), (64, 16384, 2), (65, 16384, 2), (1000, 16384, 3), (7, 10**7, 4), (3, 5, 8)]
+)
 def test_blocks_cover_all_frames_once(count, size, threads):
     blocks = golden._blocks(count, size, threads)
     assert [i for block in blocks for i in range(count)[block]] == list(range(count))
@@ -434,7 +475,9 @@ def test_evaluation_is_exact_under_autocast_and_reduced_precision(small, frames)
 
 def test_the_frames_of_all_inputs_are_as_many():
     x, y = (Input.make(name, (1, 1, 2), lo=0, hi=1, scale=1.0) for name in "xy")
-    both = Requant.make("j", [x.out, y.out], [[1], [1]], [0], factor_forms=[Fixed(2, 2)] * 2, bias_form=Fixed(2, 2), lo=0, hi=3)
+    both = Requant.make(
+        "j", [x.out, y.out], [[1], [1]], [0], factor_forms=[Fixed(2, 2)] * 2, bias_form=Fixed(2, 2), lo=0, hi=3
+    )
     graph = verify(Graph("two", (x, y, both, Output.make("o", both.out))))
     ones = np.ones((3, 1, 1, 2), dtype=np.int8)
     assert (graph.run(ones, ones) == 2).all()

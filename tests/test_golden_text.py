@@ -40,7 +40,9 @@ def shortened(text: str) -> str:
     lines = text.splitlines(keepends=True)
     if len(lines) <= HEAD:
         return text
-    return "".join(lines[:HEAD]) + f"... {len(lines)} lines in all, sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
+    return (
+        "".join(lines[:HEAD]) + f"... {len(lines)} lines in all, sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
+    )
 
 
 def test_text_is_the_one_that_was_read(project, pytestconfig):
@@ -52,10 +54,17 @@ def test_text_is_the_one_that_was_read(project, pytestconfig):
     kept = {str(path.relative_to(GOLDEN)): path.read_text() for path in sorted(GOLDEN.rglob("*")) if path.is_file()}
     said = [f"{name} is new" for name in sorted(project.keys() - kept.keys())]
     said += [f"{name} is gone" for name in sorted(kept.keys() - project.keys())]
-    said += [difference(name, kept[name], project[name]) for name in sorted(kept.keys() & project.keys()) if kept[name] != project[name]]
+    said += [
+        difference(name, kept[name], project[name])
+        for name in sorted(kept.keys() & project.keys())
+        if kept[name] != project[name]
+    ]
     if said:
-        pytest.fail(f"the text of DigitNet's project changed in {len(said)} files; if that is meant, say 'pytest {Path(__file__).name} "
-                    "--regenerate' and read the diff\n" + "\n".join(said), pytrace=False)  # fmt: skip
+        pytest.fail(
+            f"the text of DigitNet's project changed in {len(said)} files; if that is meant, say 'pytest {Path(__file__).name} "
+            "--regenerate' and read the diff\n" + "\n".join(said),
+            pytrace=False,
+        )
 
 
 def difference(name: str, old: str, new: str, most: int = 12) -> str:

@@ -29,9 +29,13 @@ def network() -> Graph:
     form = Fixed(8, 2)
     i = Input.make("i", (4, 4, 2), lo=-8, hi=7, scale=0.5)
     c = Conv2d.make("c", i.out, weights(4, 3, 3, 2), weight_bits=4, geometry=SAME, module="stem")
-    r = Requant.make("r", [c.out], [[16]], [0, 1, 2, 3], factor_forms=[form], bias_form=form, lo=0, hi=15, module="stem")
+    r = Requant.make(
+        "r", [c.out], [[16]], [0, 1, 2, 3], factor_forms=[form], bias_form=form, lo=0, hi=15, module="stem"
+    )
     d = Conv2d.make("d", r.out, weights(4, 3, 3, 1), weight_bits=3, geometry=SAME, groups=4)
-    j = Requant.make("j", [d.out, r.out], np.full((2, 4), 9), [0], factor_forms=[form, form], bias_form=form, lo=-7, hi=7)
+    j = Requant.make(
+        "j", [d.out, r.out], np.full((2, 4), 9), [0], factor_forms=[form, form], bias_form=form, lo=-7, hi=7
+    )
     m = MaxPool.make("m", j.out, Geometry((2, 2), (2, 2)))
     k = Concat.make("k", [m.out, m.out])
     s = SumPool.make("s", k.out, Geometry((2, 2)))
@@ -58,93 +62,243 @@ def same(**fields) -> Geometry:
 def far_bias():
     """The products bring the sum back into 64 bits, but the aligned bias alone has no place in them."""
     i = Input.make("i", (1, 1, 2), lo=2**31 - 9, hi=2**31 - 1, scale=1.0)
-    r = Requant.make("r", [i.out], [[-(2**31)]], [2**32, 2**33 + 2**20], factor_forms=[Fixed(32, 2)], bias_form=Fixed(40, 40), lo=0, hi=1)
+    r = Requant.make(
+        "r",
+        [i.out],
+        [[-(2**31)]],
+        [2**32, 2**33 + 2**20],
+        factor_forms=[Fixed(32, 2)],
+        bias_form=Fixed(40, 40),
+        lo=0,
+        hi=1,
+    )
     return i, r, Output.make("o", r.out)
 
 
 WRONG = {
     # every node
-    "name": (lambda: Graph("net", (replace(NODES["i"], name="2x", out=replace(NODES["i"].out, name="2x")),)),
-             "node '2x' (input, module ''): name must be a C identifier, not '2x'"),
-    "name twice": (lambda: Graph("net", network().nodes[:2] + network().nodes[1:]),
-                   "node 'c' (conv2d, module 'stem'): name must be unique, not 'c'"),
+    "name": (
+        lambda: Graph("net", (replace(NODES["i"], name="2x", out=replace(NODES["i"].out, name="2x")),)),
+        "node '2x' (input, module ''): name must be a C identifier, not '2x'",
+    ),
+    "name twice": (
+        lambda: Graph("net", network().nodes[:2] + network().nodes[1:]),
+        "node 'c' (conv2d, module 'stem'): name must be unique, not 'c'",
+    ),
     "tensor's name": (lambda: out("c", name="x"), "node 'c' (conv2d, module 'stem'): out.name must be 'c', not 'x'"),
-    "unknown input": (lambda: change("c", inputs=("x",)),
-                      "node 'c' (conv2d, module 'stem'): inputs must be names of earlier nodes, not ['x']"),
-    "order": (lambda: Graph("net", network().nodes[::-1]),
-              "node 'o' (output, module ''): inputs must be names of earlier nodes, not ['f']"),
+    "unknown input": (
+        lambda: change("c", inputs=("x",)),
+        "node 'c' (conv2d, module 'stem'): inputs must be names of earlier nodes, not ['x']",
+    ),
+    "order": (
+        lambda: Graph("net", network().nodes[::-1]),
+        "node 'o' (output, module ''): inputs must be names of earlier nodes, not ['f']",
+    ),
     # tensors
-    "shape": (lambda: out("i", shape=(4, 0, 2)), "node 'i' (input, module ''): out.shape must be (H, W, C), each at least 1, not (4, 0, 2)"),
-    "rank": (lambda: out("i", shape=(4, 2)), "node 'i' (input, module ''): out.shape must be (H, W, C), each at least 1, not (4, 2)"),
+    "shape": (
+        lambda: out("i", shape=(4, 0, 2)),
+        "node 'i' (input, module ''): out.shape must be (H, W, C), each at least 1, not (4, 0, 2)",
+    ),
+    "rank": (
+        lambda: out("i", shape=(4, 2)),
+        "node 'i' (input, module ''): out.shape must be (H, W, C), each at least 1, not (4, 2)",
+    ),
     "bits": (lambda: out("i", bits=65), "node 'i' (input, module ''): out.bits must be 1..64, not 65"),
     "hi": (lambda: out("i", hi=8), "node 'i' (input, module ''): out.lo, hi must be -8 <= lo <= hi <= 7, not (-8, 8)"),
-    "lo > hi": (lambda: out("i", lo=3, hi=2), "node 'i' (input, module ''): out.lo, hi must be -8 <= lo <= hi <= 7, not (3, 2)"),
-    "scale": (lambda: out("i", scale=0.0), "node 'i' (input, module ''): out.scale must be a finite positive number, not 0.0"),
-    "infinite scale": (lambda: out("i", scale=np.inf), "node 'i' (input, module ''): out.scale must be a finite positive number, not inf"),
+    "lo > hi": (
+        lambda: out("i", lo=3, hi=2),
+        "node 'i' (input, module ''): out.lo, hi must be -8 <= lo <= hi <= 7, not (3, 2)",
+    ),
+    "scale": (
+        lambda: out("i", scale=0.0),
+        "node 'i' (input, module ''): out.scale must be a finite positive number, not 0.0",
+    ),
+    "infinite scale": (
+        lambda: out("i", scale=np.inf),
+        "node 'i' (input, module ''): out.scale must be a finite positive number, not inf",
+    ),
     # input, output
-    "input's input": (lambda: Graph("net", (network().nodes[0], replace(NODES["i"], name="i2", inputs=("i",), out=replace(NODES["i"].out, name="i2")))),
-                      "node 'i2' (input, module ''): inputs must be (), not ('i',)"),
+    "input's input": (
+        lambda: Graph(
+            "net",
+            (network().nodes[0], replace(NODES["i"], name="i2", inputs=("i",), out=replace(NODES["i"].out, name="i2"))),
+        ),
+        "node 'i2' (input, module ''): inputs must be (), not ('i',)",
+    ),
     "wide input": (lambda: out("i", bits=33), "node 'i' (input, module ''): out.bits must be 1..32, not 33"),
     "output of two": (lambda: change("o", inputs=("f", "f")), "node 'o' (output, module ''): inputs must be 1, not 2"),
-    "other output": (lambda: out("o", lo=0), f"node 'o' (output, module ''): out must be {NODES['o'].out}, not {replace(NODES['o'].out, lo=0)}"),
+    "other output": (
+        lambda: out("o", lo=0),
+        f"node 'o' (output, module ''): out must be {NODES['o'].out}, not {replace(NODES['o'].out, lo=0)}",
+    ),
     # windows
-    "kernel": (lambda: change("c", geometry=same(kernel=(0, 3))), "node 'c' (conv2d, module 'stem'): kernel must be at least 1 each way, not (0, 3)"),
-    "stride": (lambda: change("c", geometry=same(stride=(1, 0))), "node 'c' (conv2d, module 'stem'): stride must be at least 1 each way, not (1, 0)"),
-    "dilation": (lambda: change("c", geometry=same(dilation=(0, 0))), "node 'c' (conv2d, module 'stem'): dilation must be at least 1 each way, not (0, 0)"),
-    "padding": (lambda: change("c", geometry=same(padding=(-1, 0, 0, 0))), "node 'c' (conv2d, module 'stem'): padding must be at least 0, not (-1, 0, 0, 0)"),
-    "window": (lambda: change("c", geometry=same(dilation=(4, 1))),
-               "node 'c' (conv2d, module 'stem'): kernel must be no larger than the padded input of 4 x 4 pixels, not (9, 3) pixels"),
-    "much padding": (lambda: change("c", geometry=same(padding=(3, 1, 1, 1))),
-                     "node 'c' (conv2d, module 'stem'): padding must be less than the window's span (3, 3), not (3, 1, 1, 1)"),
+    "kernel": (
+        lambda: change("c", geometry=same(kernel=(0, 3))),
+        "node 'c' (conv2d, module 'stem'): kernel must be at least 1 each way, not (0, 3)",
+    ),
+    "stride": (
+        lambda: change("c", geometry=same(stride=(1, 0))),
+        "node 'c' (conv2d, module 'stem'): stride must be at least 1 each way, not (1, 0)",
+    ),
+    "dilation": (
+        lambda: change("c", geometry=same(dilation=(0, 0))),
+        "node 'c' (conv2d, module 'stem'): dilation must be at least 1 each way, not (0, 0)",
+    ),
+    "padding": (
+        lambda: change("c", geometry=same(padding=(-1, 0, 0, 0))),
+        "node 'c' (conv2d, module 'stem'): padding must be at least 0, not (-1, 0, 0, 0)",
+    ),
+    "window": (
+        lambda: change("c", geometry=same(dilation=(4, 1))),
+        "node 'c' (conv2d, module 'stem'): kernel must be no larger than the padded input of 4 x 4 pixels, not (9, 3) pixels",
+    ),
+    "much padding": (
+        lambda: change("c", geometry=same(padding=(3, 1, 1, 1))),
+        "node 'c' (conv2d, module 'stem'): padding must be less than the window's span (3, 3), not (3, 1, 1, 1)",
+    ),
     # convolution
-    "inputs of conv": (lambda: change("c", inputs=("i", "i")), "node 'c' (conv2d, module 'stem'): inputs must be 1, not 2"),
-    "flat weight": (lambda: change("c", weight=np.ones((4, 18), int)), "node 'c' (conv2d, module 'stem'): weight must be (OC, KH, KW, IC/groups), not (4, 18)"),
-    "weight bits": (lambda: change("c", weight_bits=17), "node 'c' (conv2d, module 'stem'): weight_bits must be 1..16, not 17"),
-    "weight": (lambda: change("c", weight_bits=2), "node 'c' (conv2d, module 'stem'): weight must be within -1..1, as 2 bits ask, not 3"),
-    "zero of one bit": (lambda: change("c", weight_bits=1, weight=np.sign(NODES["c"].weight)),
-                        "node 'c' (conv2d, module 'stem'): weight must be -1 or +1, as 1 bit asks, not 0"),
-    "groups": (lambda: change("c", groups=3), "node 'c' (conv2d, module 'stem'): groups must be a divisor of 2 and of 4 channels, not 3"),
-    "weight's shape": (lambda: change("c", weight=NODES["c"].weight[:, :, :2]),
-                       "node 'c' (conv2d, module 'stem'): weight.shape must be (4, 3, 3, 2), not (4, 3, 2, 2)"),
-    "pad value": (lambda: change("c", pad_value=8), "node 'c' (conv2d, module 'stem'): pad_value must be an integer that 4 bits hold, not 8"),
-    "range": (lambda: out("c", lo=-1), f"node 'c' (conv2d, module 'stem'): out must be {NODES['c'].out}, not {replace(NODES['c'].out, lo=-1)}"),
+    "inputs of conv": (
+        lambda: change("c", inputs=("i", "i")),
+        "node 'c' (conv2d, module 'stem'): inputs must be 1, not 2",
+    ),
+    "flat weight": (
+        lambda: change("c", weight=np.ones((4, 18), int)),
+        "node 'c' (conv2d, module 'stem'): weight must be (OC, KH, KW, IC/groups), not (4, 18)",
+    ),
+    "weight bits": (
+        lambda: change("c", weight_bits=17),
+        "node 'c' (conv2d, module 'stem'): weight_bits must be 1..16, not 17",
+    ),
+    "weight": (
+        lambda: change("c", weight_bits=2),
+        "node 'c' (conv2d, module 'stem'): weight must be within -1..1, as 2 bits ask, not 3",
+    ),
+    "zero of one bit": (
+        lambda: change("c", weight_bits=1, weight=np.sign(NODES["c"].weight)),
+        "node 'c' (conv2d, module 'stem'): weight must be -1 or +1, as 1 bit asks, not 0",
+    ),
+    "groups": (
+        lambda: change("c", groups=3),
+        "node 'c' (conv2d, module 'stem'): groups must be a divisor of 2 and of 4 channels, not 3",
+    ),
+    "weight's shape": (
+        lambda: change("c", weight=NODES["c"].weight[:, :, :2]),
+        "node 'c' (conv2d, module 'stem'): weight.shape must be (4, 3, 3, 2), not (4, 3, 2, 2)",
+    ),
+    "pad value": (
+        lambda: change("c", pad_value=8),
+        "node 'c' (conv2d, module 'stem'): pad_value must be an integer that 4 bits hold, not 8",
+    ),
+    "range": (
+        lambda: out("c", lo=-1),
+        f"node 'c' (conv2d, module 'stem'): out must be {NODES['c'].out}, not {replace(NODES['c'].out, lo=-1)}",
+    ),
     # linear
-    "inputs of linear": (lambda: change("f", inputs=("v", "v")), "node 'f' (linear, module 'head'): inputs must be 1, not 2"),
-    "image to linear": (lambda: change("f", inputs=("k",)), "node 'f' (linear, module 'head'): input shape must be (1, 1, 32), not (2, 2, 8)"),
-    "linear's shape": (lambda: change("f", weight=NODES["f"].weight[:, :7]), "node 'f' (linear, module 'head'): weight.shape must be (3, 8), not (3, 7)"),
-    "linear's bits": (lambda: change("f", weight_bits=0), "node 'f' (linear, module 'head'): weight_bits must be 1..16, not 0"),
-    "linear's range": (lambda: out("f", hi=128), f"node 'f' (linear, module 'head'): out must be {NODES['f'].out}, not {replace(NODES['f'].out, hi=128)}"),
+    "inputs of linear": (
+        lambda: change("f", inputs=("v", "v")),
+        "node 'f' (linear, module 'head'): inputs must be 1, not 2",
+    ),
+    "image to linear": (
+        lambda: change("f", inputs=("k",)),
+        "node 'f' (linear, module 'head'): input shape must be (1, 1, 32), not (2, 2, 8)",
+    ),
+    "linear's shape": (
+        lambda: change("f", weight=NODES["f"].weight[:, :7]),
+        "node 'f' (linear, module 'head'): weight.shape must be (3, 8), not (3, 7)",
+    ),
+    "linear's bits": (
+        lambda: change("f", weight_bits=0),
+        "node 'f' (linear, module 'head'): weight_bits must be 1..16, not 0",
+    ),
+    "linear's range": (
+        lambda: out("f", hi=128),
+        f"node 'f' (linear, module 'head'): out must be {NODES['f'].out}, not {replace(NODES['f'].out, hi=128)}",
+    ),
     # requant
-    "inputs of requant": (lambda: change("r", inputs=()), "node 'r' (requant, module 'stem'): inputs must be one or two, not 0"),
-    "other shape": (lambda: change("r", inputs=("i",)), "node 'r' (requant, module 'stem'): shape of i must be (4, 4, 4), not (4, 4, 2)"),
-    "factors": (lambda: change("r", factors=np.ones((1, 3), int)), "node 'r' (requant, module 'stem'): factors.shape must be (1, 4) or (1, 1), not (1, 3)"),
-    "bias": (lambda: change("r", bias=np.ones(3, int)), "node 'r' (requant, module 'stem'): bias.shape must be (4,) or (1,), not (3,)"),
-    "forms": (lambda: change("r", factor_forms=(Fixed(8, 2),) * 2), "node 'r' (requant, module 'stem'): factor_forms must be 1, not 2"),
+    "inputs of requant": (
+        lambda: change("r", inputs=()),
+        "node 'r' (requant, module 'stem'): inputs must be one or two, not 0",
+    ),
+    "other shape": (
+        lambda: change("r", inputs=("i",)),
+        "node 'r' (requant, module 'stem'): shape of i must be (4, 4, 4), not (4, 4, 2)",
+    ),
+    "factors": (
+        lambda: change("r", factors=np.ones((1, 3), int)),
+        "node 'r' (requant, module 'stem'): factors.shape must be (1, 4) or (1, 1), not (1, 3)",
+    ),
+    "bias": (
+        lambda: change("r", bias=np.ones(3, int)),
+        "node 'r' (requant, module 'stem'): bias.shape must be (4,) or (1,), not (3,)",
+    ),
+    "forms": (
+        lambda: change("r", factor_forms=(Fixed(8, 2),) * 2),
+        "node 'r' (requant, module 'stem'): factor_forms must be 1, not 2",
+    ),
     "requant's bits": (lambda: out("r", bits=33), "node 'r' (requant, module 'stem'): out.bits must be 1..32, not 33"),
-    "large factor": (lambda: change("r", factors=np.full((1, 4), 128)),
-                     "node 'r' (requant, module 'stem'): factors[0] must be within -128..127 of ap_fixed<8,2>, not (128, 128)"),
-    "large bias": (lambda: change("r", bias=np.array([0, 0, -129, 0])),
-                   "node 'r' (requant, module 'stem'): bias must be within -128..127 of ap_fixed<8,2>, not (-129, 0)"),
-    "wide sum": (lambda: change("r", bias_form=Fixed(8, -55)),
-                 "node 'r' (requant, module 'stem'): sum in channel 3 must be within 64 bits, not -592601653367919345664..592601653367919345667"),
-    "wide bias": (lambda: Graph("net", far_bias()),
-                  "node 'r' (requant, module ''): bias in channel 1 must be within 64 bits at the sum's binary point, not 9224497936761618432"),
+    "large factor": (
+        lambda: change("r", factors=np.full((1, 4), 128)),
+        "node 'r' (requant, module 'stem'): factors[0] must be within -128..127 of ap_fixed<8,2>, not (128, 128)",
+    ),
+    "large bias": (
+        lambda: change("r", bias=np.array([0, 0, -129, 0])),
+        "node 'r' (requant, module 'stem'): bias must be within -128..127 of ap_fixed<8,2>, not (-129, 0)",
+    ),
+    "wide sum": (
+        lambda: change("r", bias_form=Fixed(8, -55)),
+        "node 'r' (requant, module 'stem'): sum in channel 3 must be within 64 bits, not -592601653367919345664..592601653367919345667",
+    ),
+    "wide bias": (
+        lambda: Graph("net", far_bias()),
+        "node 'r' (requant, module ''): bias in channel 1 must be within 64 bits at the sum's binary point, not 9224497936761618432",
+    ),
     # pools, concat, flatten
-    "inputs of pool": (lambda: change("m", inputs=("j", "j")), "node 'm' (max_pool, module ''): inputs must be 1, not 2"),
-    "max pool's padding": (lambda: change("m", pad_value=0), "node 'm' (max_pool, module ''): pad_value must be -7, not 0"),
-    "max pool's range": (lambda: out("m", hi=6), f"node 'm' (max_pool, module ''): out must be {NODES['m'].out}, not {replace(NODES['m'].out, hi=6)}"),
-    "sum pool's padding": (lambda: change("s", pad_value=99), "node 's' (sum_pool, module ''): pad_value must be an integer that 4 bits hold, not 99"),
-    "sum pool's range": (lambda: out("s", hi=6), f"node 's' (sum_pool, module ''): out must be {NODES['s'].out}, not {replace(NODES['s'].out, hi=6)}"),
-    "sum pool's window": (lambda: change("s", geometry=Geometry((3, 3))),
-                          "node 's' (sum_pool, module ''): kernel must be no larger than the padded input of 2 x 2 pixels, not (3, 3) pixels"),
-    "concat of one": (lambda: change("k", inputs=("m",)), "node 'k' (concat, module ''): inputs must be at least two, not 1"),
-    "concat's size": (lambda: change("k", inputs=("m", "j")), "node 'k' (concat, module ''): height and width of j must be (2, 2), not (4, 4)"),
-    "concat's scale": (lambda: change("k", inputs=("r", "c")), "node 'k' (concat, module ''): scale of c must be 1.0, not 0.5"),
-    "concat's range": (lambda: out("k", bits=8), f"node 'k' (concat, module ''): out must be {NODES['k'].out}, not {replace(NODES['k'].out, bits=8)}"),
+    "inputs of pool": (
+        lambda: change("m", inputs=("j", "j")),
+        "node 'm' (max_pool, module ''): inputs must be 1, not 2",
+    ),
+    "max pool's padding": (
+        lambda: change("m", pad_value=0),
+        "node 'm' (max_pool, module ''): pad_value must be -7, not 0",
+    ),
+    "max pool's range": (
+        lambda: out("m", hi=6),
+        f"node 'm' (max_pool, module ''): out must be {NODES['m'].out}, not {replace(NODES['m'].out, hi=6)}",
+    ),
+    "sum pool's padding": (
+        lambda: change("s", pad_value=99),
+        "node 's' (sum_pool, module ''): pad_value must be an integer that 4 bits hold, not 99",
+    ),
+    "sum pool's range": (
+        lambda: out("s", hi=6),
+        f"node 's' (sum_pool, module ''): out must be {NODES['s'].out}, not {replace(NODES['s'].out, hi=6)}",
+    ),
+    "sum pool's window": (
+        lambda: change("s", geometry=Geometry((3, 3))),
+        "node 's' (sum_pool, module ''): kernel must be no larger than the padded input of 2 x 2 pixels, not (3, 3) pixels",
+    ),
+    "concat of one": (
+        lambda: change("k", inputs=("m",)),
+        "node 'k' (concat, module ''): inputs must be at least two, not 1",
+    ),
+    "concat's size": (
+        lambda: change("k", inputs=("m", "j")),
+        "node 'k' (concat, module ''): height and width of j must be (2, 2), not (4, 4)",
+    ),
+    "concat's scale": (
+        lambda: change("k", inputs=("r", "c")),
+        "node 'k' (concat, module ''): scale of c must be 1.0, not 0.5",
+    ),
+    "concat's range": (
+        lambda: out("k", bits=8),
+        f"node 'k' (concat, module ''): out must be {NODES['k'].out}, not {replace(NODES['k'].out, bits=8)}",
+    ),
     "flatten of nothing": (lambda: change("v", inputs=()), "node 'v' (flatten, module ''): inputs must be 1, not 0"),
-    "flatten's shape": (lambda: out("v", shape=(1, 1, 7)),
-                        f"node 'v' (flatten, module ''): out must be {NODES['v'].out}, not {replace(NODES['v'].out, shape=(1, 1, 7))}"),
-}  # fmt: skip
+    "flatten's shape": (
+        lambda: out("v", shape=(1, 1, 7)),
+        f"node 'v' (flatten, module ''): out must be {NODES['v'].out}, not {replace(NODES['v'].out, shape=(1, 1, 7))}",
+    ),
+}
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -161,7 +315,10 @@ def test_verify_wants_inputs_outputs_and_readers():
     for nodes, message in (
         ((), "graph 'net' has no input node; it needs at least one"),
         (network().nodes[:-1], "graph 'net' has no output node; it needs at least one"),
-        (network().nodes[:9] + (tail, NODES["f"]), "graph 'net': nothing reads node 'f'; remove it or make it an output"),
+        (
+            network().nodes[:9] + (tail, NODES["f"]),
+            "graph 'net': nothing reads node 'f'; remove it or make it an output",
+        ),
     ):
         with pytest.raises(HwqatError) as error:
             verify(Graph("net", nodes))
@@ -184,7 +341,9 @@ def test_a_graph_survives_its_files_byte_for_byte(seed, tmp_path):
     read = load_graph(write(case.graph, tmp_path))
     assert graph_files(read) == files == graph_files(random_case(seed).graph)
     got = read.run(*case.inputs)
-    assert all(np.array_equal(a, b) for a, b in zip(got if isinstance(got, tuple) else [got], case.expected, strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(got if isinstance(got, tuple) else [got], case.expected, strict=True)
+    )
 
 
 def test_meta_survives_and_a_missing_file_is_one_sentence(tmp_path):
@@ -222,16 +381,34 @@ def test_no_damaged_byte_of_the_weights_is_more_than_one_sentence(tmp_path):
         assert graph_files(read) == graph_files(network())
 
 
-@pytest.mark.parametrize("edit, message", [
-    (lambda d: d | {"version": 2}, r"graph.json has version 2, this hwqat reads version 1; export it again$"),
-    (lambda d: {k: v for k, v in d.items() if k != "version"}, r"graph.json has version None, this hwqat reads version 1; export it again$"),
-    (lambda d: [d], r"graph.json has version None, this hwqat reads version 1; export it again$"),
-    (lambda d: {k: v for k, v in d.items() if k != "nodes"}, r"graph.json does not describe a graph \(KeyError: 'nodes'\); export it again$"),
-    (lambda d: d | {"nodes": [n | {"op": "gelu"} for n in d["nodes"]]}, r"graph.json does not describe a graph \(KeyError: 'gelu'\); export it again$"),
-    (lambda d: d | {"nodes": [n | {"more": 1, "out": n["out"] | {"more": 1}} for n in d["nodes"]]}, r"graph.json does not describe a graph \(TypeError: .*\); export it again$"),
-    (lambda d: d | {"nodes": [n | {"name": "x"} if n["op"] == "conv2d" else n for n in d["nodes"]]}, r"graph.json does not describe a graph \(KeyError: 'x.weight'\); export it again$"),
-    (lambda d: d | {"nodes": d["nodes"][:-1]}, r"^graph 'net' has no output node; it needs at least one$"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "edit, message",
+    [
+        (lambda d: d | {"version": 2}, r"graph.json has version 2, this hwqat reads version 1; export it again$"),
+        (
+            lambda d: {k: v for k, v in d.items() if k != "version"},
+            r"graph.json has version None, this hwqat reads version 1; export it again$",
+        ),
+        (lambda d: [d], r"graph.json has version None, this hwqat reads version 1; export it again$"),
+        (
+            lambda d: {k: v for k, v in d.items() if k != "nodes"},
+            r"graph.json does not describe a graph \(KeyError: 'nodes'\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": [n | {"op": "gelu"} for n in d["nodes"]]},
+            r"graph.json does not describe a graph \(KeyError: 'gelu'\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": [n | {"more": 1, "out": n["out"] | {"more": 1}} for n in d["nodes"]]},
+            r"graph.json does not describe a graph \(TypeError: .*\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": [n | {"name": "x"} if n["op"] == "conv2d" else n for n in d["nodes"]]},
+            r"graph.json does not describe a graph \(KeyError: 'x.weight'\); export it again$",
+        ),
+        (lambda d: d | {"nodes": d["nodes"][:-1]}, r"^graph 'net' has no output node; it needs at least one$"),
+    ],
+)
 def test_a_graph_json_that_is_no_graph_is_one_sentence(edit, message, tmp_path):
     text = json.loads((write(network(), tmp_path) / GRAPH).read_text())
     (tmp_path / GRAPH).write_text(json.dumps(edit(text)))

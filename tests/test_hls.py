@@ -37,16 +37,40 @@ class Net:
         top = max(1, 2 ** (bits - 1) - 1)
         weight = self.rng.integers(-top, top + 1, (channels, *geometry.kernel, x.channels // groups))
         weight = np.where(weight < 0, -1, 1) if bits == 1 else weight
-        return self.add(Conv2d, x, weight, weight_bits=bits, geometry=geometry, groups=groups, fold=Folding(*fold), **kwargs)
+        return self.add(
+            Conv2d, x, weight, weight_bits=bits, geometry=geometry, groups=groups, fold=Folding(*fold), **kwargs
+        )
 
-    def requant(self, xs, lo=-128, hi=127, fold=1, form=Fixed(16, 4), other=None, bias_form=Fixed(16, 8), columns=None,
-                top=None, shared=False, **kwargs):  # fmt: skip
+    def requant(
+        self,
+        xs,
+        lo=-128,
+        hi=127,
+        fold=1,
+        form=Fixed(16, 4),
+        other=None,
+        bias_form=Fixed(16, 8),
+        columns=None,
+        top=None,
+        shared=False,
+        **kwargs,
+    ):
         """``form``: of the factors; ``other``: of those of a second input, where it is another."""
         top = top or form.hi
         factors = self.rng.integers(-top if form.signed else 0, top + 1, (len(xs), columns or xs[0].channels))
         bias = self.rng.integers(bias_form.lo, bias_form.hi + 1, columns or xs[0].channels)
-        return self.add(Requant, xs, factors, bias, factor_forms=[form, other or form][: len(xs)], bias_form=bias_form, lo=lo, hi=hi,
-                        fold=Folding(fold, fold, 1 if shared else len(xs)), **kwargs)  # fmt: skip
+        return self.add(
+            Requant,
+            xs,
+            factors,
+            bias,
+            factor_forms=[form, other or form][: len(xs)],
+            bias_form=bias_form,
+            lo=lo,
+            hi=hi,
+            fold=Folding(fold, fold, 1 if shared else len(xs)),
+            **kwargs,
+        )
 
     def case(self, name, frames=3):
         """(plan, inputs, expected) for `run_many`."""
@@ -66,10 +90,17 @@ def windows():
     net = Net((6, 5, 4))
     same, wild = Geometry((3, 3), padding=(1, 1, 1, 1)), Geometry((2, 3), (2, 3), (2, 1), (1, 0, 2, 2))
     for geometry, channels, fold, groups in (
-        (same, 4, (2, 2, 1), 1), (same, 4, (4, 4, 9), 1), (same, 4, (1, 1, 9), 4), (same, 4, (2, 2, 1), 4),
-        (wild, 6, (3, 1, 1), 2), (wild, 6, (1, 2, 6), 2), (wild, 4, (4, 4, 6), 4), (Geometry((1, 1), (2, 2)), 3, (1, 2), 1),
-        (Geometry((3, 3), (1, 1), (2, 2), (4, 0, 0, 4)), 2, (2, 4, 9), 1), (Geometry((1, 1)), 8, (4, 2), 1),
-    ):  # fmt: skip
+        (same, 4, (2, 2, 1), 1),
+        (same, 4, (4, 4, 9), 1),
+        (same, 4, (1, 1, 9), 4),
+        (same, 4, (2, 2, 1), 4),
+        (wild, 6, (3, 1, 1), 2),
+        (wild, 6, (1, 2, 6), 2),
+        (wild, 4, (4, 4, 6), 4),
+        (Geometry((1, 1), (2, 2)), 3, (1, 2), 1),
+        (Geometry((3, 3), (1, 1), (2, 2), (4, 0, 0, 4)), 2, (2, 4, 9), 1),
+        (Geometry((1, 1)), 8, (4, 2), 1),
+    ):
         net.conv(net.x, channels, geometry, fold, groups, pad_value=-128 if geometry is wild else None)
     return net.case("windows")
 
@@ -102,11 +133,22 @@ def joins():
     narrow = net.requant([net.x], 0, 3, fold=4)
     for mode in (Rounding.RND, Rounding.RND_CONV):
         for shared in (False, True):
-            net.requant([wide, narrow], -(2**31), 2**31 - 1, fold=2, form=Fixed(32, 4), bias_form=Fixed(32, 20), rounding=mode, shared=shared)
+            net.requant(
+                [wide, narrow],
+                -(2**31),
+                2**31 - 1,
+                fold=2,
+                form=Fixed(32, 4),
+                bias_form=Fixed(32, 20),
+                rounding=mode,
+                shared=shared,
+            )
             net.requant([narrow, narrow], fold=1, rounding=mode, shared=shared)
             net.requant([narrow, net.x], form=Fixed(16, 6), other=Fixed(16, 3), rounding=mode, shared=shared)
     for shared in (False, True):
-        net.requant([wide, net.x], form=Fixed(39, 2), bias_form=Fixed(40, 14), rounding=Rounding.RND_ZERO, shared=shared)
+        net.requant(
+            [wide, net.x], form=Fixed(39, 2), bias_form=Fixed(40, 14), rounding=Rounding.RND_ZERO, shared=shared
+        )
     return net.case("joins")
 
 
@@ -146,7 +188,9 @@ def smallest():
 CASES = (windows, foldings, roundings, joins, pools, concats, smallest)
 
 
-@pytest.mark.parametrize("dialect", ["sim", "vitis", *(pytest.param(d, marks=pytest.mark.slow) for d in ("ap", "bambu"))])
+@pytest.mark.parametrize(
+    "dialect", ["sim", "vitis", *(pytest.param(d, marks=pytest.mark.slow) for d in ("ap", "bambu"))]
+)
 def test_every_stage_is_golden(dialect, tmp_path):
     assert dialect in csim.DIALECTS
     made = [make() for make in CASES]
@@ -161,7 +205,13 @@ def test_every_stage_is_golden(dialect, tmp_path):
 @pytest.fixture(scope="module")
 def small_plan():
     net = Net((4, 4, 2))
-    y = net.requant([net.conv(net.x, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), (2, 2, 9), module="stem")], 0, 255, fold=2, module="stem")
+    y = net.requant(
+        [net.conv(net.x, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), (2, 2, 9), module="stem")],
+        0,
+        255,
+        fold=2,
+        module="stem",
+    )
     net.conv(y, 2, Geometry((1, 1)), (1, 2), module="head")
     return net.case("small")[0]
 
@@ -177,10 +227,22 @@ def test_the_same_plan_gives_the_same_text(small_plan):
 
 def test_a_block_is_a_file_pair_and_a_page(small_plan):
     files = hls.render(small_plan)
-    assert {name for name in files if name.startswith("blocks/")} == {f"blocks/{b}.{e}" for b in ("stem", "head") for e in ("h", "cpp")}
+    assert {name for name in files if name.startswith("blocks/")} == {
+        f"blocks/{b}.{e}" for b in ("stem", "head") for e in ("h", "cpp")
+    }
     assert "void stem(" in files["blocks/stem.h"] and "#pragma HLS dataflow" in files["blocks/stem.cpp"]
-    assert 'extern "C" void small(hls::stream<ap_uint<8>> &s_axis, hls::stream<ap_uint<16>> &m_axis)' in files["small.cpp"]
-    assert max(len(line) for name, text in files.items() for line in text.splitlines() if not line.startswith("//") and "#pragma" not in line) <= 140
+    assert (
+        'extern "C" void small(hls::stream<ap_uint<8>> &s_axis, hls::stream<ap_uint<16>> &m_axis)' in files["small.cpp"]
+    )
+    assert (
+        max(
+            len(line)
+            for name, text in files.items()
+            for line in text.splitlines()
+            if not line.startswith("//") and "#pragma" not in line
+        )
+        <= 140
+    )
 
 
 def test_constants_are_raw_integers_with_their_format(small_plan):
@@ -214,7 +276,9 @@ def test_names_are_ascii_whatever_the_user_s_are():
 def test_a_beat_that_ap_uint_cannot_hold_is_one_sentence():
     net = Net((3, 3, 64))
     net.conv(net.x, 1, Geometry((3, 3)), (1, 64, 9))
-    with pytest.raises(HwqatError, match=r"stream 'conv2d1_window_out' .* carries 576 x 8 = 4608 bits .* --fps or --dsp"):
+    with pytest.raises(
+        HwqatError, match=r"stream 'conv2d1_window_out' .* carries 576 x 8 = 4608 bits .* --fps or --dsp"
+    ):
         hls.render(net.case("wide")[0])
 
 
@@ -235,8 +299,13 @@ def run_tcl(small_plan, tmp_path):
     (tmp_path / "mock.tcl").write_text(f"{mock}source hls/run_hls.tcl\n")
 
     def run(*words, **environment):
-        done = subprocess.run(["tclsh", "mock.tcl", "-f", "hls/run_hls.tcl", *words], cwd=tmp_path, env=os.environ | environment,
-                              capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            ["tclsh", "mock.tcl", "-f", "hls/run_hls.tcl", *words],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
         return done.returncode, done.stdout.splitlines(), done.stderr
 
     return run
@@ -248,20 +317,29 @@ def test_run_hls_tcl_does_all_steps_in_order(run_tcl, small_plan, tmp_path):
     top, hls_folder, vectors = small_plan.graph.name, tmp_path / "hls", tmp_path / "vectors"
     sources = [f"{top}.cpp", *(f"blocks/{block.name}.cpp" for block in small_plan.blocks)]
     assert lines == [
-        f"open_project -reset {top}_hls", f"set_top {top}",
+        f"open_project -reset {top}_hls",
+        f"set_top {top}",
         *(f"add_files {hls_folder / source} -cflags -std=c++14" for source in sources),
         f"add_files -tb {hls_folder}/{top}_tb.cpp -cflags {{-std=c++14 -Wno-unknown-pragmas}}",
-        "open_solution -reset solution1 -flow_target vivado", "set_part xczu9eg-ffvb1156-2-e", "create_clock -period 5",
-        f"csim_design -argv {vectors}", "csynth_design ", f"cosim_design -argv {{{vectors} 3}}", "export_design -format ip_catalog",
-    ]  # fmt: skip
+        "open_solution -reset solution1 -flow_target vivado",
+        "set_part xczu9eg-ffvb1156-2-e",
+        "create_clock -period 5",
+        f"csim_design -argv {vectors}",
+        "csynth_design ",
+        f"cosim_design -argv {{{vectors} 3}}",
+        "export_design -format ip_catalog",
+    ]
     assert all((hls_folder / source).is_file() for source in sources)
 
 
-@pytest.mark.parametrize("words, environment", [
-    (("csynth", "export", "part=xczu7ev", "clock=4"), {}),
-    ((), {"HLS_STEPS": "csynth export", "HLS_PART": "xczu7ev", "HLS_CLOCK": "4"}),
-    (("part=xczu7ev", "csynth", "export"), {"HLS_STEPS": "csim", "HLS_PART": "other", "HLS_CLOCK": "4"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, environment",
+    [
+        (("csynth", "export", "part=xczu7ev", "clock=4"), {}),
+        ((), {"HLS_STEPS": "csynth export", "HLS_PART": "xczu7ev", "HLS_CLOCK": "4"}),
+        (("part=xczu7ev", "csynth", "export"), {"HLS_STEPS": "csim", "HLS_PART": "other", "HLS_CLOCK": "4"}),
+    ],
+)
 def test_run_hls_tcl_takes_steps_part_and_clock(run_tcl, words, environment):
     code, lines, _ = run_tcl(*words, **environment)
     assert code == 0

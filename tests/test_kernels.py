@@ -22,11 +22,14 @@ def gradients(function, x, scale, *rest, fuse: bool):
     return y.detach(), x.grad, scale.grad
 
 
-@pytest.mark.parametrize("function, rest, lo, hi, layout", [
-    (ClipRound, (), 0, 255, torch.channels_last),
-    (ClipRound, (), -7, 7, torch.contiguous_format),
-    (RoundToStep, (1.0,), -127, 127, torch.channels_last),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, rest, lo, hi, layout",
+    [
+        (ClipRound, (), 0, 255, torch.channels_last),
+        (ClipRound, (), -7, 7, torch.contiguous_format),
+        (RoundToStep, (1.0,), -127, 127, torch.channels_last),
+    ],
+)
 def test_fused_kernels_are_the_plain_ones(function, rest, lo, hi, layout):
     assert torch.Size(SHAPE).numel() >= kernels.LARGE
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)

@@ -104,8 +104,15 @@ def check_after_a_step_of_training(scheme):
 
 
 def one_of_all(weights, activations, bits, bn):
-    return Scheme(weight_bits=bits, act_bits=max(2, bits), last_weight_bits=bits, weights=weights,
-                  activations=activations, rescale="16", bn=bn)  # fmt: skip
+    return Scheme(
+        weight_bits=bits,
+        act_bits=max(2, bits),
+        last_weight_bits=bits,
+        weights=weights,
+        activations=activations,
+        rescale="16",
+        bn=bn,
+    )
 
 
 @pytest.mark.parametrize("bn", BATCH_NORMS)
@@ -169,10 +176,12 @@ def test_eval_is_golden_for_every_rounding(digitnet, rounding):
 
 def test_eval_is_golden_for_mixed_bits(digitnet):
     layers = {
-        "stem.*": {"weight_bits": 1}, "blocks.0.*": {"act_bits": 13, "weight_bits": 16},
+        "stem.*": {"weight_bits": 1},
+        "blocks.0.*": {"act_bits": 13, "weight_bits": 16},
         "blocks.1.*": {"weight_bits": 1},
-        "blocks.2.relu1": {"act_bits": 1}, "blocks.4.*": {"act_bits": 3, "weight_bits": 5, "per_channel": True},
-    }  # fmt: skip
+        "blocks.2.relu1": {"act_bits": 1},
+        "blocks.4.*": {"act_bits": 3, "weight_bits": 5, "per_channel": True},
+    }
     model = prepared(digitnet, Scheme(weight_bits=7, act_bits=6, layers=layers), (1, 8, 8), DIGITS)
     count, graph = differences(model, images((1, 8, 8), 30, DIGITS, 9))
     assert count == 0
@@ -182,13 +191,20 @@ def test_eval_is_golden_for_mixed_bits(digitnet):
 
 def test_layers_keep_the_format_of_constants_that_the_scheme_states_for_them(digitnet):
     """By the layer's path, or by the activation's, which wins; another format for all leaves them alone."""
-    layers = {"blocks.2.conv1": {"rescale": "9"}, "blocks.2.*": {"weight_bits": 6}, "blocks.4.relu1": {"rescale": "12,4"}, "blocks.4.conv1": {"rescale": 7}}
+    layers = {
+        "blocks.2.conv1": {"rescale": "9"},
+        "blocks.2.*": {"weight_bits": 6},
+        "blocks.4.relu1": {"rescale": "12,4"},
+        "blocks.4.conv1": {"rescale": 7},
+    }
     model = prepared(digitnet, Scheme(rescale="16", layers=layers), (1, 8, 8), DIGITS)
     for rescale in ("16", "21"):
         model.set_rescale(rescale)
         count, graph = differences(model, images((1, 8, 8), 30, DIGITS, 9))
         assert count == 0
-        widths = {node.name: {form.width for form in (*node.factor_forms, node.bias_form)} for node in graph.of("requant")}
+        widths = {
+            node.name: {form.width for form in (*node.factor_forms, node.bias_form)} for node in graph.of("requant")
+        }
         assert widths.pop("blocks_2_relu1") == {9} and widths.pop("blocks_4_relu1") == {12}
         assert graph.by_name["blocks_4_relu1"].bias_form.integer == 4
         del widths["head_fc_q"]  # an integer bias

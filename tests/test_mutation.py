@@ -33,7 +33,9 @@ def network(change=lambda name, arrays: arrays) -> Graph:
     def requant(name, xs, lo, hi, size, rounding=Rounding.RND):
         channels = xs[0].channels
         arrays = {"factors": rng.integers(size, 2 * size, (len(xs), channels)), "bias": rng.integers(-64, 64, channels)}
-        return Requant.make(name, xs, **change(name, arrays), factor_forms=[m] * len(xs), bias_form=b, lo=lo, hi=hi, rounding=rounding)
+        return Requant.make(
+            name, xs, **change(name, arrays), factor_forms=[m] * len(xs), bias_form=b, lo=lo, hi=hi, rounding=rounding
+        )
 
     i = Input.make("i", (5, 4, 2), lo=-8, hi=7, scale=1.0)
     c = conv("c", i.out, 4, 4, 3, 3, 2, geometry=SAME)
@@ -131,7 +133,10 @@ def test_fxpmath_notices(damaged):
 @pytest.mark.parametrize("engine", ["csim", "cosim"])
 def test_simulation_notices(engine, damaged, tmp_path):
     cases = [(make_plan(graph, Target(dsp=40)), [x], [expected]) for graph, x, expected, _ in damaged.values()]
-    run = {"csim": lambda: csim.run_many(cases, tmp_path), "cosim": lambda: cosim.run_many(cases, tmp_path, modes=("none",))}
+    run = {
+        "csim": lambda: csim.run_many(cases, tmp_path),
+        "cosim": lambda: cosim.run_many(cases, tmp_path, modes=("none",)),
+    }
     for (name, (graph, x, expected, differ)), result in zip(damaged.items(), run[engine](), strict=True):
         assert result.frames == FRAMES
         assert result.mismatches == differ.sum(), (name, result.first)
@@ -147,7 +152,9 @@ def test_a_plan_that_promises_fewer_cycles_is_noticed(tmp_path):
     graph = network()
     x = np.zeros((FRAMES, 5, 4, 2), dtype=np.int64)
     plan = make_plan(graph)
-    stages = tuple(replace(s, cycles=s.cycles - 1) if s.kind == "mvu" and s.node == "f" else s for s in plan.network.stages)
+    stages = tuple(
+        replace(s, cycles=s.cycles - 1) if s.kind == "mvu" and s.node == "f" else s for s in plan.network.stages
+    )
     promised = replace(plan, network=replace(plan.network, stages=stages))
     with pytest.raises(HwqatError, match="the plan's cycles must be pixels \\* groups \\* repeats \\* folds"):
         csim.run_many([(promised, [x], [graph.run(x)])], tmp_path)

@@ -28,7 +28,9 @@ def same(graph: Graph, frames) -> bool:
     return all(np.array_equal(ours, truth) for ours, truth in zip(found, golden, strict=True))
 
 
-@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 1000), marks=pytest.mark.slow)], ids=["some", "many"])
+@pytest.mark.parametrize(
+    "seeds", [range(40), pytest.param(range(40, 1000), marks=pytest.mark.slow)], ids=["some", "many"]
+)
 def test_random_graphs_are_exact(seeds):
     for seed in seeds:
         case = random_case(seed)
@@ -60,8 +62,17 @@ def test_rounding_of_ties_and_of_both_signs(rounding, frac):
     step = 1 if frac < 63 else (1 << 61) - 1
     x = Input.make("x", (1, 1, 1), lo=-2, hi=2, scale=1.0)
     factor = max(1, step if frac == 63 else 1 << (frac - 1))
-    q = Requant.make("q", [x.out], [factor], [0], factor_forms=[Fixed(64, 64 - frac)], bias_form=Fixed(64, 64), lo=-9, hi=9,
-                     rounding=rounding)  # fmt: skip
+    q = Requant.make(
+        "q",
+        [x.out],
+        [factor],
+        [0],
+        factor_forms=[Fixed(64, 64 - frac)],
+        bias_form=Fixed(64, 64),
+        lo=-9,
+        hi=9,
+        rounding=rounding,
+    )
     graph = verify(Graph("ties", (x, q, Output.make("y", q.out))))
     assert same(graph, (np.arange(-2, 3).reshape(-1, 1, 1, 1),))
 
@@ -69,7 +80,9 @@ def test_rounding_of_ties_and_of_both_signs(rounding, frac):
 def test_no_kernel_but_the_definition_of_the_operators_is_needed():
     """ONNX's own reference implementation, in NumPy, gives the same."""
     graph, (frames,) = graph_and_frames("zoo:digitnet-int4", None)
-    found = ReferenceEvaluator(integer_onnx(graph)).run(None, {"input_0": frames[:2].transpose(0, 3, 1, 2).astype(np.int8)})
+    found = ReferenceEvaluator(integer_onnx(graph)).run(
+        None, {"input_0": frames[:2].transpose(0, 3, 1, 2).astype(np.int8)}
+    )
     np.testing.assert_array_equal(found[0], graph.run(frames[:2]).reshape(2, -1))
 
 
@@ -82,7 +95,9 @@ def test_pads_as_wide_as_the_kernel():
 
 
 def test_a_check_that_must_fail_does(monkeypatch):
-    monkeypatch.setattr(integers, "_floor", lambda out, total, shift: out.add("Div", total, out.constant(1 << shift, np.int64)))
+    monkeypatch.setattr(
+        integers, "_floor", lambda out, total, shift: out.add("Div", total, out.constant(1 << shift, np.int64))
+    )
     graph, frames = graph_and_frames("zoo:digitnet-int8", None)
     assert not same(graph, frames)
 
@@ -92,7 +107,10 @@ def test_sums_beyond_int32_are_refused_by_name():
     conv = Conv2d.make("wide", x.out, np.full((1, 1, 1, 1 << 17), 127), weight_bits=8, module="head.fc")
     q = Requant.make("q", [conv.out], [1], [0], factor_forms=[Fixed(2, 2)], bias_form=Fixed(2, 2), lo=0, hi=255)
     graph = verify(Graph("wide", (x, conv, q, Output.make("y", q.out))))
-    with pytest.raises(HwqatError, match=r"layer 'wide' \(module 'head.fc'\) may sum up to 4244766720, more than the int32 of ConvInteger"):
+    with pytest.raises(
+        HwqatError,
+        match=r"layer 'wide' \(module 'head.fc'\) may sum up to 4244766720, more than the int32 of ConvInteger",
+    ):
         integer_onnx(graph)
 
 

@@ -88,11 +88,16 @@ CALLS
 def test_cpp_equals_the_plain_product_for_all_operands(tmp_path):
     for name, text in hls.library_files().items():
         (tmp_path / name).write_text(text)
-    calls = [f"    check<{x}, {str(s).lower()}, {w}, {p.count}, {p.pitch}, {p.terms}>();" for (x, s, w, _), p in PACKED.items()]
+    calls = [
+        f"    check<{x}, {str(s).lower()}, {w}, {p.count}, {p.pitch}, {p.terms}>();"
+        for (x, s, w, _), p in PACKED.items()
+    ]
     (tmp_path / "all.cpp").write_text(CPP.replace("CALLS", "\n".join(calls)))
     program = gxx.build([tmp_path / "all.cpp"], flags=("-Werror",), cache=tmp_path)
     said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == [f"{x} {s:d} {w} {p.count}: {1 << (x + p.count * w)} tried, 0 differ" for (x, s, w, _), p in PACKED.items()]
+    assert said == [
+        f"{x} {s:d} {w} {p.count}: {1 << (x + p.count * w)} tried, 0 differ" for (x, s, w, _), p in PACKED.items()
+    ]
 
 
 SV = """
@@ -168,11 +173,32 @@ def test_rtl_equals_the_plain_product_for_all_operands(tmp_path):
     top = f"module top (input logic clk, input logic [23:0] number, output logic [{len(checks) - 1}:0] wrong);\n"
     (tmp_path / "top.sv").write_text(SV + top + "\n".join(checks) + "\nendmodule\n")
     (tmp_path / "main.cpp").write_text(CPP_BENCH.replace("SIZE", str(len(checks))))
-    library = {name: text for name, text in rtl.library_files().items() if name in ("hwqat_dot.sv", "hwqat_packed.sv", "hwqat_tree.sv")}
+    library = {
+        name: text
+        for name, text in rtl.library_files().items()
+        if name in ("hwqat_dot.sv", "hwqat_packed.sv", "hwqat_tree.sv")
+    }
     for name, text in library.items():
         (tmp_path / name).write_text(text)
-    command = [verilator.program(), "--cc", "--exe", "--build", "-O3", "-CFLAGS", "-O2", "--prefix", "Vtop", "--top-module", "top", "-Wno-fatal",
-               "-Mdir", "out", "top.sv", *library, "main.cpp"]  # fmt: skip
+    command = [
+        verilator.program(),
+        "--cc",
+        "--exe",
+        "--build",
+        "-O3",
+        "-CFLAGS",
+        "-O2",
+        "--prefix",
+        "Vtop",
+        "--top-module",
+        "top",
+        "-Wno-fatal",
+        "-Mdir",
+        "out",
+        "top.sv",
+        *library,
+        "main.cpp",
+    ]
     subprocess.run(command, cwd=tmp_path, env=verilator.environment(), capture_output=True, text=True, check=True)
     said = subprocess.run([str(tmp_path / "out" / "Vtop")], capture_output=True, text=True, check=True).stdout.split()
     assert said == ["0"] * len(checks)
@@ -216,7 +242,12 @@ def test_yosys_counts_the_multipliers_of_the_plan_and_about_its_luts(tmp_path):
         (tmp_path / name).write_text(text)
     result = run_synth(tmp_path, "xcup")
     rows = {row.name: row for row in result.rows}
-    assert [rows[f"conv{i}_{kind}"].counted.dsp for i, kind in ((0, "mvu"), (2, "mvu"), (3, "dwu"), (4, "mvu"))] == [36, 6, 9, 9]
+    assert [rows[f"conv{i}_{kind}"].counted.dsp for i, kind in ((0, "mvu"), (2, "mvu"), (3, "dwu"), (4, "mvu"))] == [
+        36,
+        6,
+        9,
+        9,
+    ]
     for row in result.rows:
         if row.kind in ("mvu", "dwu", "requant"):
             assert row.counted.dsp == row.planned.dsp, synth_table(result)

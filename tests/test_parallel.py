@@ -72,8 +72,19 @@ def test_one_process_writes(two):
 
 def test_the_command(tmp_path):
     (tmp_path / "short.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\n")
-    done = torchrun("-m", "hwqat", "train", "digitnet", "--data", "digits", "--config", tmp_path / "short.toml",
-                    "--out", tmp_path / "run", "--json")  # fmt: skip
+    done = torchrun(
+        "-m",
+        "hwqat",
+        "train",
+        "digitnet",
+        "--data",
+        "digits",
+        "--config",
+        tmp_path / "short.toml",
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
     lines = done.stdout.strip().splitlines()
     assert len(lines) == 3 and json.loads(lines[-1])["kind"] == "quantised"  # float, quantised, JSON: said once
     assert runs.load_card(tmp_path / "run").accuracy["test"] == json.loads(lines[-1])["test_accuracy"]

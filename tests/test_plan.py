@@ -106,11 +106,20 @@ def test_elimination_is_exact(seed):
     unary = {name: rng.integers(0, 50, rng.integers(1, 5)) for name in names}
     pairs = {
         (a, b): rng.integers(0, 50, (len(unary[a]), len(unary[b])))
-        for i, a in enumerate(names) for b in names[i:] if rng.random() < 0.6
-    }  # fmt: skip
-    total = lambda pick: sum(u[pick[n]] for n, u in unary.items()) + sum(t[pick[a], pick[b]] for (a, b), t in pairs.items())  # noqa: E731
+        for i, a in enumerate(names)
+        for b in names[i:]
+        if rng.random() < 0.6
+    }
+
+    def total(pick):
+        return sum(u[pick[n]] for n, u in unary.items()) + sum(t[pick[a], pick[b]] for (a, b), t in pairs.items())
+
     picked, least = minimise(unary, pairs)
-    assert total(picked) == least == min(total(dict(zip(names, p))) for p in product(*(range(len(u)) for u in unary.values())))
+    assert (
+        total(picked)
+        == least
+        == min(total(dict(zip(names, p))) for p in product(*(range(len(u)) for u in unary.values())))
+    )
 
 
 def test_converters_keep_the_pace():
@@ -164,7 +173,9 @@ def waits(network):
     return [stream for stream in network.streams if "branch" in stream.why and stream.min_depth > 2]
 
 
-@pytest.mark.parametrize("build", [residual, lambda: two_blocks(8), lambda: two_blocks(4)], ids=["residual", "mixed", "narrow"])
+@pytest.mark.parametrize(
+    "build", [residual, lambda: two_blocks(8), lambda: two_blocks(4)], ids=["residual", "mixed", "narrow"]
+)
 @pytest.mark.parametrize("dsp", [20, 40, 200])
 def test_least_depths_are_enough_and_tight(build, dsp):
     """With every FIFO at its least the network keeps the rate of unbounded ones; one less on a branch does not."""
@@ -267,7 +278,9 @@ def test_foldings_of_ones_own_are_held_to_the_graph():
     assert make_plan(graph, foldings=foldings).foldings == foldings
     conv = next(node.name for node in graph.nodes if isinstance(node, Conv2d))
     cases = {
-        rf"node '{conv}' cannot be folded by \(pe, lanes, taps\) = \(5, 1, 1\); it can by \(1, 1, 1\), ": {conv: Folding(5, 1, 1)},
+        rf"node '{conv}' cannot be folded by \(pe, lanes, taps\) = \(5, 1, 1\); it can by \(1, 1, 1\), ": {
+            conv: Folding(5, 1, 1)
+        },
         "foldings must name the nodes of the graph; no node has the name: 'nowhere'": {"nowhere": Folding()},
     }
     for sentence, changes in cases.items():

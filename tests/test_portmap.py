@@ -30,14 +30,25 @@ def stand_in(kind: str) -> str:
     """A Verilog 2001 module ``little`` with a compiler's ports; it works while its call inputs are as they should be."""
     clock, reset, pattern, ties, outputs = LISTS[kind]
     sides = {"s_axis": ("input", "input", "output"), "m_axis": ("output", "output", "input")}
-    streams = [(f"{side} [{WIDTHS[port] - 1}:0]" if pin == "TDATA" else side, pattern.format(port, pin), f"{port}_{pin}")
-               for port, kinds in sides.items() for side, pin in zip(kinds, portmap.PINS)]  # fmt: skip
+    streams = [
+        (f"{side} [{WIDTHS[port] - 1}:0]" if pin == "TDATA" else side, pattern.format(port, pin), f"{port}_{pin}")
+        for port, kinds in sides.items()
+        for side, pin in zip(kinds, portmap.PINS)
+    ]
     names = [clock, reset, *ties, *outputs, *(name for _, name, _ in streams)]
-    lines = ["// module little (not_this);", f'(* CORE_GENERATION_INFO = "little,{kind}" *)', f"module little ({', '.join(names)});",
-             *(f"input {name};" for name in (clock, reset, *ties)), *(f"output {name};" for name in outputs),
-             *(f"{side} {name};" for side, name, _ in streams), *(f"assign {name} = 1'b0;" for name in outputs),
-             f"little_open u_open (.ap_clk({clock}), .ap_rst_n({' & '.join([reset, *ties])}),",
-             ", ".join(f".{inner}({outer})" for _, outer, inner in streams), ");", "endmodule"]  # fmt: skip
+    lines = [
+        "// module little (not_this);",
+        f'(* CORE_GENERATION_INFO = "little,{kind}" *)',
+        f"module little ({', '.join(names)});",
+        *(f"input {name};" for name in (clock, reset, *ties)),
+        *(f"output {name};" for name in outputs),
+        *(f"{side} {name};" for side, name, _ in streams),
+        *(f"assign {name} = 1'b0;" for name in outputs),
+        f"little_open u_open (.ap_clk({clock}), .ap_rst_n({' & '.join([reset, *ties])}),",
+        ", ".join(f".{inner}({outer})" for _, outer, inner in streams),
+        ");",
+        "endmodule",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -62,7 +73,9 @@ def folder_of(kind, build, folder):
     return folder
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in ("vitis_called", "bambu") else pytest.mark.slow) for kind in LISTS])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in ("vitis_called", "bambu") else pytest.mark.slow) for kind in LISTS]
+)
 def test_a_compiler_s_verilog_runs_on_the_same_bench(kind, build, tmp_path):
     folder = folder_of(kind, build, tmp_path / kind)
     result = run_cosim(build, verilog=folder, modes=("none", "both"), speed="quick")
@@ -74,10 +87,11 @@ def test_a_compiler_s_verilog_runs_on_the_same_bench(kind, build, tmp_path):
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_port_map_is_found(kind):
-    clock, reset, pattern, ties, outputs = LISTS[kind]
+    clock, reset, pattern, ties, _outputs = LISTS[kind]
     facts = {"core": "little", "top": "little_top"} | {
-        side: [{"name": port, "tdata": WIDTHS[port], "beats": 4}] for side, port in (("inputs", "s_axis"), ("outputs", "m_axis"))
-    }  # fmt: skip
+        side: [{"name": port, "tdata": WIDTHS[port], "beats": 4}]
+        for side, port in (("inputs", "s_axis"), ("outputs", "m_axis"))
+    }
     text = portmap.top(facts, {"other.v": "module other (a);", "little.v": stand_in(kind)}, "dir")
     wanted = {clock: "ap_clk", reset: "ap_rst_n"} | dict.fromkeys(ties, "1'b1")
     wanted |= {pattern.format(port, pin): f"{port}_{pin}" for port in ("s_axis", "m_axis") for pin in portmap.PINS}
@@ -99,7 +113,9 @@ def test_a_wrong_folder_is_one_sentence(build, tmp_path, capsys):
     with pytest.raises(HwqatError, match="has no Verilog with a module little; give the folder"):
         run_cosim(build, verilog=tmp_path)
     (tmp_path / "a.v").write_text("module little (input clk, input rst);\nendmodule\n")
-    with pytest.raises(HwqatError, match="has neither ap_clk and ap_rst_n .vitis. or clock and reset .bambu.; its ports are clk, rst$"):
+    with pytest.raises(
+        HwqatError, match="has neither ap_clk and ap_rst_n .vitis. or clock and reset .bambu.; its ports are clk, rst$"
+    ):
         run_cosim(build, verilog=tmp_path)
     (tmp_path / "a.v").write_text("module little (input clock, input reset);\nendmodule\n")
     with pytest.raises(HwqatError, match="as bambu names ports has no s_axis_TDATA"):

@@ -154,7 +154,7 @@ class Odd(nn.Module):
     def forward(self, x, unused=None):
         x = self.norms[0](self.act(self.conv(x)))
         x = F.silu(self.act2(x)) * x
-        a, b = self.wide(x).chunk(2, 1)
+        a, _b = self.wide(x).chunk(2, 1)
         if x.mean() > 0:
             x = x + 1
         return torch.cat([head(x) for head in self.heads], 2), a
@@ -234,7 +234,10 @@ class Apply(nn.Module):
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
         (Apply(lambda x: F.relu(x[:, 1:])), "getitem; a part of a tensor; let a convolution of its own make each part"),
         (Apply(lambda x: [F.relu(part) for part in x.split(1, 1)]), "has 1 operation .*\n.*split; a part of a tensor"),
-        (Apply(lambda x: x.mean(2)), "a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True"),
+        (
+            Apply(lambda x: x.mean(2)),
+            "a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True",
+        ),
         (nn.PixelUnshuffle(2), "PixelUnshuffle; use a Conv2d whose kernel is its stride"),
         (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
     ],

@@ -56,10 +56,28 @@ def one_layer(rounding=Rounding.RND, lo=0, hi=15, zero_point=0, scale=0.3, **con
     """A convolution and a requantise whose sums meet ties often. scale: of the input."""
     rng = np.random.default_rng(0)
     x = Input.make("x", (5, 4, 3), lo=-8, hi=7, scale=scale)
-    conv = Conv2d.make("c", x.out, rng.integers(-7, 8, (6, 3, 3, 3)), weight_bits=4, geometry=Geometry((3, 3), padding=(1,) * 4),
-                       weight_scale=0.02)  # fmt: skip
-    q = Requant.make("q", [conv.out], rng.integers(1, 7, (1, 6)), rng.integers(-40, 40, 6), factor_forms=[Fixed(8, 2)],
-                     bias_form=Fixed(8, 4), lo=lo, hi=hi, zero_point=zero_point, rounding=rounding, scale=0.7, **container)  # fmt: skip
+    conv = Conv2d.make(
+        "c",
+        x.out,
+        rng.integers(-7, 8, (6, 3, 3, 3)),
+        weight_bits=4,
+        geometry=Geometry((3, 3), padding=(1,) * 4),
+        weight_scale=0.02,
+    )
+    q = Requant.make(
+        "q",
+        [conv.out],
+        rng.integers(1, 7, (1, 6)),
+        rng.integers(-40, 40, 6),
+        factor_forms=[Fixed(8, 2)],
+        bias_form=Fixed(8, 4),
+        lo=lo,
+        hi=hi,
+        zero_point=zero_point,
+        rounding=rounding,
+        scale=0.7,
+        **container,
+    )
     return verify(Graph("one", (x, conv, q, Output.make("y", q.out))))
 
 
@@ -85,14 +103,42 @@ def joined(width: int, bits: int, scale: float, rounding=Rounding.RND) -> Graph:
     """A residual addition, with sums of up to 19 bits (30, for 16-bit inputs) and multipliers of ``width`` bits."""
     rng, half = np.random.default_rng(width), 1 << (bits - 1)
     x = Input.make("x", (5, 4, 16), lo=-half, hi=half - 1, scale=scale)
-    layers = [Conv2d.make(name, x.out, rng.integers(-127, 128, (8, k, k, 16)), weight_bits=8, weight_scale=0.01,
-                          geometry=Geometry((k, k), padding=(k // 2,) * 4)) for name, k in (("a", 3), ("b", 1))]  # fmt: skip
+    layers = [
+        Conv2d.make(
+            name,
+            x.out,
+            rng.integers(-127, 128, (8, k, k, 16)),
+            weight_bits=8,
+            weight_scale=0.01,
+            geometry=Geometry((k, k), padding=(k // 2,) * 4),
+        )
+        for name, k in (("a", 3), ("b", 1))
+    ]
     top, more = 1 << (width - 1), bits - 8
-    branch = Requant.make("r", [layers[1].out], rng.integers(1, 1 << 15, (1, 8)), rng.integers(-500, 500, 8), scale=0.3,
-                          factor_forms=[Fixed(16, -8 - more)], bias_form=Fixed(16, 8), lo=-127, hi=127)  # fmt: skip
+    branch = Requant.make(
+        "r",
+        [layers[1].out],
+        rng.integers(1, 1 << 15, (1, 8)),
+        rng.integers(-500, 500, 8),
+        scale=0.3,
+        factor_forms=[Fixed(16, -8 - more)],
+        bias_form=Fixed(16, 8),
+        lo=-127,
+        hi=127,
+    )
     factors = np.stack([rng.integers(top // 2, top, 8), rng.integers(top // 4, top // 2, 8)])
-    q = Requant.make("q", [layers[0].out, branch.out], factors, rng.integers(-2000, 2000, 8), scale=0.7, rounding=rounding,
-                     factor_forms=[Fixed(width, -7 - more), Fixed(width, 2)], bias_form=Fixed(16, 9), lo=0, hi=255)  # fmt: skip
+    q = Requant.make(
+        "q",
+        [layers[0].out, branch.out],
+        factors,
+        rng.integers(-2000, 2000, 8),
+        scale=0.7,
+        rounding=rounding,
+        factor_forms=[Fixed(width, -7 - more), Fixed(width, 2)],
+        bias_form=Fixed(16, 9),
+        lo=0,
+        hi=255,
+    )
     return verify(Graph("joined", (x, *layers, branch, q, Output.make("y", q.out))))
 
 
@@ -112,11 +158,35 @@ def test_sixteen_bits_between_eight():
     """A batch norm in front of a convolution: more steps than are looked at one by one, sums beyond float32."""
     rng = np.random.default_rng(3)
     x = Input.make("x", (6, 5, 32), lo=-127, hi=127, scale=0.5)
-    wide = Requant.make("w", [x.out], rng.integers(1 << 13, 1 << 15, (1, 32)), rng.integers(-(1 << 18), 1 << 18, 32), scale=0.01,
-                        factor_forms=[Fixed(16, 8)], bias_form=Fixed(20, 16), lo=-32767, hi=32767)  # fmt: skip
-    conv = Conv2d.make("c", wide.out, rng.integers(-127, 128, (8, 3, 3, 32)), weight_bits=8, geometry=Geometry((3, 3), padding=(1,) * 4))
-    q = Requant.make("q", [conv.out], rng.integers(1 << 14, 1 << 15, (1, 8)), rng.integers(-99, 99, 8), scale=0.3,
-                     factor_forms=[Fixed(16, -15)], bias_form=Fixed(16, 8), lo=-127, hi=127)  # fmt: skip
+    wide = Requant.make(
+        "w",
+        [x.out],
+        rng.integers(1 << 13, 1 << 15, (1, 32)),
+        rng.integers(-(1 << 18), 1 << 18, 32),
+        scale=0.01,
+        factor_forms=[Fixed(16, 8)],
+        bias_form=Fixed(20, 16),
+        lo=-32767,
+        hi=32767,
+    )
+    conv = Conv2d.make(
+        "c",
+        wide.out,
+        rng.integers(-127, 128, (8, 3, 3, 32)),
+        weight_bits=8,
+        geometry=Geometry((3, 3), padding=(1,) * 4),
+    )
+    q = Requant.make(
+        "q",
+        [conv.out],
+        rng.integers(1 << 14, 1 << 15, (1, 8)),
+        rng.integers(-99, 99, 8),
+        scale=0.3,
+        factor_forms=[Fixed(16, -15)],
+        bias_form=Fixed(16, 8),
+        lo=-127,
+        hi=127,
+    )
     graph = verify(Graph("wide", (x, wide, conv, q, Output.make("y", q.out))))
     model = qonnx(graph)
     assert property_of(model, "hwqat.inexact") == ""
@@ -146,8 +216,15 @@ def test_one_bit_weights_and_the_order_of_a_flattened_image():
 
 def test_padding_that_is_not_zero_is_refused_by_name():
     x = Input.make("x", (4, 4, 1), lo=-8, hi=7, scale=1.0)
-    conv = Conv2d.make("c", x.out, np.ones((1, 3, 3, 1)), weight_bits=2, geometry=Geometry((3, 3), padding=(1,) * 4), pad_value=-8,
-                       module="stem.conv")  # fmt: skip
+    conv = Conv2d.make(
+        "c",
+        x.out,
+        np.ones((1, 3, 3, 1)),
+        weight_bits=2,
+        geometry=Geometry((3, 3), padding=(1,) * 4),
+        pad_value=-8,
+        module="stem.conv",
+    )
     q = Requant.make("q", [conv.out], [1], [0], factor_forms=[Fixed(2, 2)], bias_form=Fixed(2, 2), lo=-8, hi=7)
     graph = verify(Graph("pad", (x, conv, q, Output.make("y", q.out))))
     with pytest.raises(HwqatError, match=r"layer 'c' \(module 'stem.conv'\) pads with -8, where zero is 0"):
@@ -195,13 +272,16 @@ def test_hls4ml_reads_it(name, plain, tmp_path):
         written = qonnx(graph, plain)
         model = channels_last(written)
         config = hls4ml.utils.config.config_from_onnx_model(model, granularity="name", backend="Vitis")
-        found = hls4ml.converters.convert_from_onnx_model(model, output_dir=str(tmp_path / "hls4ml"), io_type="io_stream",
-                                                          backend="Vitis", hls_config=config)  # fmt: skip
+        found = hls4ml.converters.convert_from_onnx_model(
+            model, output_dir=str(tmp_path / "hls4ml"), io_type="io_stream", backend="Vitis", hls_config=config
+        )
     made = [layer.class_name for layer in found.get_layers()]
     kinds = ("Conv2D", "PointwiseConv2D", "DepthwiseConv2D")
     convolutions = sum(kind in kinds for kind in made)
     layers = [sum(node.op_type == kind for node in written.graph.node) for kind in ("Conv", "MatMul")]
-    assert layers >= [len(graph.of("conv2d")), len(graph.of("linear"))] and [convolutions, made.count("Dense")] == layers
+    assert (
+        layers >= [len(graph.of("conv2d")), len(graph.of("linear"))] and [convolutions, made.count("Dense")] == layers
+    )
     stem = next(layer for layer in found.get_layers() if layer.class_name in kinds)
     assert stem.get_weights("weight").type.precision.width == graph.of("conv2d")[0].weight_bits
 
@@ -214,14 +294,17 @@ def in_hls4ml(model, folder):
     config = hls4ml.utils.config.config_from_onnx_model(
         last, granularity="name", backend="Vitis", default_precision="fixed<32,16>"
     )
-    return hls4ml.converters.convert_from_onnx_model(last, output_dir=str(folder / "hls4ml"), io_type="io_stream",
-                                                     backend="Vitis", hls_config=config)  # fmt: skip
+    return hls4ml.converters.convert_from_onnx_model(
+        last, output_dir=str(folder / "hls4ml"), io_type="io_stream", backend="Vitis", hls_config=config
+    )
 
 
 def compiled(made, graph: Graph, frames: np.ndarray) -> np.ndarray:
     """What its C++ gives, compiled by g++."""
     made.compile()
-    return made.predict(np.ascontiguousarray((frames * graph.of("input")[0].out.scale).transpose(0, 3, 1, 2), np.float32))
+    return made.predict(
+        np.ascontiguousarray((frames * graph.of("input")[0].out.scale).transpose(0, 3, 1, 2), np.float32)
+    )
 
 
 @pytest.mark.slow

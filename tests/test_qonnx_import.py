@@ -42,7 +42,10 @@ def residual(fixed_point: bool) -> nn.Module:
             self.out = qnn.QuantReLU(act_quant=unsigned, bit_width=8)
             self.down = qnn.QuantConv2d(8, 16, 3, stride=2, bias=True, weight_bit_width=8, **conv)
             self.low = qnn.QuantReLU(act_quant=unsigned, bit_width=6)
-            self.pool, self.fc = nn.MaxPool2d(2), qnn.QuantLinear(64, 10, bias=True, weight_bit_width=8, weight_quant=weight)
+            self.pool, self.fc = (
+                nn.MaxPool2d(2),
+                qnn.QuantLinear(64, 10, bias=True, weight_bit_width=8, weight_quant=weight),
+            )
 
         def forward(self, x):
             x = self.act(self.bn(self.stem(self.inp(x))))
@@ -196,27 +199,45 @@ SUMS = quantised("c", "y", "two")
 EXACT = {
     "zero point": [SHIFTED, quantised("s", "y", "two", "point")],
     "zero point of a convolution": [
-        SHIFTED, quantised("w", "wq"), N("Conv", ["s", "wq"], ["c"], pads=[1, 1, 1, 1]), SUMS,
+        SHIFTED,
+        quantised("w", "wq"),
+        N("Conv", ["s", "wq"], ["c"], pads=[1, 1, 1, 1]),
+        SUMS,
     ],
     "zero point of a layer": [
-        SHIFTED, N("Flatten", ["s"], ["f"]), quantised("m", "mq"), N("MatMul", ["f", "mq"], ["c"]), SUMS,
+        SHIFTED,
+        N("Flatten", ["s"], ["f"]),
+        quantised("m", "mq"),
+        N("MatMul", ["f", "mq"], ["c"]),
+        SUMS,
     ],
     "zero point of an average": [
-        SHIFTED, N("AveragePool", ["s"], ["c"], kernel_shape=[2, 2], pads=[1, 0, 0, 1], count_include_pad=1), SUMS,
+        SHIFTED,
+        N("AveragePool", ["s"], ["c"], kernel_shape=[2, 2], pads=[1, 0, 0, 1], count_include_pad=1),
+        SUMS,
     ],
     "zero point of an addition": [
-        SHIFTED, N("Add", ["s", "q"], ["c"]), N("Relu", ["c"], ["r"]), quantised("r", "y", "two", "point"),
+        SHIFTED,
+        N("Add", ["s", "q"], ["c"]),
+        N("Relu", ["c"], ["r"]),
+        quantised("r", "y", "two", "point"),
     ],
     "a step for each output": [quantised("w", "wq", "steps"), N("Conv", ["q", "wq"], ["c"]), SUMS],
     "weights of one bit": [
-        N("BipolarQuant", ["w", "two"], ["wq"], domain=QONNX), N("Conv", ["q", "wq"], ["c"]), SUMS,
+        N("BipolarQuant", ["w", "two"], ["wq"], domain=QONNX),
+        N("Conv", ["q", "wq"], ["c"]),
+        SUMS,
     ],
     "groups": [
         quantised("g", "gq"),
-        N("Conv", ["q", "gq"], ["c"], group=2, strides=[2, 1], dilations=[1, 2], pads=[0, 1, 1, 0]), SUMS,
+        N("Conv", ["q", "gq"], ["c"], group=2, strides=[2, 1], dilations=[1, 2], pads=[0, 1, 1, 0]),
+        SUMS,
     ],
     "gemm": [
-        N("Flatten", ["q"], ["f"]), quantised("t", "tq"), N("Gemm", ["f", "tq", "bias"], ["c"], transB=1), SUMS,
+        N("Flatten", ["q"], ["f"]),
+        quantised("t", "tq"),
+        N("Gemm", ["f", "tq", "bias"], ["c"], transB=1),
+        SUMS,
     ],
     "batch norm": [N("BatchNormalization", ["q", "bias", "gamma", "bias", "var"], ["c"], epsilon=0.0), SUMS],
     "max pool": [SHIFTED, N("MaxPool", ["s"], ["y"], kernel_shape=[2, 2], pads=[1, 1, 0, 0], strides=[2, 2])],
@@ -226,7 +247,7 @@ EXACT = {
     "unsigned": [quantised("q", "y", "two", bits="six", signed=0)],
     "clipped": [N("Clip", ["q", "low", "high"], ["c"]), SUMS],
     **{f"rounded by {mode}": [quantised("q", "y", "two", rounding_mode=mode)] for mode in MODES},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -284,7 +305,9 @@ def test_what_is_not_supported_is_named(tmp_path, capsys):
     nodes = [make.make_node("Sigmoid", ["x"], ["a"], name="head/act"), make.make_node("Relu", ["a"], ["b"])]
     graph = make.make_graph([*nodes, make.make_node("Gelu", ["b"], ["y"])], "g", ports[:1], ports[1:])
     onnx.save(make.make_model(graph), tmp_path / "g.onnx")
-    with pytest.raises(HwqatError, match=r"^g: not supported: node 'head/act' \(Sigmoid\), node 'y' \(Gelu\); there are Quant, "):
+    with pytest.raises(
+        HwqatError, match=r"^g: not supported: node 'head/act' \(Sigmoid\), node 'y' \(Gelu\); there are Quant, "
+    ):
         import_qonnx(tmp_path / "g.onnx")
     (tmp_path / "no.onnx").write_bytes(b"nothing")
     assert main(["import", str(tmp_path / "no.onnx"), "--out", str(tmp_path / "out")]) == 2

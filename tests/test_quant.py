@@ -368,8 +368,14 @@ def test_scheme_from_toml(tmp_path):
 
 def operand(scale, gain, centre, lo, hi, zero_point=0):
     channels = len(gain)
-    return Operand(np.full(channels, scale), np.array(gain, float), np.array(centre, float),
-                   np.full(channels, lo, object), np.full(channels, hi, object), zero_point)  # fmt: skip
+    return Operand(
+        np.full(channels, scale),
+        np.array(gain, float),
+        np.array(centre, float),
+        np.full(channels, lo, object),
+        np.full(channels, hi, object),
+        zero_point,
+    )
 
 
 @pytest.mark.parametrize("width", [8, 12, 16, 32])
@@ -431,9 +437,16 @@ def test_torch_requantise_equals_the_contract(data):
     if max(-min(made.lows), max(made.highs)) >= 1 << 62 or made.frac > 62:
         return  # what verify() refuses
     xs = [rng.integers(-r, r + 1, (3, channels, 4, 2)) for r in reach]
-    wanted = requantise([x.transpose(0, 2, 3, 1) for x in xs], made.factors, made.bias,
-                        factor_fracs=[f.frac for f in made.factor_forms],
-                        bias_frac=made.bias_form.frac, rounding=rounding, lo=-127, hi=127)  # fmt: skip
+    wanted = requantise(
+        [x.transpose(0, 2, 3, 1) for x in xs],
+        made.factors,
+        made.bias,
+        factor_fracs=[f.frac for f in made.factor_forms],
+        bias_frac=made.bias_form.frac,
+        rounding=rounding,
+        lo=-127,
+        hi=127,
+    )
     got = exact.requantise([torch.from_numpy(x).double() for x in xs], made, rounding, -127, 127)
     assert np.array_equal(got.permute(0, 2, 3, 1).numpy(), wanted)
 
@@ -461,10 +474,26 @@ def test_power_of_two_constants():
 
 
 def test_formats_are_as_ap_fixed_prints_them():
-    for text in ("16,6", "24", "16,8,AP_TRN,AP_WRAP", "16,auto,AP_TRN", "12,auto,AP_RND_CONV,AP_WRAP", "8,power-of-two", "8,2,power-of-two"):
+    for text in (
+        "16,6",
+        "24",
+        "16,8,AP_TRN,AP_WRAP",
+        "16,auto,AP_TRN",
+        "12,auto,AP_RND_CONV,AP_WRAP",
+        "8,power-of-two",
+        "8,2,power-of-two",
+    ):
         assert str(Rescale.parse(text)) == text
     assert str(Rescale.parse("24,auto,AP_RND_CONV,AP_SAT")) == "24" and Rescale.parse(24) == Rescale(24)
-    for text in ("33", "16,x", "16,AP_TRN", "16,8,AP_WRAP", "16,8,AP_TRN,AP_WRAP,9", "power-of-two", "16,power-of-two,8"):
+    for text in (
+        "33",
+        "16,x",
+        "16,AP_TRN",
+        "16,8,AP_WRAP",
+        "16,8,AP_TRN,AP_WRAP,9",
+        "power-of-two",
+        "16,power-of-two,8",
+    ):
         with pytest.raises(HwqatError, match="rescale must be a width"):
             Rescale.parse(text)
     assert Fixed(16, 6).ctype == "ap_fixed<16,6>"

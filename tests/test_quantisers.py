@@ -8,13 +8,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from quantisers import Case, cases, markdown, start, train  # noqa: E402
+from quantisers import Case, cases, markdown, start, train
 
-from hwqat.quant.activations import ACT_QUANTISERS  # noqa: E402
-from hwqat.quant.weights import WEIGHT_QUANTISERS  # noqa: E402
+from hwqat.quant.activations import ACT_QUANTISERS
+from hwqat.quant.weights import WEIGHT_QUANTISERS
 
 #: Percent of the 359 test images by what is tested and its bits.
-LEAST = {("weights", 8): 97.5, ("weights", 4): 97.5, ("weights", 2): 90.0, ("activations", 8): 97.5, ("activations", 4): 96.5}
+LEAST = {
+    ("weights", 8): 97.5,
+    ("weights", 4): 97.5,
+    ("weights", 2): 90.0,
+    ("activations", 8): 97.5,
+    ("activations", 4): 96.5,
+}
 #: Coarse grids move far from the float start and need longer.
 EPOCHS = {2: 12}
 

@@ -161,5 +161,7 @@ def test_labels_do_not_go_with_several_outputs():
             x = self.net(x)
             return x, x * 2
 
-    with pytest.raises(hwqat.HwqatError, match="Two returns tuple, not one tensor of logits; give images without labels"):
+    with pytest.raises(
+        hwqat.HwqatError, match="Two returns tuple, not one tensor of logits; give images without labels"
+    ):
         hwqat.quantize(Two(), [(colours(4) / 128.0 - 1, torch.zeros(4))])

@@ -23,10 +23,14 @@ def outputs(out) -> tuple:
 def scheme_of(seed: int) -> Scheme:
     bits = (8, 4, 6, 3)[seed % 4]
     return Scheme.uniform(
-        bits, weights=WEIGHTS[seed % len(WEIGHTS)], activations=ACTIVATIONS[seed % len(ACTIVATIONS)],
-        per_channel=seed % 7 == 0, branch=("requantise", "accumulator")[seed % 2], rescale=("32", "16", "10")[seed % 3],
+        bits,
+        weights=WEIGHTS[seed % len(WEIGHTS)],
+        activations=ACTIVATIONS[seed % len(ACTIVATIONS)],
+        per_channel=seed % 7 == 0,
+        branch=("requantise", "accumulator")[seed % 2],
+        rescale=("32", "16", "10")[seed % 3],
         bn=("unfolded", "unfolded", "folded")[seed % 3],
-    )  # fmt: skip
+    )
 
 
 def check(seed: int) -> None:

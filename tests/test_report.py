@@ -27,7 +27,9 @@ from hwqat.results import load_results, save_result
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    return toy_builds.write_build(toy_builds.resnet(8, 1, (8, 16), 1, "toy"), tmp_path_factory.mktemp("report") / "build")
+    return toy_builds.write_build(
+        toy_builds.resnet(8, 1, (8, 16), 1, "toy"), tmp_path_factory.mktemp("report") / "build"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +113,22 @@ def test_the_bound_of_rounding_holds(facts):
 
 
 def test_the_page_says_how_constants_were_made(facts):
-    truncated, powers = (replace(facts, graph=replace(facts.graph, meta={**facts.graph.meta, "scheme": {"rescale": text}, "saturated": {"requant2": 3}}))
-                         for text in ("16,auto,AP_TRN,AP_WRAP", "16,power-of-two"))  # fmt: skip
+    truncated, powers = (
+        replace(
+            facts,
+            graph=replace(
+                facts.graph, meta={**facts.graph.meta, "scheme": {"rescale": text}, "saturated": {"requant2": 3}}
+            ),
+        )
+        for text in ("16,auto,AP_TRN,AP_WRAP", "16,power-of-two")
+    )
     assert how_made(facts) == "" and "Constants here are" not in page(facts)
     assert "Constants here are rounded by AP_TRN, brought into their range by AP_WRAP." in page(truncated)
     for node in facts.graph.of("requant"):
         assert bound(truncated, node) == 2 * bound(facts, node)
-        assert bound(powers, node) > np.abs(node.factors[0]).max() * 2.0 ** -(node.factor_forms[0].frac + 1) * abs(facts.activations[node.inputs[0]].most)
+        assert bound(powers, node) > np.abs(node.factors[0]).max() * 2.0 ** -(node.factor_forms[0].frac + 1) * abs(
+            facts.activations[node.inputs[0]].most
+        )
     assert {row["name"]: row["saturated"] for row in constant_rows(truncated)}["requant2"] == "3"
 
 
@@ -151,7 +162,9 @@ class Tags(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
-        self.loads += [attributes[a] for a in ("src", "data", "srcset") if a in attributes] + ([attributes["href"]] if tag == "link" else [])
+        self.loads += [attributes[a] for a in ("src", "data", "srcset") if a in attributes] + (
+            [attributes["href"]] if tag == "link" else []
+        )
         self.links += [attributes["href"]] if tag == "a" else []
         self.ids += [attributes["id"]] if "id" in attributes else []
         if tag not in self.void:
@@ -188,14 +201,26 @@ def test_names_from_outside_are_escaped(build, tmp_path):
 
 def test_mismatches_are_told(build, tmp_path):
     other = shutil.copytree(build, tmp_path / "other")
-    save_result(other, "csim", {"command": "hwqat csim BUILD", "frames": 32, "mismatches": 3, "first": "frame 1, index 2",
-                                "fill_cycles": None, "steady_cycles": 9})  # fmt: skip
-    save_result(other, "cosim", {"frames": 20, "mismatches": 0, "first": None, "fill_cycles": 4321, "steady_cycles": 1024})
+    save_result(
+        other,
+        "csim",
+        {
+            "command": "hwqat csim BUILD",
+            "frames": 32,
+            "mismatches": 3,
+            "first": "frame 1, index 2",
+            "fill_cycles": None,
+            "steady_cycles": 9,
+        },
+    )
+    save_result(
+        other, "cosim", {"frames": 20, "mismatches": 0, "first": None, "fill_cycles": 4321, "steady_cycles": 1024}
+    )
     save_result(other, "synth", {"target": "xcup", "dsp": 77, "lut": 1234, "ff": None, "bram": 0, "fmax_mhz": 62.5})
     text = page(gather(other))
     assert 'state bad">3<' in text and "frame 1, index 2" in text
     assert 'state good">0<' in text and "4,321 cycles for the first frame, 1,024 for each further one" in text
-    assert "62.5" in text and "<td class=\"n\">77</td>" in text and "hwqat csim BUILD" in text
+    assert "62.5" in text and '<td class="n">77</td>' in text and "hwqat csim BUILD" in text
     assert "frame 1, index 2" not in page(gather(build))
 
 
@@ -207,12 +232,15 @@ def test_the_command(build, capsys):
     assert main(["report", str(build)]) == 0 and (build / "report/index.html").read_bytes() == first
 
 
-@pytest.mark.parametrize("damage, sentence", [
-    (lambda b: (b / "report/plan.json").unlink(), "has no report/plan.json; export it again"),
-    (lambda b: (b / "report/plan.json").write_text("{"), "plan.json is damaged"),
-    (lambda b: (b / "vectors/m_axis.dat").write_text("1 2\n"), "expected 10 integers, found 2"),
-    (lambda b: (b / "graph.json").unlink(), "has no graph.json"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage, sentence",
+    [
+        (lambda b: (b / "report/plan.json").unlink(), "has no report/plan.json; export it again"),
+        (lambda b: (b / "report/plan.json").write_text("{"), "plan.json is damaged"),
+        (lambda b: (b / "vectors/m_axis.dat").write_text("1 2\n"), "expected 10 integers, found 2"),
+        (lambda b: (b / "graph.json").unlink(), "has no graph.json"),
+    ],
+)
 def test_a_damaged_build_is_one_sentence(build, tmp_path, capsys, damage, sentence):
     other = shutil.copytree(build, tmp_path / "other", ignore=shutil.ignore_patterns("index.html"))
     damage(other)
@@ -285,7 +313,7 @@ def test_noise_is_that_of_the_real_difference(compared):
 
 
 def test_another_run_is_refused(compared, tmp_path, capsys):
-    facts, run, _ = compared["32"]
+    _facts, run, _ = compared["32"]
     build, _ = exported(tmp_path, weight_bits=4)
     assert main(["report", str(build), "--run", str(run)]) == 2
     assert "was not exported from this run" in capsys.readouterr().err
@@ -295,7 +323,10 @@ def test_another_run_is_refused(compared, tmp_path, capsys):
 # In a browser -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not (chromium.CHROMIUM and chromium.DRIVER), reason="no chromium and chromedriver (apt-get install chromium chromium-driver)")
+@pytest.mark.skipif(
+    not (chromium.CHROMIUM and chromium.DRIVER),
+    reason="no chromium and chromedriver (apt-get install chromium chromium-driver)",
+)
 def test_in_a_browser(tmp_path):
     build = toy_builds.write_build(toy_builds.resnet(), tmp_path / "resnet20", frames=8)
     assert main(["report", str(build)]) == 0
@@ -307,9 +338,13 @@ def test_in_a_browser(tmp_path):
             seconds = window.open(path)
             assert seconds < 10  # a busy machine; on a free one it is a fifth of a second
             assert window.log() == []
-            assert window.script("return document.documentElement.scrollWidth") <= width, "the page is wider than the screen"
+            assert window.script("return document.documentElement.scrollWidth") <= width, (
+                "the page is wider than the screen"
+            )
             assert window.script("return [...document.images].every(i => i.complete && i.naturalWidth > 0)")
-            boxes = window.script("return [...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width * s.getBoundingClientRect().height)")
+            boxes = window.script(
+                "return [...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width * s.getBoundingClientRect().height)"
+            )
             assert len(boxes) > 60 and min(boxes) > 1000
             paper, ink = window.script("const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]")
             assert (sum(map(int, re.findall(r"\d+", paper))) < sum(map(int, re.findall(r"\d+", ink)))) == dark

@@ -7,19 +7,19 @@ import subprocess
 
 import numpy as np
 import pytest
+from strategies import random_case
 
 from hwqat.backends import rtl
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_files
-from hwqat.ops import Conv2d, Folding, Geometry, Input, Linear, Flatten, MaxPool, Output, Requant, SumPool
+from hwqat.ops import Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import make_plan
 from hwqat.sim import verilator
-from hwqat.sim.cosim import run_many
 from hwqat.sim.cosim import run_cosim as _run_cosim
+from hwqat.sim.cosim import run_many
 from hwqat.vectors import vector_files
-from strategies import random_case
 
 LINTED = range(300, 306)  # seeds of random graphs
 
@@ -35,18 +35,53 @@ def little_net(name="little"):
     weights = lambda *shape: rng.integers(-7, 8, shape)  # noqa: E731
     constants = dict(bias_form=Fixed(12, 10), lo=-32, hi=31)
     x = Input.make("x", (6, 6, 2), lo=-128, hi=127, scale=1 / 128)
-    c = Conv2d.make("c", x.out, weights(4, 3, 3, 2), weight_bits=4, geometry=Geometry((3, 3), padding=(1, 1, 1, 1)), module="stem")
-    r = Requant.make("r", [c.out], rng.integers(1, 64, (1, 4)), rng.integers(-99, 99, 4), factor_forms=[Fixed(8, 0)], module="stem", **constants)
-    d = Conv2d.make("d", r.out, weights(4, 3, 3, 1), weight_bits=4, geometry=Geometry((3, 3), (2, 2), padding=(1, 1, 1, 1)), groups=4, module="b.0")
+    c = Conv2d.make(
+        "c", x.out, weights(4, 3, 3, 2), weight_bits=4, geometry=Geometry((3, 3), padding=(1, 1, 1, 1)), module="stem"
+    )
+    r = Requant.make(
+        "r",
+        [c.out],
+        rng.integers(1, 64, (1, 4)),
+        rng.integers(-99, 99, 4),
+        factor_forms=[Fixed(8, 0)],
+        module="stem",
+        **constants,
+    )
+    d = Conv2d.make(
+        "d",
+        r.out,
+        weights(4, 3, 3, 1),
+        weight_bits=4,
+        geometry=Geometry((3, 3), (2, 2), padding=(1, 1, 1, 1)),
+        groups=4,
+        module="b.0",
+    )
     p = MaxPool.make("p", r.out, Geometry((2, 2), (2, 2)), module="b.0")
-    j = Requant.make("j", [d.out, p.out], rng.integers(-64, 64, (2, 4)), rng.integers(-99, 99, 4), factor_forms=[Fixed(8, 1), Fixed(8, 3)],
-                     module="b.0", **constants)  # fmt: skip
+    j = Requant.make(
+        "j",
+        [d.out, p.out],
+        rng.integers(-64, 64, (2, 4)),
+        rng.integers(-99, 99, 4),
+        factor_forms=[Fixed(8, 1), Fixed(8, 3)],
+        module="b.0",
+        **constants,
+    )
     s = SumPool.make("s", j.out, Geometry((3, 3)), module="top")
     f = Flatten.make("f", s.out, module="top")
     n = Linear.make("n", f.out, weights(3, 4), weight_bits=4, module="top")
     nodes = (x, c, r, d, p, j, s, f, n, Output.make("y", n.out, module="top"))
-    foldings = {"x": Folding(), "c": Folding(2, 2, 9), "r": Folding(2, 2), "d": Folding(2, 2, 1), "p": Folding(4, 4, 4),
-                "j": Folding(2, 2), "s": Folding(1, 1), "f": Folding(), "n": Folding(3, 2), "y": Folding(1)}  # fmt: skip
+    foldings = {
+        "x": Folding(),
+        "c": Folding(2, 2, 9),
+        "r": Folding(2, 2),
+        "d": Folding(2, 2, 1),
+        "p": Folding(4, 4, 4),
+        "j": Folding(2, 2),
+        "s": Folding(1, 1),
+        "f": Folding(),
+        "n": Folding(3, 2),
+        "y": Folding(1),
+    }
     return make_plan(verify(Graph(name, nodes)), foldings=foldings)
 
 
@@ -74,8 +109,13 @@ def write(folder, plan, frames):
 def lint(folder, top):
     """Output of verilator --lint-only -Wall; empty when clean."""
     sources = sorted(str(p) for p in folder.iterdir() if p.suffix in (".sv", ".vlt"))
-    done = subprocess.run([verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", top, *sources], capture_output=True,
-                          text=True, env=verilator.environment(), cwd=folder)  # fmt: skip
+    done = subprocess.run(
+        [verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", top, *sources],
+        capture_output=True,
+        text=True,
+        env=verilator.environment(),
+        cwd=folder,
+    )
     return done.stdout + done.stderr
 
 
@@ -89,8 +129,12 @@ def test_rendering_is_deterministic():
 def test_blocks_become_files_and_keep_their_names():
     files = rtl.render(little_net())
     assert {name for name in files if name.endswith(".sv")} == {
-        "little.sv", "little_top.sv", "little_stem.sv", "little_b_0.sv", "little_top_block.sv"
-    }  # fmt: skip
+        "little.sv",
+        "little_top.sv",
+        "little_stem.sv",
+        "little_b_0.sv",
+        "little_top_block.sv",
+    }
     assert "// Block b.0:" in files["little_b_0.sv"]
     assert "c (conv2d): 6 x 6 x 2 int8 -> 6 x 6 x 4 int" in files["little_stem.sv"]
 
@@ -135,7 +179,9 @@ def test_random_graphs_lint_without_a_warning(seed, tmp_path):
 def test_lint_sees_a_width_error(tmp_path):
     write(tmp_path, little_net(), np.zeros((1, 6, 6, 2), dtype=int))
     source = tmp_path / "rtl" / "little_stem.sv"
-    source.write_text(re.sub(r"logic \[(\d+):0\] c_window_out_src_data", "logic [3:0] c_window_out_src_data", source.read_text()))
+    source.write_text(
+        re.sub(r"logic \[(\d+):0\] c_window_out_src_data", "logic [3:0] c_window_out_src_data", source.read_text())
+    )
     assert "WIDTH" in lint(tmp_path / "rtl", "little_top")
 
 
@@ -174,7 +220,9 @@ def test_a_corrupted_expectation_is_found_and_named(build, tmp_path):
     assert result.first == f"mode none: frame 2, m_axis, index 1: expected {words[1]}, got {right}"
 
 
-@pytest.mark.parametrize("rom, bit", [("c_mvu_weight", 0), ("r_requant_bias", 12), ("j_requant_factor_1", 5), ("d_dwu_weight", 1)])
+@pytest.mark.parametrize(
+    "rom, bit", [("c_mvu_weight", 0), ("r_requant_bias", 12), ("j_requant_factor_1", 5), ("d_dwu_weight", 1)]
+)
 def test_one_flipped_bit_of_a_rom_is_found(rom, bit, build, tmp_path):
     """ROMs are read when the simulation starts: the same simulator, another constant. The stage is named."""
     shutil.copytree(build, tmp_path / "b")
@@ -184,7 +232,10 @@ def test_one_flipped_bit_of_a_rom_is_found(rom, bit, build, tmp_path):
     result = run_cosim(tmp_path / "b", modes=("none",))
     assert result.mismatches
     stage = re.match(r"\w_[a-z]+", rom)[0]
-    assert re.match(rf"frame \d: the first stage that differs is {stage} \(of {stage[0]} in [\w.]+\): stream {stage}_out, beat ", result.where)
+    assert re.match(
+        rf"frame \d: the first stage that differs is {stage} \(of {stage[0]} in [\w.]+\): stream {stage}_out, beat ",
+        result.where,
+    )
 
 
 def test_swapped_channels_are_found(build, tmp_path):
@@ -205,7 +256,9 @@ def test_a_design_that_stops_is_reported(build, tmp_path):
     source.write_text(re.sub(r"\.valid_i\(p_pool_out_src_valid\)", ".valid_i(1'b0 & p_pool_out_src_valid)", text))
     result = run_cosim(tmp_path / "b", modes=("none",))
     assert result.mismatches and "got nothing" in result.first
-    assert result.where.startswith("frame 0: j_requant waits for a beat of p_pool_out_x2 (0 of 18 came), while d_dwu_out is full, with ")
+    assert result.where.startswith(
+        "frame 0: j_requant waits for a beat of p_pool_out_x2 (0 of 18 came), while d_dwu_out is full, with "
+    )
 
 
 def test_a_window_that_is_wrong_is_named(build, tmp_path):
@@ -216,7 +269,9 @@ def test_a_window_that_is_wrong_is_named(build, tmp_path):
     assert text.index(".PadLeft(1)") < text.index("u_d_window")
     source.write_text(text.replace(".PadLeft(1)", ".PadLeft(0)", 1))
     result = run_cosim(tmp_path / "b", modes=("both",))
-    assert result.where.startswith("frame 0: the first stage that differs is d_window (of d in b.0): stream d_window_out, beat ")
+    assert result.where.startswith(
+        "frame 0: the first stage that differs is d_window (of d in b.0): stream d_window_out, beat "
+    )
 
 
 def times(fst):
@@ -264,10 +319,15 @@ def test_many_designs_share_one_build_and_fail_apart(frames, tmp_path):
     wrong[3, 0, 0, 2] -= 1
     good, bad = run_many([(plan, (frames,), (golden,)), (plan, (frames,), (wrong,))], tmp_path)
     assert good.mismatches == 0
-    assert (bad.mismatches, bad.first) == (2, f"mode none: frame 3, m_axis, index 2: expected {wrong[3, 0, 0, 2]}, got {golden[3, 0, 0, 2]}")
+    assert (bad.mismatches, bad.first) == (
+        2,
+        f"mode none: frame 3, m_axis, index 2: expected {wrong[3, 0, 0, 2]}, got {golden[3, 0, 0, 2]}",
+    )
 
 
 def test_facts_about_the_ports():
     facts = json.loads(rtl.render(little_net())[rtl.PORTS])
     assert facts["top"] == "little_top"
-    assert facts["inputs"] == [{"name": "s_axis", "node": "x", "lanes": 1, "bits": 8, "signed": True, "slot": 8, "tdata": 8, "beats": 72}]
+    assert facts["inputs"] == [
+        {"name": "s_axis", "node": "x", "lanes": 1, "bits": 8, "signed": True, "slot": 8, "tdata": 8, "beats": 72}
+    ]

@@ -17,27 +17,46 @@ DEVICE = DEVICES["xcup"]
 def corners(stage, network) -> set[str]:
     """Of one stage, in words."""
     found = globals().get(f"_{stage.kind}", lambda stage: set())(stage)
-    return {f"{stage.kind}: {what}" for what in found} | {f"fifo: depth {'2' if s.depth == 2 else 'more'}" for s in network.streams}
+    return {f"{stage.kind}: {what}" for what in found} | {
+        f"fifo: depth {'2' if s.depth == 2 else 'more'}" for s in network.streams
+    }
 
 
 def _window(s):
     g, side = s.geometry, "all taps" if s.taps > 1 else "serial taps"
-    found = {f"kernel {'1 x 1' if g.kernel == (1, 1) else 'row' if g.kernel[0] == 1 else 'column' if g.kernel[1] == 1 else 'area'}"}
-    found |= {"stride 1" if g.stride == (1, 1) else "stride"} | ({"unlike strides"} if g.stride[0] != g.stride[1] else set())
+    found = {
+        f"kernel {'1 x 1' if g.kernel == (1, 1) else 'row' if g.kernel[0] == 1 else 'column' if g.kernel[1] == 1 else 'area'}"
+    }
+    found |= {"stride 1" if g.stride == (1, 1) else "stride"} | (
+        {"unlike strides"} if g.stride[0] != g.stride[1] else set()
+    )
     found |= {"dilation"} if any(d > 1 and k > 1 for d, k in zip(g.dilation, g.kernel)) else set()
-    found |= {"no padding" if not any(g.padding) else "padding"} | ({"asymmetric padding"} if g.padding[:2] != g.padding[2:] else set())
+    found |= {"no padding" if not any(g.padding) else "padding"} | (
+        {"asymmetric padding"} if g.padding[:2] != g.padding[2:] else set()
+    )
     found |= {"padding value"} if s.pad_value else set()
     found |= {"one pixel"} if (s.height, s.width) == (1, 1) else set()
     found |= {"kernel beyond the image"} if g.span[0] > s.height or g.span[1] > s.width else set()
-    found |= {"fewer windows than pixels"} if s.out_beats < s.in_beats else {"more beats out than in"} if s.out_beats > s.in_beats else set()
-    found |= ({"several channel groups"} if s.outer > 1 else set()) | ({"several beats a tap"} if s.inner > 1 else set())
+    found |= (
+        {"fewer windows than pixels"}
+        if s.out_beats < s.in_beats
+        else {"more beats out than in"}
+        if s.out_beats > s.in_beats
+        else set()
+    )
+    found |= ({"several channel groups"} if s.outer > 1 else set()) | (
+        {"several beats a tap"} if s.inner > 1 else set()
+    )
     return {f"{what}, {side}" for what in found}
 
 
 def _mvu(s):
     found = {"grouped" if s.groups > 1 else "dense", "input used again" if s.repeats > 1 else "input used once"}
     found |= {"one product" if s.multipliers == 1 else "several outputs" if s.pe > 1 and s.simd == 1 else "tree"}
-    found |= {"one trip an output" if s.folds == 1 else "several trips an output", "signed input" if s.in_signed else "unsigned input"}
+    found |= {
+        "one trip an output" if s.folds == 1 else "several trips an output",
+        "signed input" if s.in_signed else "unsigned input",
+    }
     found |= {"weights of 1 bit"} if s.weight_bits == 1 else {"weights of 16 bits"} if s.weight_bits == 16 else set()
     found |= {f"{s.packing(DEVICE).count} products in a multiplier"}
     return found
@@ -48,7 +67,11 @@ def _dwu(s):
 
 
 def _requant(s):
-    found = {str(s.rounding), f"{len(s.ins)} inputs", "a constant for all" if s.rom("factor_0").values.size == 1 else "constants by channel"}
+    found = {
+        str(s.rounding),
+        f"{len(s.ins)} inputs",
+        "a constant for all" if s.rom("factor_0").values.size == 1 else "constants by channel",
+    }
     found |= {"inputs in turn" if s.shared else "inputs at once"} if len(s.ins) == 2 else set()
     found |= {"no fraction" if s.frac == 0 else "left shift" if s.frac < 0 else "fraction"}
     return found | ({"one group" if s.groups == 1 else "several groups"})
@@ -88,24 +111,86 @@ def covered() -> Counter:
 
 BOTH = ("all taps", "serial taps")
 WANTED = {
-    *(f"fifo block: {depth}" for depth in ("2", "3", "4", "5", "8", "9", "17", "67", "wide")), "fifo: depth 2",
-    *(f"fork block: {n}" for n in (2, 3, 5)), *(f"width block: {ends}" for ends in ("1_to_1", "1_to_12", "12_to_1", "2_to_6", "6_to_2")),
-    *(f"concat block: {beats}" for beats in ("1_1", "4_1_2", "1_1_1_5")), *(f"replay block: {n}" for n in ("1_2", "3_4", "12_3")),
-    *(f"window: {what}, {side}" for side in BOTH for what in (
-        "kernel area", "kernel row", "kernel column", "stride 1", "stride", "unlike strides", "dilation", "padding", "no padding",
-        "asymmetric padding", "padding value", "one pixel", "kernel beyond the image", "fewer windows than pixels", "several channel groups")),
-    "window: kernel 1 x 1, serial taps", "window: several beats a tap, serial taps", "window: more beats out than in, serial taps",
-    *(f"mvu: {what}" for what in ("dense", "grouped", "one product", "several outputs", "tree", "input used again", "input used once",
-      "one trip an output", "several trips an output", "signed input", "unsigned input", "weights of 1 bit", "weights of 16 bits",
-      "1 products in a multiplier", "2 products in a multiplier", "3 products in a multiplier")),
+    *(f"fifo block: {depth}" for depth in ("2", "3", "4", "5", "8", "9", "17", "67", "wide")),
+    "fifo: depth 2",
+    *(f"fork block: {n}" for n in (2, 3, 5)),
+    *(f"width block: {ends}" for ends in ("1_to_1", "1_to_12", "12_to_1", "2_to_6", "6_to_2")),
+    *(f"concat block: {beats}" for beats in ("1_1", "4_1_2", "1_1_1_5")),
+    *(f"replay block: {n}" for n in ("1_2", "3_4", "12_3")),
+    *(
+        f"window: {what}, {side}"
+        for side in BOTH
+        for what in (
+            "kernel area",
+            "kernel row",
+            "kernel column",
+            "stride 1",
+            "stride",
+            "unlike strides",
+            "dilation",
+            "padding",
+            "no padding",
+            "asymmetric padding",
+            "padding value",
+            "one pixel",
+            "kernel beyond the image",
+            "fewer windows than pixels",
+            "several channel groups",
+        )
+    ),
+    "window: kernel 1 x 1, serial taps",
+    "window: several beats a tap, serial taps",
+    "window: more beats out than in, serial taps",
+    *(
+        f"mvu: {what}"
+        for what in (
+            "dense",
+            "grouped",
+            "one product",
+            "several outputs",
+            "tree",
+            "input used again",
+            "input used once",
+            "one trip an output",
+            "several trips an output",
+            "signed input",
+            "unsigned input",
+            "weights of 1 bit",
+            "weights of 16 bits",
+            "1 products in a multiplier",
+            "2 products in a multiplier",
+            "3 products in a multiplier",
+        )
+    ),
     *(f"dwu: {what}" for what in (*BOTH, "one channel", "several channels")),
-    *(f"requant: {mode}" for mode in Rounding), *(f"requant: {what}" for what in (
-        "1 inputs", "2 inputs", "inputs at once", "inputs in turn", "a constant for all", "constants by channel", "no fraction", "left shift",
-        "fraction", "one group", "several groups")),
-    *(f"pool: {op}, {side}" for op in ("max", "sum") for side in BOTH), "pool: signed", "pool: unsigned",
-    *(f"global_pool: {what}" for what in ("max", "sum", "one group", "several groups")), "width: narrower", "width: wider",
-    "fork: 2 outputs", "fork: 4 outputs", "concat: 3 inputs", "concat: mixed signs",
-}  # fmt: skip
+    *(f"requant: {mode}" for mode in Rounding),
+    *(
+        f"requant: {what}"
+        for what in (
+            "1 inputs",
+            "2 inputs",
+            "inputs at once",
+            "inputs in turn",
+            "a constant for all",
+            "constants by channel",
+            "no fraction",
+            "left shift",
+            "fraction",
+            "one group",
+            "several groups",
+        )
+    ),
+    *(f"pool: {op}, {side}" for op in ("max", "sum") for side in BOTH),
+    "pool: signed",
+    "pool: unsigned",
+    *(f"global_pool: {what}" for what in ("max", "sum", "one group", "several groups")),
+    "width: narrower",
+    "width: wider",
+    "fork: 2 outputs",
+    "fork: 4 outputs",
+    "concat: 3 inputs",
+    "concat: mixed signs",
+}
 
 
 def test_every_corner_is_in_a_case():

@@ -68,4 +68,6 @@ def test_flipped_bits_in_a_middle_stage_are_traced_to_it(network):
     finally:
         path.write_text(text)
     assert result.mismatches
-    assert result.where.startswith(f"frame 0: the first stage that differs is {stage.name} (of {stage.node} in {stage.module}): stream {stage.name}_out")
+    assert result.where.startswith(
+        f"frame 0: the first stage that differs is {stage.name} (of {stage.node} in {stage.module}): stream {stage.name}_out"
+    )

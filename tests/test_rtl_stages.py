@@ -67,13 +67,17 @@ def dense_strided_parallel():
 @case
 def dense_dilated_serial():
     x = image((6, 7, 2))
-    return network([x, c := conv(x.out, 2, Geometry((3, 2), dilation=(2, 3), padding=(3, 1, 2, 2)))], {c.name: Folding(2, 1, 1)})
+    return network(
+        [x, c := conv(x.out, 2, Geometry((3, 2), dilation=(2, 3), padding=(3, 1, 2, 2)))], {c.name: Folding(2, 1, 1)}
+    )
 
 
 @case
 def dense_dilated_parallel():
     x = image((6, 7, 2))
-    return network([x, c := conv(x.out, 2, Geometry((3, 2), dilation=(2, 3), padding=(3, 1, 2, 2)))], {c.name: Folding(2, 1, 6)})
+    return network(
+        [x, c := conv(x.out, 2, Geometry((3, 2), dilation=(2, 3), padding=(3, 1, 2, 2)))], {c.name: Folding(2, 1, 6)}
+    )
 
 
 @case
@@ -91,7 +95,9 @@ def column_kernel_parallel():
 def nothing_but_padding(taps):
     """No tap ever meets the image, and still no beat may leave before its frame has begun."""
     x = image((1, 3, 2))
-    return network([x, c := conv(x.out, 2, Geometry((2, 1), dilation=(2, 1), padding=(1, 0, 1, 0)))], {c.name: Folding(2, 2, taps)})
+    return network(
+        [x, c := conv(x.out, 2, Geometry((2, 1), dilation=(2, 1), padding=(1, 0, 1, 0)))], {c.name: Folding(2, 2, taps)}
+    )
 
 
 CASES["nothing_but_padding_serial"] = lambda: nothing_but_padding(1)
@@ -101,25 +107,33 @@ CASES["nothing_but_padding_parallel"] = lambda: nothing_but_padding(2)
 @case
 def grouped_serial():
     x = image((4, 4, 6))
-    return network([x, c := conv(x.out, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=2)], {c.name: Folding(1, 3, 1)})
+    return network(
+        [x, c := conv(x.out, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=2)], {c.name: Folding(1, 3, 1)}
+    )
 
 
 @case
 def grouped_parallel():
     x = image((4, 4, 6))
-    return network([x, c := conv(x.out, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=2)], {c.name: Folding(2, 1, 9)})
+    return network(
+        [x, c := conv(x.out, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=2)], {c.name: Folding(2, 1, 9)}
+    )
 
 
 @case
 def depthwise_serial():
     x = image((5, 4, 6))
-    return network([x, c := conv(x.out, 6, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=6)], {c.name: Folding(2, 2, 1)})
+    return network(
+        [x, c := conv(x.out, 6, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=6)], {c.name: Folding(2, 2, 1)}
+    )
 
 
 @case
 def depthwise_parallel():
     x = image((5, 4, 6))
-    return network([x, c := conv(x.out, 6, Geometry((3, 3), (2, 1), padding=(1, 1, 1, 1)), groups=6)], {c.name: Folding(3, 3, 9)})
+    return network(
+        [x, c := conv(x.out, 6, Geometry((3, 3), (2, 1), padding=(1, 1, 1, 1)), groups=6)], {c.name: Folding(3, 3, 9)}
+    )
 
 
 @case
@@ -149,7 +163,9 @@ def one_pixel_image_serial():
 @case
 def depthwise_row_serial():
     x = image((4, 9, 2))
-    return network([x, c := conv(x.out, 2, Geometry((1, 3), padding=(0, 1, 0, 1)), groups=2)], {c.name: Folding(1, 1, 1)})
+    return network(
+        [x, c := conv(x.out, 2, Geometry((1, 3), padding=(0, 1, 0, 1)), groups=2)], {c.name: Folding(1, 1, 1)}
+    )
 
 
 @case
@@ -173,7 +189,10 @@ def one_bit_weights_unsigned_input():
 @case
 def sixteen_bit_weights_padded_with_a_value():
     x = image((3, 4, 1), -2048, 2047)
-    return network([x, c := conv(x.out, 3, Geometry((3, 3), padding=(1, 1, 1, 1)), bits=16, pad_value=-5)], {c.name: Folding(3, 1, 9)})
+    return network(
+        [x, c := conv(x.out, 3, Geometry((3, 3), padding=(1, 1, 1, 1)), bits=16, pad_value=-5)],
+        {c.name: Folding(3, 1, 9)},
+    )
 
 
 @case
@@ -196,13 +215,17 @@ def linear():
 @case
 def max_pool_serial():
     x = image((6, 5, 4))
-    return network([x, p := MaxPool.make("p", x.out, Geometry((3, 2), (2, 2), padding=(1, 1, 1, 0)))], {p.name: Folding(2, 2, 1)})
+    return network(
+        [x, p := MaxPool.make("p", x.out, Geometry((3, 2), (2, 2), padding=(1, 1, 1, 0)))], {p.name: Folding(2, 2, 1)}
+    )
 
 
 @case
 def max_pool_parallel_unsigned():
     x = image((6, 5, 4), 0, 255)
-    return network([x, p := MaxPool.make("p", x.out, Geometry((3, 3), (1, 2), padding=(1, 1, 1, 1)))], {p.name: Folding(4, 4, 9)})
+    return network(
+        [x, p := MaxPool.make("p", x.out, Geometry((3, 3), (1, 2), padding=(1, 1, 1, 1)))], {p.name: Folding(4, 4, 9)}
+    )
 
 
 @case
@@ -214,7 +237,9 @@ def sum_pool_parallel():
 @case
 def sum_pool_serial_padded():
     x = image((5, 6, 2))
-    return network([x, p := SumPool.make("p", x.out, Geometry((3, 2), (2, 1), padding=(1, 0, 1, 1)))], {p.name: Folding(1, 1, 1)})
+    return network(
+        [x, p := SumPool.make("p", x.out, Geometry((3, 2), (2, 1), padding=(1, 0, 1, 1)))], {p.name: Folding(1, 1, 1)}
+    )
 
 
 @case
@@ -232,8 +257,17 @@ def max_pool_global_one_group():
 def requant(mode, lo=-100, hi=100):
     """All sums from -2**11 to 2**11 - 1 in steps of one half of the last place kept, and factors of both signs."""
     x = image((4, 4, 4), -128, 127)
-    r = Requant.make("r", [x.out], [[3, -5, 1, 2]], [1, 0, -3, 7], factor_forms=[Fixed(4, 2)], bias_form=Fixed(5, 2),
-                     lo=lo, hi=hi, rounding=mode)  # fmt: skip
+    r = Requant.make(
+        "r",
+        [x.out],
+        [[3, -5, 1, 2]],
+        [1, 0, -3, 7],
+        factor_forms=[Fixed(4, 2)],
+        bias_form=Fixed(5, 2),
+        lo=lo,
+        hi=hi,
+        rounding=mode,
+    )
     return network([x, r], {r.name: Folding(2, 2)})
 
 
@@ -244,8 +278,17 @@ for _mode in Rounding:
 def requant_join(folding):
     """Two inputs of unlike width, sign and format."""
     a, b = image((3, 3, 4), -2000, 2000, "a"), image((3, 3, 4), 0, 15, "b")
-    r = Requant.make("r", [a.out, b.out], [[3, 9, -2, 1], [100, -100, 7, 0]], [5, -5, 0, 1], factor_forms=[Fixed(8, 0), Fixed(9, 4)],
-                     bias_form=Fixed(10, 6), lo=0, hi=63, rounding=Rounding.RND_CONV)  # fmt: skip
+    r = Requant.make(
+        "r",
+        [a.out, b.out],
+        [[3, 9, -2, 1], [100, -100, 7, 0]],
+        [5, -5, 0, 1],
+        factor_forms=[Fixed(8, 0), Fixed(9, 4)],
+        bias_form=Fixed(10, 6),
+        lo=0,
+        hi=63,
+        rounding=Rounding.RND_CONV,
+    )
     return network([a, b, r], {r.name: folding})
 
 
@@ -265,14 +308,27 @@ def requant_in_pieces(device, signed, shared):
     a = image((3, 3, 4), -(2**28) if signed else 0, 2**28 - 1, "a")
     b = image((3, 3, 4), -(2**17), 2**17 - 1, "b")
     top = 2**31 - 1
-    r = Requant.make("r", [a.out, b.out], [[top, -top - 1, 2**17, -(2**17) - 1], [top, 1, -1, -top]],
-                     [5, -5, 0, 1], factor_forms=[Fixed(32, -20), Fixed(32, -9)], bias_form=Fixed(10, 6), lo=-127, hi=127)  # fmt: skip
+    r = Requant.make(
+        "r",
+        [a.out, b.out],
+        [[top, -top - 1, 2**17, -(2**17) - 1], [top, 1, -1, -top]],
+        [5, -5, 0, 1],
+        factor_forms=[Fixed(32, -20), Fixed(32, -9)],
+        bias_form=Fixed(10, 6),
+        lo=-127,
+        hi=127,
+    )
     return network([a, b, r], {r.name: Folding(2, 2, 1 if shared else 2)}, device=device)
 
 
 CASES |= {
     f"requant_in_pieces_{device}_{signed}_{shared}": lambda d=device, s=signed, t=shared: requant_in_pieces(d, s, t)
-    for device, signed, shared in (("xcup", True, False), ("xcup", False, True), ("ecp5-85k", True, True), ("ecp5-85k", False, False))
+    for device, signed, shared in (
+        ("xcup", True, False),
+        ("xcup", False, True),
+        ("ecp5-85k", True, True),
+        ("ecp5-85k", False, False),
+    )
 }
 
 
@@ -286,8 +342,17 @@ def requant_without_fraction():
 @case
 def requant_all_fraction():
     x = image((2, 2, 2))
-    r = Requant.make("r", [x.out], [[127, -128]], [1, -1], factor_forms=[Fixed(8, -20)], bias_form=Fixed(8, -3), lo=-7, hi=7,
-                     rounding=Rounding.TRN)  # fmt: skip
+    r = Requant.make(
+        "r",
+        [x.out],
+        [[127, -128]],
+        [1, -1],
+        factor_forms=[Fixed(8, -20)],
+        bias_form=Fixed(8, -3),
+        lo=-7,
+        hi=7,
+        rounding=Rounding.TRN,
+    )
     return network([x, r], {r.name: Folding(2, 2)})
 
 
@@ -308,7 +373,16 @@ def forks_and_several_outputs():
 
 def same_tensor_twice(taps):
     x = image((3, 3, 2))
-    r = Requant.make("r", [x.out, x.out], [[1, 1], [1, 3]], [0, 0], factor_forms=[Fixed(4, 4)] * 2, bias_form=Fixed(4, 4), lo=-64, hi=64)
+    r = Requant.make(
+        "r",
+        [x.out, x.out],
+        [[1, 1], [1, 3]],
+        [0, 0],
+        factor_forms=[Fixed(4, 4)] * 2,
+        bias_form=Fixed(4, 4),
+        lo=-64,
+        hi=64,
+    )
     return network([x, r], {"r": Folding(2, 2, taps)})
 
 
@@ -333,7 +407,9 @@ def results(plans, tmp_path_factory):
     batch = []
     for plan in plans.values():
         rng = np.random.default_rng(7)
-        frames = tuple(rng.integers(n.out.lo, n.out.hi, (FRAMES, *n.out.shape), endpoint=True) for n in plan.graph.of("input"))
+        frames = tuple(
+            rng.integers(n.out.lo, n.out.hi, (FRAMES, *n.out.shape), endpoint=True) for n in plan.graph.of("input")
+        )
         golden = plan.graph.run(*frames)
         batch.append((plan, frames, golden if isinstance(golden, tuple) else (golden,)))
     return dict(zip(plans, run_many(batch, tmp_path_factory.mktemp("stages"), modes=MODES)))

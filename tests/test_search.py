@@ -31,12 +31,17 @@ def test_the_knapsack_is_exact(seed):
     """Against every combination; budgets on and off the sums that exist."""
     rng = np.random.default_rng(seed)
     unit = int(rng.integers(1, 9))
-    options = [[(unit * int(rng.integers(0, 20)), float(rng.normal())) for _ in range(rng.integers(1, 5))] for _ in range(rng.integers(1, 6))]
+    options = [
+        [(unit * int(rng.integers(0, 20)), float(rng.normal())) for _ in range(rng.integers(1, 5))]
+        for _ in range(rng.integers(1, 6))
+    ]
     least = sum(min(c for c, _ in item) for item in options)
     for budget in (least, least + int(rng.integers(0, 100)), 10_000):
         chosen = knapsack(options, budget)
         picked = [item[i] for item, i in zip(options, chosen)]
-        best = min(sum(loss for _, loss in each) for each in itertools.product(*options) if sum(c for c, _ in each) <= budget)
+        best = min(
+            sum(loss for _, loss in each) for each in itertools.product(*options) if sum(c for c, _ in each) <= budget
+        )
         assert sum(c for c, _ in picked) <= budget and sum(loss for _, loss in picked) == pytest.approx(best)
     if least:
         with pytest.raises(HwqatError, match="is below the"):
@@ -44,7 +49,9 @@ def test_the_knapsack_is_exact(seed):
 
 
 def test_choices_become_schemes_and_toml():
-    space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8), Layer("c", 10, 8, 8)), (2, 4, 8), (8,), frozenset({"a", "c"}))
+    space = Space(
+        (Layer("a", 10, 8, 8), Layer("b", 100, 8, 8), Layer("c", 10, 8, 8)), (2, 4, 8), (8,), frozenset({"a", "c"})
+    )
     choice = space.uniform(4)
     assert choice == Choice((8, 4, 8), (8, 8, 8), (32, 32, 32)) and space.memory(choice) == 560
     own = Scheme(rescale="16", layers={"b": {"per_channel": True}, "*": {"act_bits": 7}})
@@ -77,7 +84,23 @@ def test_a_score_is_golden_on_training_images(run):
 def test_the_command(run, tmp_path, capsys):
     pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
     out = tmp_path / "search"
-    argv = ["search", str(run), "--average", "4", "--weights", "2,4", "--images", "20", "--trials", "4", "--fps", "2000", "--out", str(out), "--json"]
+    argv = [
+        "search",
+        str(run),
+        "--average",
+        "4",
+        "--weights",
+        "2,4",
+        "--images",
+        "20",
+        "--trials",
+        "4",
+        "--fps",
+        "2000",
+        "--out",
+        str(out),
+        "--json",
+    ]
     assert main(argv) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert len(result["points"]) == 4 and result["best"]["weight_bits"] <= result["budget"]["weight_bits"]
@@ -96,11 +119,26 @@ def test_the_command(run, tmp_path, capsys):
 def test_constants_are_searched_for_each_layer(run, tmp_path, capsys):
     """Narrow M and B where a budget of memory leaves no room for wide ones; the scheme says so for each layer."""
     pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
-    argv = ["search", str(run), "--weights", "4", "--constants", "6,24", "--images", "10", "--fps", "2000", "--json", "--out"]
+    argv = [
+        "search",
+        str(run),
+        "--weights",
+        "4",
+        "--constants",
+        "6,24",
+        "--images",
+        "10",
+        "--fps",
+        "2000",
+        "--json",
+        "--out",
+    ]
     assert main([*argv, str(tmp_path / "free"), "--trials", "11"]) == 0
     free = json.loads(capsys.readouterr().out.splitlines()[-1])
     memories = sorted(p["weight_bits"] for p in free["points"])
-    assert len(free["layers"]) == 19 and len(set(memories)) == 1  # nothing to choose for weights: the rest are constants
+    assert (
+        len(free["layers"]) == 19 and len(set(memories)) == 1
+    )  # nothing to choose for weights: the rest are constants
     assert {bits for p in free["points"] for bits in p["constants"][1:-1]} == {6, 24}
     assert all(p["constants"][0] == p["constants"][-1] == 32 for p in free["points"])  # the ends keep the run's
     most = free["best"]["memory_bits"] - 1
@@ -114,7 +152,10 @@ def test_constants_are_searched_for_each_layer(run, tmp_path, capsys):
 
 def test_the_front_is_what_nothing_beats():
     space = Space((Layer("a", 10, 8, 8), Layer("b", 100, 8, 8)), (2, 4, 8), (8,))
-    found = [(Choice(bits, (8, 8), (16, 16)), Score(loss, 0.0, {})) for bits, loss in (((2, 2), 3.0), ((8, 2), 1.0), ((2, 4), 2.0), ((8, 8), 0.5), ((4, 8), 0.5))]
+    found = [
+        (Choice(bits, (8, 8), (16, 16)), Score(loss, 0.0, {}))
+        for bits, loss in (((2, 2), 3.0), ((8, 2), 1.0), ((2, 4), 2.0), ((8, 8), 0.5), ((4, 8), 0.5))
+    ]
     assert [c.weight_bits for c in best_of_front(space, found)] == [(4, 8), (8, 2), (2, 2)]
     assert [c.weight_bits for c in best_of_front(space, found, most=1)] == [(4, 8)]
 
@@ -133,14 +174,34 @@ def test_the_front_is_trained(run, tmp_path):
     assert (tuned.folder / "model.safetensors").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("argv, sentence", [
-    (["--finetune", "-1"], "--finetune must be at least 0"),
-    (["--average", "1"], "is below the"),
-    (["--trials", "0"], "--trials must be at least 1"),
-    (["--storage", "nonsense://x"], "cannot use the storage nonsense://x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        (["--finetune", "-1"], "--finetune must be at least 0"),
+        (["--average", "1"], "is below the"),
+        (["--trials", "0"], "--trials must be at least 1"),
+        (["--storage", "nonsense://x"], "cannot use the storage nonsense://x"),
+    ],
+)
 def test_bad_options_are_one_sentence(run, tmp_path, capsys, argv, sentence):
     pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
-    assert main(["search", str(run), "--weights", "4", "--images", "10", "--trials", "1", "--out", str(tmp_path / "x"), *argv]) == 2
+    assert (
+        main(
+            [
+                "search",
+                str(run),
+                "--weights",
+                "4",
+                "--images",
+                "10",
+                "--trials",
+                "1",
+                "--out",
+                str(tmp_path / "x"),
+                *argv,
+            ]
+        )
+        == 2
+    )
     said = capsys.readouterr().err
     assert sentence in said and said.strip().splitlines()[-1].startswith("hwqat: ")

@@ -80,14 +80,21 @@ def test_the_grid():
 
 def test_the_grid_of_how_constants_are_made():
     points = grid(Scheme(rescale="16,8,AP_TRN"), const_rounding="TRN,RND_CONV", overflow="AP_WRAP", power_of_two=True)
-    assert [p.format for p in points] == [f"16,8,{q},AP_WRAP{p}" for q in ("AP_TRN", "AP_RND_CONV") for p in ("", ",power-of-two")]
+    assert [p.format for p in points] == [
+        f"16,8,{q},AP_WRAP{p}" for q in ("AP_TRN", "AP_RND_CONV") for p in ("", ",power-of-two")
+    ]
     assert grid(Scheme(rescale="16,8,AP_TRN"))[0].format == "16,8,AP_TRN"
     assert len({point.key for point in points}) == 4
     assert Point(16, "auto", "AP_RND", 8, 8).key == "16,auto AP_RND w8 a8"  # journals of earlier versions stay good
     sums = grid(Scheme(), acc_bits="10:12", acc_overflow="SAT")
     assert [(p.acc_bits, p.acc_overflow) for p in sums] == [(None, None), *((b, "AP_SAT") for b in (10, 11, 12))]
     assert len({p.key for p in sums}) == 4 and len({p.exact for p in sums}) == 1
-    for option in ({"const_rounding": "up"}, {"overflow": "TRN"}, {"acc_bits": "1"}, {"acc_bits": "8", "acc_overflow": "SAT_SYM"}):
+    for option in (
+        {"const_rounding": "up"},
+        {"overflow": "TRN"},
+        {"acc_bits": "1"},
+        {"acc_bits": "8", "acc_overflow": "SAT_SYM"},
+    ):
         with pytest.raises(HwqatError, match=f"--{list(option)[-1].replace('_', '-')} takes"):
             grid(Scheme(), **option)
     with pytest.raises(HwqatError, match="give both"):
@@ -97,7 +104,13 @@ def test_the_grid_of_how_constants_are_made():
 def test_one_layer_at_a_time():
     scheme = Scheme(layers={"b.*": {"weight_bits": 6}, "*": {"act_bits": 7}})
     points = grid(scheme, weights="2,4", layers=["a", "b.*"])
-    assert [(p.weights, p.acts, p.layer) for p in points] == [(8, 8, None), (2, None, "a"), (4, None, "a"), (2, None, "b.*"), (4, None, "b.*")]
+    assert [(p.weights, p.acts, p.layer) for p in points] == [
+        (8, 8, None),
+        (2, None, "a"),
+        (4, None, "a"),
+        (2, None, "b.*"),
+        (4, None, "b.*"),
+    ]
     layers = points[3].changes(scheme)["layers"]
     assert layers == {"*": {"act_bits": 7}, "b.*": {"weight_bits": 2}} and list(layers)[-1] == "b.*"
     assert "layers" not in points[0].changes(scheme)
@@ -135,7 +148,9 @@ def test_equal_integers_from_other_constants_are_recognised():
     before = memo.computed
     at = next(i for i, n in enumerate(graph.nodes) if n.op == "requant")
     node = graph.nodes[at]
-    wider = replace(node, factors=node.factors * 4, factor_forms=tuple(replace(f, width=f.width + 2) for f in node.factor_forms))
+    wider = replace(
+        node, factors=node.factors * 4, factor_forms=tuple(replace(f, width=f.width + 2) for f in node.factor_forms)
+    )
     other = Graph(graph.name, (*graph.nodes[:at], wider, *graph.nodes[at + 1 :]))
     assert (memo.run(other, node_digests(other), x) == graph.run(x).reshape(5, -1)).all()
     assert memo.computed == before + 1
@@ -229,7 +244,12 @@ def test_a_digest_tells_what_a_node_computes():
 
 def test_variants_are_what_restoring_gives(run):
     variants = Variants(run, data.load("digits"))
-    for changes in ({"rescale": "12"}, {"weight_bits": 3, "act_bits": 5}, {"layers": {"blocks.1.*": {"weight_bits": 2}}}, {}):
+    for changes in (
+        {"rescale": "12"},
+        {"weight_bits": 3, "act_bits": 5},
+        {"layers": {"blocks.1.*": {"weight_bits": 2}}},
+        {},
+    ):
         trained = open_run(run, None, **changes)
         want = graph_files(to_graph(trained.model, trained.run, trained.dataset))
         assert graph_files(variants.graph(variants.scheme.with_changes(**changes))) == want
@@ -239,7 +259,9 @@ def test_learned_steps_follow_the_bits(tmp_path):
     """LSQ's step belongs to its bits: at others, activations keep their range and weights begin anew."""
     folder = toy_builds.write_run(tmp_path / "run", weights="lsq-mse", activations="lsq")
     variants = Variants(folder, data.load("digits"))
-    before, after = (variants.model(variants.scheme.with_changes(weight_bits=w, act_bits=a)) for w, a in ((8, 8), (3, 4)))
+    before, after = (
+        variants.model(variants.scheme.with_changes(weight_bits=w, act_bits=a)) for w, a in ((8, 8), (3, 4))
+    )
     for old, new in zip(before.steps, after.steps):
         if hasattr(old, "act"):
             assert new.act.exact_scale() * new.act.hi == pytest.approx(old.act.exact_scale() * old.act.hi, rel=1e-5)
@@ -303,9 +325,13 @@ def test_a_point_is_lowered_once_in_each_process(run, tmp_path, monkeypatch, job
 
     lowered = []
     monkeypatch.setattr(runner, "MOST_IMAGES", 5)
-    monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda jobs, _, start, arguments: ThreadPoolExecutor(1, "", start, arguments))
+    monkeypatch.setattr(
+        runner, "ProcessPoolExecutor", lambda jobs, _, start, arguments: ThreadPoolExecutor(1, "", start, arguments)
+    )
     lower = worker.Worker._lower
-    monkeypatch.setattr(worker.Worker, "_lower", lambda self, point: lowered.append((id(self), point)) or lower(self, point))
+    monkeypatch.setattr(
+        worker.Worker, "_lower", lambda self, point: lowered.append((id(self), point)) or lower(self, point)
+    )
     points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
     run_sweep(run, points, tmp_path, limit=LIMIT, jobs=jobs, target=EASY, progress=False)
     assert {point for _, point in lowered} == set(points) and len(lowered) == len(set(lowered))
@@ -337,7 +363,9 @@ def test_an_interrupted_sweep_repeats_nothing(run, tmp_path, monkeypatch):
     pieces = [(point, task.start) for task in done for point in task.points]
     assert len(pieces) == len(set(pieces)) == 4 * 3
     done.clear()
-    assert run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, target=EASY, progress=False) == want and not done
+    assert (
+        run_sweep(run, points, tmp_path / "cut", limit=LIMIT, jobs=1, target=EASY, progress=False) == want and not done
+    )
     more = run_sweep(run, points, tmp_path / "cut", limit=LIMIT + 10, jobs=1, target=EASY, progress=False)
     assert more["images"] == 40 and {task.start for task in done} == {30}  # more images: only those are new
 
@@ -364,10 +392,29 @@ def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
 @pytest.mark.parametrize("how, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_killed_sweep_goes_on(run, tmp_path, how, code):
     """The real command, killed half-way with its processes at work: nothing is done twice, the result is the same."""
-    argv = [sys.executable, "-m", "hwqat", "sweep", str(run), "--rescale", "4:32", "--fps", "2000", "--jobs", "2", "--out"]
+    argv = [
+        sys.executable,
+        "-m",
+        "hwqat",
+        "sweep",
+        str(run),
+        "--rescale",
+        "4:32",
+        "--fps",
+        "2000",
+        "--jobs",
+        "2",
+        "--out",
+    ]
     journal = tmp_path / "cut" / "points.jsonl"
-    sweep = subprocess.Popen([*argv, str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip  # a shell's "&" ignores it
+    sweep = subprocess.Popen(
+        [*argv, str(tmp_path / "cut")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
         assert sweep.poll() is None
         time.sleep(0.05)
@@ -377,7 +424,9 @@ def test_a_killed_sweep_goes_on(run, tmp_path, how, code):
     kept = journal.read_bytes()
     assert not (tmp_path / "cut" / "sweep.json").exists()
     for folder in ("cut", "whole"):
-        subprocess.run([*argv, str(tmp_path / folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [*argv, str(tmp_path / folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     assert (tmp_path / "cut/sweep.json").read_bytes() == (tmp_path / "whole/sweep.json").read_bytes()
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()[1:]]
     done = [(line["point"], line["from"]) for line in lines if "correct" in line]
@@ -389,7 +438,23 @@ def test_a_killed_sweep_goes_on(run, tmp_path, how, code):
 
 def test_the_command(run, tmp_path, capsys):
     out = tmp_path / "sweep"
-    argv = ["sweep", str(run), "--weights", "2,8", "--acts", "3,8", "--limit", "20", "--jobs", "1", "--fps", "2000", "--out", str(out), "--json"]
+    argv = [
+        "sweep",
+        str(run),
+        "--weights",
+        "2,8",
+        "--acts",
+        "3,8",
+        "--limit",
+        "20",
+        "--jobs",
+        "1",
+        "--fps",
+        "2000",
+        "--out",
+        str(out),
+        "--json",
+    ]
     assert main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
@@ -399,26 +464,55 @@ def test_the_command(run, tmp_path, capsys):
     assert [float(row["accuracy"]) for row in rows] == [point["accuracy"] for point in result["points"]]
     bits = {(p["weights"], p["acts"]): p["weight_bits"] for p in result["points"]}
     assert bits[2, 3] == bits[2, 8] < bits[8, 8]
-    assert {path.name for path in out.glob("*.svg")} >= {"accuracy-over-weights.svg", "accuracy-over-acts.svg", "accuracy-over-weight-bits.svg"}
+    assert {path.name for path in out.glob("*.svg")} >= {
+        "accuracy-over-weights.svg",
+        "accuracy-over-acts.svg",
+        "accuracy-over-weight-bits.svg",
+    }
     for path in out.glob("*.svg"):
         ElementTree.parse(path)
 
 
 def test_sensitivity_of_each_block(run, tmp_path, capsys):
     out = tmp_path / "sweep"
-    argv = ["sweep", str(run), "--weights", "2", "--each", "block", "--limit", "20", "--jobs", "1", "--fps", "2000", "--out", str(out), "--json"]
+    argv = [
+        "sweep",
+        str(run),
+        "--weights",
+        "2",
+        "--each",
+        "block",
+        "--limit",
+        "20",
+        "--jobs",
+        "1",
+        "--fps",
+        "2000",
+        "--out",
+        str(out),
+        "--json",
+    ]
     assert main(argv) == 0
     points = json.loads(capsys.readouterr().out.splitlines()[-1])["points"]
-    assert [p["layer"] for p in points] == [None, "stem.*", *(f"blocks.{i}.*" for i in range(5)), "head_conv.*", "head.*"]
+    assert [p["layer"] for p in points] == [
+        None,
+        "stem.*",
+        *(f"blocks.{i}.*" for i in range(5)),
+        "head_conv.*",
+        "head.*",
+    ]
     assert all(p["weight_bits"] < points[0]["weight_bits"] for p in points[1:]) and (out / "sensitivity.svg").exists()
 
 
-@pytest.mark.parametrize("argv, sentence", [
-    (["--each", "layer"], "--weights, --acts or both"),
-    (["--limit", "0"], "--limit must be at least 1"),
-    (["--rescale", "40"], "--rescale takes 2..32 bits"),
-    (["--rounding", "nearest"], "--rounding takes AP_TRN"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        (["--each", "layer"], "--weights, --acts or both"),
+        (["--limit", "0"], "--limit must be at least 1"),
+        (["--rescale", "40"], "--rescale takes 2..32 bits"),
+        (["--rounding", "nearest"], "--rounding takes AP_TRN"),
+    ],
+)
 def test_bad_options_are_one_sentence(run, tmp_path, capsys, argv, sentence):
     assert main(["sweep", str(run), "--out", str(tmp_path / "x"), *argv]) == 2
     said = capsys.readouterr().err
@@ -434,8 +528,22 @@ def test_the_front():
 
 
 def test_plots_only_of_what_differs():
-    point = {"rescale": 8, "int_bits": "auto", "rounding": "AP_RND", "weights": 8, "acts": 8, "layer": None, "accuracy": 90.0,
-             "dsp": 10, "lut": 1, "bram": 0, "memory_bits": 5, "weight_bits": 64, "cycles": 9, "error": None}  # fmt: skip
+    point = {
+        "rescale": 8,
+        "int_bits": "auto",
+        "rounding": "AP_RND",
+        "weights": 8,
+        "acts": 8,
+        "layer": None,
+        "accuracy": 90.0,
+        "dsp": 10,
+        "lut": 1,
+        "bram": 0,
+        "memory_bits": 5,
+        "weight_bits": 64,
+        "cycles": 9,
+        "error": None,
+    }
     assert plots({"points": [point]}) == {}
     other = {**point, "rescale": 16, "accuracy": 95.0, "dsp": 20}
     failed = {**point, "rescale": 4, "accuracy": None, "dsp": None}

@@ -9,6 +9,7 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
+from test_rtl import little_net, write
 
 from hwqat.backends import rtl
 from hwqat.cli import main
@@ -20,12 +21,11 @@ from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
 from hwqat.stages.device import DEVICES, Resources
-from hwqat.synth import run_synth, synth_json, synth_table, tools
+from hwqat.synth import run_synth, synth_table, tools
 from hwqat.synth import yosys as counting
 from hwqat.synth.cells import find_cells
 from hwqat.synth.targets import FAMILIES
 from hwqat.synth.yosys import count_cells
-from test_rtl import little_net, write
 
 
 @pytest.fixture(scope="module")
@@ -131,17 +131,30 @@ def separable():
     rng = np.random.default_rng(7)
     weights = lambda *shape: rng.integers(-127, 128, shape)  # noqa: E731
     x = Input.make("x", (8, 8, 16), lo=-128, hi=127, scale=1 / 128)
-    d = Conv2d.make("d", x.out, weights(16, 3, 3, 1), weight_bits=8, geometry=Geometry((3, 3), padding=(1, 1, 1, 1)), groups=16)
-    r = Requant.make("r", [d.out], rng.integers(1, 64, (1, 16)), rng.integers(-99, 99, 16), factor_forms=[Fixed(8, 0)],
-                     bias_form=Fixed(12, 10), lo=-128, hi=127)  # fmt: skip
+    d = Conv2d.make(
+        "d", x.out, weights(16, 3, 3, 1), weight_bits=8, geometry=Geometry((3, 3), padding=(1, 1, 1, 1)), groups=16
+    )
+    r = Requant.make(
+        "r",
+        [d.out],
+        rng.integers(1, 64, (1, 16)),
+        rng.integers(-99, 99, 16),
+        factor_forms=[Fixed(8, 0)],
+        bias_form=Fixed(12, 10),
+        lo=-128,
+        hi=127,
+    )
     c = Conv2d.make("c", r.out, weights(16, 1, 1, 16), weight_bits=8, geometry=Geometry((1, 1)))
     return verify(Graph("units", (x, d, r, c, Output.make("y", c.out))))
 
 
-@pytest.mark.parametrize("depthwise, pointwise", [
-    (Folding(2, 2, 1), Folding(4, 4)),  # sums straight out of a multiplier; packed products, inputs used four times
-    (Folding(2, 2, 9), Folding(2, 1)),  # nine products a cycle; one, used eight times
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "depthwise, pointwise",
+    [
+        (Folding(2, 2, 1), Folding(4, 4)),  # sums straight out of a multiplier; packed products, inputs used four times
+        (Folding(2, 2, 9), Folding(2, 1)),  # nine products a cycle; one, used eight times
+    ],
+)
 def test_units_are_estimated_as_yosys_maps_them(depthwise, pointwise, cache, tmp_path):
     foldings = {"x": Folding(2), "d": depthwise, "r": Folding(2, 2), "c": pointwise, "y": Folding(pointwise.pe)}
     plan = make_plan(separable(), foldings=foldings)

@@ -75,8 +75,11 @@ def wanted(w: Window) -> list[tuple]:
     """The stream as the module's docstring orders it."""
     g, stream = w.geometry, []
     for y, x, group in product(range(w.out_height), range(w.out_width), range(w.outer)):
-        window = [(y * g.stride[0] - g.padding[0] + ky * g.dilation[0], x * g.stride[1] - g.padding[1] + kx * g.dilation[1])
-                  for ky in range(g.kernel[0]) for kx in range(g.kernel[1])]  # fmt: skip
+        window = [
+            (y * g.stride[0] - g.padding[0] + ky * g.dilation[0], x * g.stride[1] - g.padding[1] + kx * g.dilation[1])
+            for ky in range(g.kernel[0])
+            for kx in range(g.kernel[1])
+        ]
         look = lambda at, c: (*at, c) if 0 <= at[0] < w.height and 0 <= at[1] < w.width else None  # noqa: E731
         channels = range(group * w.inner, (group + 1) * w.inner)
         if w.taps > 1:
@@ -92,7 +95,9 @@ def random_window(rng: Random, largest: int) -> Window:
         height, width = rng.randint(1, largest), rng.randint(1, largest)
         kernel, stride, dilation = ((rng.randint(1, n), rng.randint(1, n)) for n in (5, 4, 3))
         span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)] * 2
-        geometry = Geometry(kernel, stride, dilation, tuple(rng.randint(0, s - 1) if rng.random() < 0.6 else 0 for s in span))
+        geometry = Geometry(
+            kernel, stride, dilation, tuple(rng.randint(0, s - 1) if rng.random() < 0.6 else 0 for s in span)
+        )
         groups, inner = rng.choice((1, 1, 2, 3)), rng.choice((1, 1, 2, 3, 4))
         if not list(geometry.problems((height, width, 1))):
             break
@@ -112,9 +117,15 @@ def beats_in_numbers(w: Window) -> list[tuple]:
     return [tuple(places[i] if i >= 0 else None for i in beat) for beat in beats[:, :, 0].tolist()]
 
 
-@pytest.mark.parametrize("seed, count, largest", [(1, 120, 7), (2, 20, 14),
-                                                  pytest.param(3, 1500, 9, marks=pytest.mark.slow),
-                                                  pytest.param(4, 100, 24, marks=pytest.mark.slow)])  # fmt: skip
+@pytest.mark.parametrize(
+    "seed, count, largest",
+    [
+        (1, 120, 7),
+        (2, 20, 14),
+        pytest.param(3, 1500, 9, marks=pytest.mark.slow),
+        pytest.param(4, 100, 24, marks=pytest.mark.slow),
+    ],
+)
 def test_the_fixed_schedule_keeps_every_beat_until_it_is_used(seed, count, largest):
     rng = Random(seed)
     for _ in range(count):
@@ -138,7 +149,7 @@ def test_a_worse_schedule_is_noticed():
             if value < 1 or (field == "columns" and w.taps == 1):
                 continue
             try:
-                trips, out = simulate(replace(w, **{field: value}))
+                trips, _out = simulate(replace(w, **{field: value}))
                 seen[field] += trips != w.cycles
             except Broken:
                 seen[field] += 1

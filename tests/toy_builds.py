@@ -29,9 +29,15 @@ class Net:
 
     def conv(self, x, channels, geometry, bits=8, groups=1, module=""):
         top = (1 << (bits - 1)) - 1
-        weight = np.clip(np.rint(self.rng.normal(0, top / 3, (channels, *geometry.kernel, x.channels // groups))), -top, top)
+        weight = np.clip(
+            np.rint(self.rng.normal(0, top / 3, (channels, *geometry.kernel, x.channels // groups))), -top, top
+        )
         self.count += 1
-        return self.add(Conv2d.make(f"conv{self.count}", x, weight, weight_bits=bits, geometry=geometry, groups=groups, module=module))
+        return self.add(
+            Conv2d.make(
+                f"conv{self.count}", x, weight, weight_bits=bits, geometry=geometry, groups=groups, module=module
+            )
+        )
 
     def requant(self, xs, lo=0, hi=255, module=""):
         """M maps about three standard deviations of the (worst-case) range onto the output's."""
@@ -40,15 +46,29 @@ class Net:
         form = Fixed(16, int(np.floor(np.log2(hi / reach))) + 3)
         m = np.rint(hi / reach * 2.0**form.frac * self.rng.uniform(0.7, 1.3, (len(xs), xs[0].channels)))
         b = np.rint(self.rng.normal(0, hi / 8, xs[0].channels) * 2**6)
-        return self.add(Requant.make(f"requant{self.count}", xs, m, b, factor_forms=[form] * len(xs), bias_form=Fixed(16, 10),
-                                     lo=lo, hi=hi, scale=1 / 16, module=module))  # fmt: skip
+        return self.add(
+            Requant.make(
+                f"requant{self.count}",
+                xs,
+                m,
+                b,
+                factor_forms=[form] * len(xs),
+                bias_form=Fixed(16, 10),
+                lo=lo,
+                hi=hi,
+                scale=1 / 16,
+                module=module,
+            )
+        )
 
     def basic(self, x, channels, stride, module):
         geometry = Geometry((3, 3), (stride, stride), padding=(1, 1, 1, 1))
         y = self.requant([self.conv(x, channels, geometry, module=module)], module=module)
         y = self.conv(y, channels, SAME, module=module)
         if stride != 1 or channels != x.channels:
-            x = self.requant([self.conv(x, channels, Geometry((1, 1), (stride, stride)), module=module)], -127, 127, module)
+            x = self.requant(
+                [self.conv(x, channels, Geometry((1, 1), (stride, stride)), module=module)], -127, 127, module
+            )
         return self.requant([y, x], module=module)
 
     def finish(self, x, meta):
@@ -69,7 +89,9 @@ def resnet(size=32, channels=3, widths=(16, 32, 64), depth=3, name="resnet20"):
         for block in range(depth):
             x = net.basic(x, width, 2 if stage and not block else 1, f"stages.{stage}.{block}")
     classes = ["aeroplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry"]
-    return net.finish(x, {"net": name, "data": "cifar10", "classes": classes, "accuracy": {"valid": 91.2, "test": 90.96}})
+    return net.finish(
+        x, {"net": name, "data": "cifar10", "classes": classes, "accuracy": {"valid": 91.2, "test": 90.96}}
+    )
 
 
 def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
@@ -83,7 +105,9 @@ def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
     classes = golden.reshape(frames, -1).argmax(axis=1)
     classes[::5] = (classes[::5] + 1) % 10
     files = dict(graph_files(graph))
-    files |= vector_files({plan.network.inputs[0].name: images}, {plan.network.outputs[0].name: golden}, classes if labels else None)
+    files |= vector_files(
+        {plan.network.inputs[0].name: images}, {plan.network.outputs[0].name: golden}, classes if labels else None
+    )
     files["report/plan.json"] = json.dumps(plan_json(plan))
     return write_folder(out, files, mark=GRAPH)
 
@@ -104,7 +128,15 @@ def write_run(out, width=0.5, **scheme):
         net.train()(digits.to_real(digits.train.images[:256]))
     scheme = Scheme(**scheme)
     model = quantised(net.eval(), scheme, digits)
-    run = Run(net="digitnet", data="digits", config={}, seed=0, epochs_done=0, net_kwargs={"width": width},
-              scheme=scheme.to_dict(), accuracy={"test": 10.0})  # fmt: skip
+    run = Run(
+        net="digitnet",
+        data="digits",
+        config={},
+        seed=0,
+        epochs_done=0,
+        net_kwargs={"width": width},
+        scheme=scheme.to_dict(),
+        accuracy={"test": 10.0},
+    )
     save_run(out, run, model.state_dict())
     return out

@@ -48,17 +48,34 @@ class ProcessingSystem:
 
 SYSTEMS = {
     "xcup": ProcessingSystem(
-        "Zynq UltraScale+", "zynq_ultra_ps_e", "",
-        (("PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ", "$option(clock)"), ("PSU__USE__M_AXI_GP0", "1"), ("PSU__USE__M_AXI_GP1", "0"),
-         ("PSU__USE__M_AXI_GP2", "0"), ("PSU__USE__S_AXI_GP2", "1")),
-        "M_AXI_HPM0_FPD", "S_AXI_HP0_FPD", "pl_clk0", "pl_resetn0", ("ps/maxihpm0_fpd_aclk", "ps/saxihp0_fpd_aclk"),
+        "Zynq UltraScale+",
+        "zynq_ultra_ps_e",
+        "",
+        (
+            ("PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ", "$option(clock)"),
+            ("PSU__USE__M_AXI_GP0", "1"),
+            ("PSU__USE__M_AXI_GP1", "0"),
+            ("PSU__USE__M_AXI_GP2", "0"),
+            ("PSU__USE__S_AXI_GP2", "1"),
+        ),
+        "M_AXI_HPM0_FPD",
+        "S_AXI_HP0_FPD",
+        "pl_clk0",
+        "pl_resetn0",
+        ("ps/maxihpm0_fpd_aclk", "ps/saxihp0_fpd_aclk"),
     ),
     "xc7": ProcessingSystem(
-        "Zynq-7000", "processing_system7", 'make_external "FIXED_IO, DDR"',
+        "Zynq-7000",
+        "processing_system7",
+        'make_external "FIXED_IO, DDR"',
         (("PCW_FPGA0_PERIPHERAL_FREQMHZ", "$option(clock)"), ("PCW_USE_M_AXI_GP0", "1"), ("PCW_USE_S_AXI_HP0", "1")),
-        "M_AXI_GP0", "S_AXI_HP0", "FCLK_CLK0", "FCLK_RESET0_N", ("ps/M_AXI_GP0_ACLK", "ps/S_AXI_HP0_ACLK"),
+        "M_AXI_GP0",
+        "S_AXI_HP0",
+        "FCLK_CLK0",
+        "FCLK_RESET0_N",
+        ("ps/M_AXI_GP0_ACLK", "ps/S_AXI_HP0_ACLK"),
     ),
-}  # fmt: skip
+}
 
 
 def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
@@ -71,21 +88,49 @@ def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
         return {}
     wide = next((port for port in (*network.inputs, *network.outputs) if port.tdata > MAX_TDATA), None)
     if wide:
-        warnings.warn(f"{plan.graph.name}: no block design, since port {wide.name!r} has {wide.tdata} bits and AXI DMA takes {MAX_TDATA} at most", stacklevel=2)
+        warnings.warn(
+            f"{plan.graph.name}: no block design, since port {wide.name!r} has {wide.tdata} bits and AXI DMA takes {MAX_TDATA} at most",
+            stacklevel=2,
+        )
         return {}
     core, dmas = core_name(plan), _dmas(network.inputs, network.outputs)
-    ports = [{"name": p.name, "tdata": p.tdata, "slave": p in network.inputs, "last": p is network.outputs[-1]} for p in (*network.inputs, *network.outputs)]
+    ports = [
+        {"name": p.name, "tdata": p.tdata, "slave": p in network.inputs, "last": p is network.outputs[-1]}
+        for p in (*network.inputs, *network.outputs)
+    ]
     facts = {
-        "graph": plan.graph, "core": core, "command": command, "ps": SYSTEMS[device], "part": DEVICES[device].part,
-        "clock": f"{plan.target.clock_mhz:g}", "ports": ports, "dmas": dmas, "length_bits": LENGTH_BITS,
-        "masters": [f"{dma['name']}/M_AXI_{side}" for dma in dmas for side, used in (("MM2S", dma["sends"]), ("S2MM", dma["receives"])) if used],
+        "graph": plan.graph,
+        "core": core,
+        "command": command,
+        "ps": SYSTEMS[device],
+        "part": DEVICES[device].part,
+        "clock": f"{plan.target.clock_mhz:g}",
+        "ports": ports,
+        "dmas": dmas,
+        "length_bits": LENGTH_BITS,
+        "masters": [
+            f"{dma['name']}/M_AXI_{side}"
+            for dma in dmas
+            for side, used in (("MM2S", dma["sends"]), ("S2MM", dma["receives"]))
+            if used
+        ],
         "inputs": [_driver_port(plan, port, i) for i, port in enumerate(network.inputs)],
         "outputs": [_driver_port(plan, port, i) for i, port in enumerate(network.outputs)],
-    }  # fmt: skip
-    env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                      keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    }
+    env = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
     env.filters["python"] = repr
-    names = {"block_design.tcl": "block_design.tcl.j2", f"{core}_axis.v": "axis.v.j2", "pynq_driver.py": "pynq_driver.py.j2"}
+    names = {
+        "block_design.tcl": "block_design.tcl.j2",
+        f"{core}_axis.v": "axis.v.j2",
+        "pynq_driver.py": "pynq_driver.py.j2",
+    }
     return {name: env.get_template(template).render(**facts) for name, template in names.items()}
 
 
@@ -99,15 +144,38 @@ def _dmas(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> list[dict]:
             settings.append((f"c_include_{side}", int(port is not None)))
             if port:
                 if side == "mm2s":  # those of the other side follow from its connections
-                    settings += [("c_m_axi_mm2s_data_width", max(32, port.tdata)), ("c_m_axis_mm2s_tdata_width", port.tdata)]
+                    settings += [
+                        ("c_m_axi_mm2s_data_width", max(32, port.tdata)),
+                        ("c_m_axis_mm2s_tdata_width", port.tdata),
+                    ]
                 clocks.append(f"{name}/m_axi_{side}_aclk")
-                words.append(f"{'sends' if side == 'mm2s' else 'receives'} {port.name}, {port.beats} beats of {port.tdata} bits a frame")
-        found.append({"name": name, "sends": ends["mm2s"], "receives": ends["s2mm"], "settings": settings, "clocks": clocks,
-                      "purpose": "; ".join(words)})  # fmt: skip
+                words.append(
+                    f"{'sends' if side == 'mm2s' else 'receives'} {port.name}, {port.beats} beats of {port.tdata} bits a frame"
+                )
+        found.append(
+            {
+                "name": name,
+                "sends": ends["mm2s"],
+                "receives": ends["s2mm"],
+                "settings": settings,
+                "clocks": clocks,
+                "purpose": "; ".join(words),
+            }
+        )
     return found
 
 
 def _driver_port(plan: Plan, port: Port, number: int) -> dict:
     tensor = plan.graph.tensor(port.node)
-    return {"name": port.name, "dma": f"dma_{number}", "shape": (*tensor.shape,), "lo": tensor.lo, "hi": tensor.hi,
-            "lanes": port.elements.lanes, "slot": port.slot, "tdata": port.tdata, "beats": port.beats, "signed": port.elements.signed}  # fmt: skip
+    return {
+        "name": port.name,
+        "dma": f"dma_{number}",
+        "shape": (*tensor.shape,),
+        "lo": tensor.lo,
+        "hi": tensor.hi,
+        "lanes": port.elements.lanes,
+        "slot": port.slot,
+        "tdata": port.tdata,
+        "beats": port.beats,
+        "signed": port.elements.signed,
+    }

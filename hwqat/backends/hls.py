@@ -31,15 +31,106 @@ _LIBRARY = _PACKAGE / "hls"
 #: Widest word that ap_uint takes.
 MAX_WORD = 4096
 #: Headers with what the shapes of some stages mention.
-_SHAPE_HEADERS = {"mvu.h": "packed.h", "dwu.h": "packed.h", "pool.h": "reduce.h", "global_pool.h": "reduce.h", "requant.h": "rounding.h"}
+_SHAPE_HEADERS = {
+    "mvu.h": "packed.h",
+    "dwu.h": "packed.h",
+    "pool.h": "reduce.h",
+    "global_pool.h": "reduce.h",
+    "requant.h": "rounding.h",
+}
 #: What a block's function cannot be called: C++ keywords, and names the C library has taken.
 _TAKEN = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr const_cast "
-    "continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend goto "
-    "if inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
-    "register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch template this "
-    "thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor "
-    "xor_eq hls hwqat std ap_int ap_uint hwqat_bench".split()
+    [
+        "alignas",
+        "alignof",
+        "and",
+        "and_eq",
+        "asm",
+        "auto",
+        "bitand",
+        "bitor",
+        "bool",
+        "break",
+        "case",
+        "catch",
+        "char",
+        "class",
+        "compl",
+        "const",
+        "constexpr",
+        "const_cast",
+        "continue",
+        "decltype",
+        "default",
+        "delete",
+        "do",
+        "double",
+        "dynamic_cast",
+        "else",
+        "enum",
+        "explicit",
+        "export",
+        "extern",
+        "false",
+        "float",
+        "for",
+        "friend",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "main",
+        "mutable",
+        "namespace",
+        "new",
+        "noexcept",
+        "not",
+        "not_eq",
+        "nullptr",
+        "operator",
+        "or",
+        "or_eq",
+        "private",
+        "protected",
+        "public",
+        "register",
+        "reinterpret_cast",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "static_assert",
+        "static_cast",
+        "struct",
+        "switch",
+        "template",
+        "this",
+        "thread_local",
+        "throw",
+        "true",
+        "try",
+        "typedef",
+        "typeid",
+        "typename",
+        "union",
+        "unsigned",
+        "using",
+        "virtual",
+        "void",
+        "volatile",
+        "wchar_t",
+        "while",
+        "xor",
+        "xor_eq",
+        "hls",
+        "hwqat",
+        "std",
+        "ap_int",
+        "ap_uint",
+        "hwqat_bench",
+    ]
 )
 
 
@@ -74,7 +165,13 @@ class _Writer:
         self.streams = {stream.name: stream for stream in plan.network.streams}
         self.top, self.device = core_name(plan), DEVICES[plan.target.device]
         self.env = _environment()
-        self.env.globals |= {"plan": plan, "graph": plan.graph, "network": plan.network, "top": self.top, "command": command}
+        self.env.globals |= {
+            "plan": plan,
+            "graph": plan.graph,
+            "network": plan.network,
+            "top": self.top,
+            "command": command,
+        }
         self.texts = {stage.name: describe(stage, plan.graph, self.device) for stage in plan.network.stages}
         self.parts = self._name_blocks()
         self._check_widths()
@@ -88,7 +185,9 @@ class _Writer:
             if stage.roms:
                 files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
         ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "parts": self.parts}
-        ports["axis_parameters"] = [f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs]
+        ports["axis_parameters"] = [
+            f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs
+        ]
         files[f"{self.top}.h"] = self._render("top.h.j2", **ports)
         files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
         files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
@@ -131,8 +230,14 @@ class _Writer:
         stages = [self._stage(stage) for stage in part.block.stages]
         headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in part.block.stages)})
         shape_headers = sorted({"types.h", *(_SHAPE_HEADERS.get(header, "types.h") for header in headers)})
-        return {"part": part, "block": part.block, "stages": stages, "headers": headers, "shape_headers": shape_headers,
-                "cycles": max(stage.cycles for stage in part.block.stages)}  # fmt: skip
+        return {
+            "part": part,
+            "block": part.block,
+            "stages": stages,
+            "headers": headers,
+            "shape_headers": shape_headers,
+            "cycles": max(stage.cycles for stage in part.block.stages),
+        }
 
     def _stage(self, stage: Stage) -> dict:
         """A stage in a block's files: its shape, its plain function and the call of it."""
@@ -148,18 +253,29 @@ class _Writer:
     def _function(self, stage: Stage, text: StageText) -> str:
         """The plain function of a stage, by its kind's template."""
         ends = (("in", stage.inputs), ("out", stage.outputs))
-        ports = [(end if len(names) == 1 else f"{end}{i}", self.streams[name]) for end, names in ends for i, name in enumerate(names)]
-        roms = [{"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms]
+        ports = [
+            (end if len(names) == 1 else f"{end}{i}", self.streams[name])
+            for end, names in ends
+            for i, name in enumerate(names)
+        ]
+        roms = [
+            {"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms
+        ]
         facts = {"stage": stage, "text": text, "ports": ports, "roms": roms, "pieces": _pieces(stage)}
         return self._render(f"stage/{stage.kind}.j2", **facts).rstrip("\n")
 
     def _constants(self, stage: Stage) -> dict:
         node = self.plan.graph.by_name[stage.node]
         tables = [
-            {"name": f"{stage.name}_{rom.name}", "type": rom_type(rom), "dimensions": dimensions(rom), "table": table(rom),
-             "notes": _rom_notes(stage, node, rom)}
+            {
+                "name": f"{stage.name}_{rom.name}",
+                "type": rom_type(rom),
+                "dimensions": dimensions(rom),
+                "table": table(rom),
+                "notes": _rom_notes(stage, node, rom),
+            }
             for rom in stage.roms
-        ]  # fmt: skip
+        ]
         return {"stage": stage, "text": self.texts[stage.name], "node": node, "tables": tables}
 
     def _between_blocks(self) -> list[Stream]:
@@ -174,12 +290,17 @@ class _Writer:
 
 def _shape_lines(text: StageText) -> list[str]:
     """The members of a stage's shape, in columns."""
-    columns = [max((len(str(getattr(row, name))) for row in text.rows), default=0) for name in ("type", "name", "value")]
+    columns = [
+        max((len(str(getattr(row, name))) for row in text.rows), default=0) for name in ("type", "name", "value")
+    ]
     lines = [f"using {name} = {meaning};" for name, meaning in text.aliases]
     for row in text.rows:
         kind, name = row.type.ljust(columns[0]), row.name.ljust(columns[1])
         value = f"{row.value};"
-        lines.append(f"static constexpr {kind} {name} = {value}" + (f"{' ' * (columns[2] + 1 - len(value))} // {row.note}" if row.note else ""))
+        lines.append(
+            f"static constexpr {kind} {name} = {value}"
+            + (f"{' ' * (columns[2] + 1 - len(value))} // {row.note}" if row.note else "")
+        )
     return lines
 
 
@@ -212,10 +333,16 @@ def _rom_notes(stage: Stage, node, rom) -> list[str]:
         order = "tap][channel" if stage.kind == "dwu" else "pe][simd"
         return [f"weights, {bits}; [address][{order}], {rom.depth * rom.width * rom.bits} bits in all"]
     if rom.name == "bias":
-        half = ", with AP_RND's half added" if MODES[stage.rounding] == "shift" and "RND" in stage.rounding and stage.frac > 0 else ""
+        half = (
+            ", with AP_RND's half added"
+            if MODES[stage.rounding] == "shift" and "RND" in stage.rounding and stage.frac > 0
+            else ""
+        )
         return [f"B, made as {node.bias_form.ctype}; raw integers of the sum: value = raw * 2^{-stage.frac}{half}"]
     form = node.factor_forms[int(rom.name.removeprefix("factor_"))]
-    return [f"M of input {rom.name.removeprefix('factor_')}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"]
+    return [
+        f"M of input {rom.name.removeprefix('factor_')}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"
+    ]
 
 
 def element_type(elements: Elements) -> str:
@@ -238,9 +365,20 @@ def _carries(stream: Stream) -> str:
 
 
 def _environment() -> Environment:
-    env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
-                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    env = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
     env.globals |= {"wrapped": wrapped, "parameters": _parameters, "DECOUPLES": DECOUPLES}
-    env.filters |= {"stream_type": _stream_type, "carries": _carries, "element_type": element_type, "shape_text": shape_text,
-                    "cbool": lambda value: "true" if value else "false"}  # fmt: skip
+    env.filters |= {
+        "stream_type": _stream_type,
+        "carries": _carries,
+        "element_type": element_type,
+        "shape_text": shape_text,
+        "cbool": lambda value: "true" if value else "false",
+    }
     return env

@@ -41,7 +41,11 @@ def _braces(words: list[str], shape: tuple[int, ...], indent: str, outermost: bo
     if len(shape) == 1:  # one row on several lines
         return "{" + _filled(parts, indent + " ")[len(indent) + 1 :] + "}"
     inner = indent + "    "
-    body = _filled(parts, inner) if shape[-1] == len(words) // shape[0] == 1 else ",\n".join(inner + part for part in parts)
+    body = (
+        _filled(parts, inner)
+        if shape[-1] == len(words) // shape[0] == 1
+        else ",\n".join(inner + part for part in parts)
+    )
     return "{\n" + body + f",\n{indent}}}"
 
 

@@ -84,21 +84,36 @@ def _window(s, graph) -> StageText:
     words = [f"{g.kernel[0]}x{g.kernel[1]} windows of {shape_text(x)}"]
     words += [f"stride {g.stride[0]},{g.stride[1]}"] if g.stride != (1, 1) else []
     words += [f"dilation {g.dilation[0]},{g.dilation[1]}"] if g.dilation != (1, 1) else []
-    words += [f"padding {top},{left},{bottom},{right} (top, left, bottom, right) with {s.pad_value}"] if any(g.padding) else []
+    words += (
+        [f"padding {top},{left},{bottom},{right} (top, left, bottom, right) with {s.pad_value}"]
+        if any(g.padding)
+        else []
+    )
     rows = (
-        Row("height", s.height), Row("width", s.width),
-        Row("kernel_y", g.kernel[0]), Row("kernel_x", g.kernel[1]),
-        Row("stride_y", g.stride[0]), Row("stride_x", g.stride[1]),
-        Row("dilation_y", g.dilation[0]), Row("dilation_x", g.dilation[1]),
-        Row("pad_top", top), Row("pad_left", left),
+        Row("height", s.height),
+        Row("width", s.width),
+        Row("kernel_y", g.kernel[0]),
+        Row("kernel_x", g.kernel[1]),
+        Row("stride_y", g.stride[0]),
+        Row("stride_x", g.stride[1]),
+        Row("dilation_y", g.dilation[0]),
+        Row("dilation_x", g.dilation[1]),
+        Row("pad_top", top),
+        Row("pad_left", left),
         Row("pad_value", s.pad_value, type="long long" if abs(s.pad_value) >= 1 << 31 else "int"),
-        Row("out_height", s.out_height), Row("out_width", s.out_width),
-        Row("outer", s.outer, "channel groups"), Row("inner", s.inner, "beats of a group"), Row("lanes", s.lanes),
-        Row("bits", s.bits), Row("taps", s.taps, "at once"),
-        Row("rows", s.rows, "in the line buffer"), Row("columns", s.columns, "banks across a row"),
-        Row("lead", s.lead, "trip of the first beat out"), Row("pace", s.pace, "trips from one beat out to the next"),
+        Row("out_height", s.out_height),
+        Row("out_width", s.out_width),
+        Row("outer", s.outer, "channel groups"),
+        Row("inner", s.inner, "beats of a group"),
+        Row("lanes", s.lanes),
+        Row("bits", s.bits),
+        Row("taps", s.taps, "at once"),
+        Row("rows", s.rows, "in the line buffer"),
+        Row("columns", s.columns, "banks across a row"),
+        Row("lead", s.lead, "trip of the first beat out"),
+        Row("pace", s.pace, "trips from one beat out to the next"),
         Row("cycles", s.cycles),
-    )  # fmt: skip
+    )
     banks = f"{s.rows} rows in one memory" if s.taps == 1 else f"{s.rows} x {s.columns} banks"
     work = f"{s.taps} of {g.taps} taps x {s.lanes} of {x.channels} channels a beat, {banks}, {s.cycles} cycles"
     return StageText(", ".join(words), "window.h", f"window_{kind}", rows, work)
@@ -107,22 +122,35 @@ def _window(s, graph) -> StageText:
 def _mvu(s, graph) -> StageText:
     node = graph.by_name[s.node]
     rows = (
-        Row("pixels", s.pixels), Row("groups", s.groups, "of channels"), Row("repeats", s.repeats, f"x pe = {s.repeats * s.pe} channels a group"),
-        Row("folds", s.folds, f"x simd = {s.folds * s.simd} products a channel"), Row("pe", s.pe), Row("simd", s.simd),
-        Row("in_bits", s.in_bits), _signed("in_signed", s.in_signed), Row("weight_bits", s.weight_bits),
-        Row("acc_bits", s.acc_bits), Row("cycles", s.cycles),
-    )  # fmt: skip
+        Row("pixels", s.pixels),
+        Row("groups", s.groups, "of channels"),
+        Row("repeats", s.repeats, f"x pe = {s.repeats * s.pe} channels a group"),
+        Row("folds", s.folds, f"x simd = {s.folds * s.simd} products a channel"),
+        Row("pe", s.pe),
+        Row("simd", s.simd),
+        Row("in_bits", s.in_bits),
+        _signed("in_signed", s.in_signed),
+        Row("weight_bits", s.weight_bits),
+        Row("acc_bits", s.acc_bits),
+        Row("cycles", s.cycles),
+    )
     return StageText(_weighted(node, graph), "mvu.h", "mvu", rows, f"PE {s.pe} x SIMD {s.simd}, {s.cycles} cycles")
 
 
 def _dwu(s, graph) -> StageText:
     node = graph.by_name[s.node]
     rows = (
-        Row("pixels", s.pixels), Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"),
-        Row("folds", s.folds, f"x taps = {s.folds * s.taps} products a channel"), Row("pe", s.pe), Row("taps", s.taps, "at once"),
-        Row("in_bits", s.in_bits), _signed("in_signed", s.in_signed), Row("weight_bits", s.weight_bits),
-        Row("acc_bits", s.acc_bits), Row("cycles", s.cycles),
-    )  # fmt: skip
+        Row("pixels", s.pixels),
+        Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"),
+        Row("folds", s.folds, f"x taps = {s.folds * s.taps} products a channel"),
+        Row("pe", s.pe),
+        Row("taps", s.taps, "at once"),
+        Row("in_bits", s.in_bits),
+        _signed("in_signed", s.in_signed),
+        Row("weight_bits", s.weight_bits),
+        Row("acc_bits", s.acc_bits),
+        Row("cycles", s.cycles),
+    )
     return StageText(_weighted(node, graph), "dwu.h", "dwu", rows, f"PE {s.pe} x {s.taps} taps, {s.cycles} cycles")
 
 
@@ -130,10 +158,14 @@ def _pool(s, graph) -> StageText:
     node = graph.by_name[s.node]
     x, g = graph.ins(node)[0], node.geometry
     rows = (
-        Row("pixels", s.pixels), Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"),
-        Row("folds", s.folds, f"x taps = {s.folds * s.taps}"), Row("pe", s.pe), Row("taps", s.taps, "at once"),
-        *_ins_and_outs(s), Row("cycles", s.cycles),
-    )  # fmt: skip
+        Row("pixels", s.pixels),
+        Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"),
+        Row("folds", s.folds, f"x taps = {s.folds * s.taps}"),
+        Row("pe", s.pe),
+        Row("taps", s.taps, "at once"),
+        *_ins_and_outs(s),
+        Row("cycles", s.cycles),
+    )
     title = f"{_REDUCE[s.reduce]} of {g.kernel[0]}x{g.kernel[1]} windows, {shape_text(x)} -> {shape_text(node.out)}"
     return StageText(title, "pool.h", "pool", rows, f"PE {s.pe} x {s.taps} taps, {s.cycles} cycles", _reduce(s))
 
@@ -141,9 +173,12 @@ def _pool(s, graph) -> StageText:
 def _global_pool(s, graph) -> StageText:
     node = graph.by_name[s.node]
     rows = (
-        Row("pixels", s.pixels), Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"), Row("pe", s.pe),
-        *_ins_and_outs(s), Row("cycles", s.cycles),
-    )  # fmt: skip
+        Row("pixels", s.pixels),
+        Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"),
+        Row("pe", s.pe),
+        *_ins_and_outs(s),
+        Row("cycles", s.cycles),
+    )
     title = f"{_REDUCE[s.reduce]} of the whole image, {shape_text(graph.ins(node)[0])} -> {shape_text(node.out)}"
     return StageText(title, "global_pool.h", "global_pool", rows, f"PE {s.pe}, {s.cycles} cycles", _reduce(s))
 
@@ -152,13 +187,24 @@ def _requant(s, graph) -> StageText:
     node = graph.by_name[s.node]
     rows = [Row("pixels", s.pixels), Row("groups", s.groups, f"x pe = {s.groups * s.pe} channels"), Row("pe", s.pe)]
     for i, (x, shift, form) in enumerate(zip(s.ins, s.shifts, node.factor_forms, strict=True)):
-        rows += [Row(f"in{i}_bits", x.bits), _signed(f"in{i}_signed", x.signed),
-                 Row(f"factor{i}_bits", form.width), _signed(f"factor{i}_signed", form.signed),
-                 Row(f"shift{i}", shift, "aligns the product's binary point to the sum's")]  # fmt: skip
-    rows += [Row("bias_bits", s.rom("bias").bits), Row("sum_bits", s.sum_bits), Row("frac", s.frac, "fractional bits of the sum"),
-             Row("mode", f"hwqat::rounding::{MODES[s.rounding]}", f"{s.rounding}", "hwqat::rounding"),
-             _integer("lo", s.lo), _integer("hi", s.hi), Row("out_bits", s.out_bits), _signed("out_signed", s.out_signed),
-             Row("cycles", s.cycles)]  # fmt: skip
+        rows += [
+            Row(f"in{i}_bits", x.bits),
+            _signed(f"in{i}_signed", x.signed),
+            Row(f"factor{i}_bits", form.width),
+            _signed(f"factor{i}_signed", form.signed),
+            Row(f"shift{i}", shift, "aligns the product's binary point to the sum's"),
+        ]
+    rows += [
+        Row("bias_bits", s.rom("bias").bits),
+        Row("sum_bits", s.sum_bits),
+        Row("frac", s.frac, "fractional bits of the sum"),
+        Row("mode", f"hwqat::rounding::{MODES[s.rounding]}", f"{s.rounding}", "hwqat::rounding"),
+        _integer("lo", s.lo),
+        _integer("hi", s.hi),
+        Row("out_bits", s.out_bits),
+        _signed("out_signed", s.out_signed),
+        Row("cycles", s.cycles),
+    ]
     ins = " + ".join(shape_text(x) for x in graph.ins(node))
     title = f"requantise {ins} -> {shape_text(node.out)}, clamped to {s.lo}..{s.hi}"
     work = f"PE {s.pe}{', one multiplier for both inputs' if s.shared else ''}, {s.cycles} cycles"
@@ -173,7 +219,9 @@ def _width(s, graph) -> StageText:
 
 def _fork(s, graph) -> StageText:
     rows = (Row("lanes", s.elements.lanes), Row("bits", s.elements.bits), Row("cycles", s.cycles))
-    return StageText(f"{shape_text(graph.tensor(s.node))} to {len(s.outputs)} readers", "fork.h", "fork", rows, f"{s.cycles} cycles")
+    return StageText(
+        f"{shape_text(graph.tensor(s.node))} to {len(s.outputs)} readers", "fork.h", "fork", rows, f"{s.cycles} cycles"
+    )
 
 
 def _concat(s, graph) -> StageText:
@@ -183,9 +231,16 @@ def _concat(s, graph) -> StageText:
 
 
 _KINDS = {
-    "window": _window, "mvu": _mvu, "dwu": _dwu, "pool": _pool, "global_pool": _global_pool, "requant": _requant,
-    "width": _width, "fork": _fork, "concat": _concat,
-}  # fmt: skip
+    "window": _window,
+    "mvu": _mvu,
+    "dwu": _dwu,
+    "pool": _pool,
+    "global_pool": _global_pool,
+    "requant": _requant,
+    "width": _width,
+    "fork": _fork,
+    "concat": _concat,
+}
 _REDUCE = {"sum": "sum", "max": "maximum"}
 
 
@@ -213,5 +268,9 @@ def _reduce(s) -> tuple[tuple[str, str], ...]:
 
 
 def _ins_and_outs(s) -> tuple[Row, ...]:
-    return (Row("in_bits", s.in_bits), _signed("in_signed", s.in_signed), Row("out_bits", s.out_bits),
-            _signed("out_signed", s.out_signed))  # fmt: skip
+    return (
+        Row("in_bits", s.in_bits),
+        _signed("in_signed", s.in_signed),
+        Row("out_bits", s.out_bits),
+        _signed("out_signed", s.out_signed),
+    )

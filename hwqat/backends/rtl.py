@@ -72,12 +72,16 @@ class _Signals:
 
 def _written(stream: Stream) -> _Signals:
     """The end at its source, in front of its FIFO."""
-    return _Signals(f"{stream.name}_src_data", f"{stream.name}_src_valid", f"{stream.name}_src_ready", stream.elements.width)
+    return _Signals(
+        f"{stream.name}_src_data", f"{stream.name}_src_valid", f"{stream.name}_src_ready", stream.elements.width
+    )
 
 
 def _read(stream: Stream) -> _Signals:
     """The end at its sink, behind its FIFO."""
-    return _Signals(f"{stream.name}_dst_data", f"{stream.name}_dst_valid", f"{stream.name}_dst_ready", stream.elements.width)
+    return _Signals(
+        f"{stream.name}_dst_data", f"{stream.name}_dst_valid", f"{stream.name}_dst_ready", stream.elements.width
+    )
 
 
 def _input(stream: Stream) -> _Signals:
@@ -123,8 +127,15 @@ class _Writer:
         reads = {s.name: _read(s) for s in block.streams} | {s.name: p for s, p in ports_in}
         writes = {s.name: _written(s) for s in block.streams} | {s.name: p for s, p in ports_out}
         instances = [self.stage(stage, reads, writes) for stage in block.stages]
-        return self._render("block.sv.j2", block=block, module=self.module(block), ports_in=ports_in,
-                            ports_out=ports_out, streams=self.fifos(block.streams), instances=instances)  # fmt: skip
+        return self._render(
+            "block.sv.j2",
+            block=block,
+            module=self.module(block),
+            ports_in=ports_in,
+            ports_out=ports_out,
+            streams=self.fifos(block.streams),
+            instances=instances,
+        )
 
     def render_core(self) -> str:
         inside = {s.name for block in self.plan.blocks for s in block.streams}
@@ -134,19 +145,29 @@ class _Writer:
             pins = [(_input(s), _read(s)) for s in block.inputs] + [(_output(s), _written(s)) for s in block.outputs]
             blocks.append((block, self.module(block), pins))
         return self._render(
-            "core.sv.j2", streams=self.fifos(streams), blocks=blocks,
+            "core.sv.j2",
+            streams=self.fifos(streams),
+            blocks=blocks,
             inputs=[(port, _written(self.streams[port.stream])) for port in self.network.inputs],
             outputs=[(port, _read(self.streams[port.stream])) for port in self.network.outputs],
-        )  # fmt: skip
+        )
 
     def ports(self) -> str:
         facts = {"top": top_name(self.plan), "core": self.core, "cycles": self.plan.cycles}
         for side, ports in (("inputs", self.network.inputs), ("outputs", self.network.outputs)):
             facts[side] = [
-                {"name": p.name, "node": p.node, "lanes": p.elements.lanes, "bits": p.elements.bits,
-                 "signed": p.elements.signed, "slot": p.slot, "tdata": p.tdata, "beats": p.beats}
+                {
+                    "name": p.name,
+                    "node": p.node,
+                    "lanes": p.elements.lanes,
+                    "bits": p.elements.bits,
+                    "signed": p.elements.signed,
+                    "slot": p.slot,
+                    "tdata": p.tdata,
+                    "beats": p.beats,
+                }
                 for p in ports
-            ]  # fmt: skip
+            ]
         facts["foldings"] = {name: [f.pe, f.lanes, f.taps] for name, f in self.plan.foldings.items()}
         facts["fifos"] = self.fifo_paths()
         return json.dumps(facts, indent=1) + "\n"
@@ -196,8 +217,14 @@ class _Writer:
 
 
 def _environment() -> Environment:
-    env = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
-                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)  # fmt: skip
+    env = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
     env.filters |= {"bit": lambda value: f"1'b{int(value)}", "wide": _wide}
     return env
 

@@ -35,7 +35,9 @@ def is_build(folder: str | Path) -> bool:
         return True
     if (folder / CARD).is_file():
         return False
-    raise HwqatError(f"{folder} is neither a RUN ({CARD}, from 'hwqat train') nor a BUILD ({GRAPH}, from 'hwqat export')")
+    raise HwqatError(
+        f"{folder} is neither a RUN ({CARD}, from 'hwqat train') nor a BUILD ({GRAPH}, from 'hwqat export')"
+    )
 
 
 def require_build(folder: str | Path) -> Graph:
@@ -88,7 +90,9 @@ def data_arguments(parser: ArgumentParser) -> None:
 
 
 def target_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--target", default="xcup", metavar="T", help=f"device family: {', '.join(DEVICES)} (default xcup)")
+    parser.add_argument(
+        "--target", default="xcup", metavar="T", help=f"device family: {', '.join(DEVICES)} (default xcup)"
+    )
     parser.add_argument("--clock", type=float, default=200.0, metavar="MHZ", help="clock in MHz (default 200)")
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second to reach with the least resources")
     parser.add_argument("--dsp", type=int, metavar="N", help="DSP blocks at most, for the best rate within")

@@ -16,12 +16,20 @@ HELP = "tables of what post-training quantisation and training reach on a float 
 
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a float run ('hwqat train --float', or RUN/float)")
-    parser.add_argument("--epochs", type=int, default=5, metavar="N", help="of each trained cell; 0 leaves them out (default 5)")
-    parser.add_argument("--batches", type=int, default=100, metavar="N", help="mini-batches of 32 images for calibration (default 100)")
+    parser.add_argument(
+        "--epochs", type=int, default=5, metavar="N", help="of each trained cell; 0 leaves them out (default 5)"
+    )
+    parser.add_argument(
+        "--batches", type=int, default=100, metavar="N", help="mini-batches of 32 images for calibration (default 100)"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
-    parser.add_argument("--config", metavar="F.toml", help="TOML with [scheme], [train]: what differs from the defaults")
+    parser.add_argument(
+        "--config", metavar="F.toml", help="TOML with [scheme], [train]: what differs from the defaults"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
-    parser.add_argument("--out", metavar="DIR", help="folder for compare.json and compare.csv; an interrupted comparison goes on there")
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder for compare.json and compare.csv; an interrupted comparison goes on there"
+    )
     data_arguments(parser)
 
 
@@ -32,7 +40,11 @@ def run(args):
     from ..runs import MODEL
     from ..train import qat_config
 
-    for option, value, least in (("--epochs", args.epochs, 0), ("--batches", args.batches, 1), ("--limit", args.limit, 1)):
+    for option, value, least in (
+        ("--epochs", args.epochs, 0),
+        ("--batches", args.batches, 1),
+        ("--limit", args.limit, 1),
+    ):
         if value is not None and value < least:
             raise HwqatError(f"{option} must be at least {least}, not {value}")
     config = read_config([args.config] if args.config else [])

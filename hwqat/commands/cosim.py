@@ -14,9 +14,15 @@ HELP = "simulate the SystemVerilog with Verilator and cocotb and compare it with
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--frames", type=int, default=20, metavar="N", help="frames at most (default 20)")
-    parser.add_argument("--stall", type=float, default=0.3, metavar="P", help="probability of a stall in a cycle (default 0.3)")
-    parser.add_argument("--waves", action="store_true", help="record the first failing frame (or frame 0) as BUILD/report/waves.fst")
-    parser.add_argument("--rtl", metavar="DIR", help="simulate the Verilog in DIR that an HLS compiler wrote from BUILD/hls")
+    parser.add_argument(
+        "--stall", type=float, default=0.3, metavar="P", help="probability of a stall in a cycle (default 0.3)"
+    )
+    parser.add_argument(
+        "--waves", action="store_true", help="record the first failing frame (or frame 0) as BUILD/report/waves.fst"
+    )
+    parser.add_argument(
+        "--rtl", metavar="DIR", help="simulate the Verilog in DIR that an HLS compiler wrote from BUILD/hls"
+    )
 
 
 def run(args):
@@ -25,7 +31,9 @@ def run(args):
     require_build(args.build)
     if not 0 <= args.stall < 1:
         raise HwqatError(f"--stall must be at least 0 and below 1, not {args.stall}")
-    result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, progress=True, verilog=args.rtl)
+    result = run_cosim(
+        Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, progress=True, verilog=args.rtl
+    )
     print(
         f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "
         f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one"
@@ -34,11 +42,21 @@ def run(args):
         if line:
             print(line)
     found = cosim_json(result)
-    save_result(args.build, "cosim", {"command": typed("cosim", "BUILD", frames=args.frames, stall=args.stall, rtl=args.rtl), **found})
+    save_result(
+        args.build,
+        "cosim",
+        {"command": typed("cosim", "BUILD", frames=args.frames, stall=args.stall, rtl=args.rtl), **found},
+    )
     return found, int(bool(result.mismatches))
 
 
 def cosim_json(result) -> dict:
     """What ``--json`` prints and BUILD/report/cosim.json keeps."""
-    return {"frames": result.frames, "mismatches": result.mismatches, "first": result.first, "where": result.where,
-            "fill_cycles": result.fill_cycles, "steady_cycles": result.steady_cycles}  # fmt: skip
+    return {
+        "frames": result.frames,
+        "mismatches": result.mismatches,
+        "first": result.first,
+        "where": result.where,
+        "fill_cycles": result.fill_cycles,
+        "steady_cycles": result.steady_cycles,
+    }

@@ -30,5 +30,10 @@ def run(args):
 
 def csim_json(result) -> dict:
     """What ``--json`` prints and BUILD/report/csim.json keeps."""
-    return {"frames": result.frames, "mismatches": result.mismatches, "first": result.first,
-            "fill_cycles": None, "steady_cycles": max(result.trips.values(), default=None)}  # fmt: skip
+    return {
+        "frames": result.frames,
+        "mismatches": result.mismatches,
+        "first": result.first,
+        "fill_cycles": None,
+        "steady_cycles": max(result.trips.values(), default=None),
+    }

@@ -19,7 +19,11 @@ def run(args):
     from ..csynth import run_csynth
 
     require_build(args.build)
-    found = run_csynth(args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True))
-    command = typed("csynth", "BUILD", tool=args.tool, part=args.part, clock=None if args.clock is None else f"{args.clock:g}")
+    found = run_csynth(
+        args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True)
+    )
+    command = typed(
+        "csynth", "BUILD", tool=args.tool, part=args.part, clock=None if args.clock is None else f"{args.clock:g}"
+    )
     save_result(args.build, "csynth", {"command": command, **found})
     return found, 0

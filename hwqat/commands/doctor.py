@@ -32,5 +32,12 @@ def _line(each: Found, width: int) -> str:
 
 def _plain(each: Found) -> dict:
     tool = each.tool
-    return {"name": tool.name, "found": each.there, "needed": tool.needed, "version": each.version,
-            "place": each.place, "enables": tool.enables, "get": tool.get}  # fmt: skip
+    return {
+        "name": tool.name,
+        "found": each.there,
+        "needed": tool.needed,
+        "version": each.version,
+        "place": each.place,
+        "enables": tool.enables,
+        "get": tool.get,
+    }

@@ -37,7 +37,9 @@ def _measure_run(args) -> tuple[int, float]:
     from ..train import accuracy
 
     if args.engine in ("csim", "rtl"):
-        raise HwqatError(f"the {args.engine} engine runs a BUILD; write one with 'hwqat export {args.source} --out BUILD'")
+        raise HwqatError(
+            f"the {args.engine} engine runs a BUILD; write one with 'hwqat export {args.source} --out BUILD'"
+        )
     trained = open_run(args.source, args.data_dir)
     split = trained.dataset.test.first(args.limit)
     if args.engine == "qat":

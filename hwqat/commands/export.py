@@ -22,12 +22,21 @@ NOISE_FRAMES = 64
 
 
 def arguments(parser) -> None:
-    parser.add_argument("source", metavar="RUN|GRAPH", help="folder of a run, of a graph ('hwqat import') or of a build; zoo:NAME ('zoo:' lists)")
+    parser.add_argument(
+        "source",
+        metavar="RUN|GRAPH",
+        help="folder of a run, of a graph ('hwqat import') or of a build; zoo:NAME ('zoo:' lists)",
+    )
     parser.add_argument("--out", metavar="BUILD", help="folder to write; an earlier build there is replaced")
-    parser.add_argument("--rescale", metavar="W[,I[,Q[,O]]]",
-                        help="format of M and B as in ap_fixed<W,I,Q,O>: 16, or 16,8,AP_TRN,AP_WRAP (default: the run's)")  # fmt: skip
+    parser.add_argument(
+        "--rescale",
+        metavar="W[,I[,Q[,O]]]",
+        help="format of M and B as in ap_fixed<W,I,Q,O>: 16, or 16,8,AP_TRN,AP_WRAP (default: the run's)",
+    )
     parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
-    parser.add_argument("--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary")
+    parser.add_argument(
+        "--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary"
+    )
     target_arguments(parser)
     data_arguments(parser)
 
@@ -55,8 +64,16 @@ def run(args):
     frames = to_frames(trained.dataset.test)
     count = args.vectors or frames_to_write(len(frames), frames[0].size)
     labels = None if trained.missing else trained.dataset.test.labels[:count]
-    command = typed("export", str(args.source), out="BUILD", rescale=args.rescale, target=args.target, clock=f"{args.clock:g}",
-                    fps=args.fps, dsp=args.dsp)  # fmt: skip
+    command = typed(
+        "export",
+        str(args.source),
+        out="BUILD",
+        rescale=args.rescale,
+        target=args.target,
+        clock=f"{args.clock:g}",
+        fps=args.fps,
+        dsp=args.dsp,
+    )
     build = export(plan, args.out, (frames[:count],), labels, command)
     floating = _float_accuracy(args.source)
     save_result(build, "export", {"command": command, "float_accuracy": floating})
@@ -77,9 +94,13 @@ def _export_graph(args, plan, began: float):
 
     for option, given in (("--rescale", args.rescale), ("--check", args.check)):
         if given:
-            raise HwqatError(f"{option} needs a RUN; {args.source} holds a graph ('hwqat csim' and 'hwqat cosim' check a build)")
+            raise HwqatError(
+                f"{option} needs a RUN; {args.source} holds a graph ('hwqat csim' and 'hwqat cosim' check a build)"
+            )
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
-    command = typed("export", str(args.source), out="BUILD", target=args.target, clock=f"{args.clock:g}", fps=args.fps, dsp=args.dsp)
+    command = typed(
+        "export", str(args.source), out="BUILD", target=args.target, clock=f"{args.clock:g}", fps=args.fps, dsp=args.dsp
+    )
     build = export(plan, args.out, frames, labels, command)
     save_result(build, "export", {"command": command, "float_accuracy": None})
     print(plan_table(plan))
@@ -148,10 +169,19 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
         if engine.mismatches:
             print(f"{name} differs from golden: {engine.first}")
-    checks = {"float_accuracy": floating, "accuracy": qat, "golden_accuracy": golden, "eval_differences": unequal,
-              "csim": {"frames": csim.frames, "mismatches": csim.mismatches},
-              "cosim": {"frames": cosim.frames, "mismatches": cosim.mismatches, "fill_cycles": cosim.fill_cycles,
-                        "steady_cycles": cosim.steady_cycles}}  # fmt: skip
+    checks = {
+        "float_accuracy": floating,
+        "accuracy": qat,
+        "golden_accuracy": golden,
+        "eval_differences": unequal,
+        "csim": {"frames": csim.frames, "mismatches": csim.mismatches},
+        "cosim": {
+            "frames": cosim.frames,
+            "mismatches": cosim.mismatches,
+            "fill_cycles": cosim.fill_cycles,
+            "steady_cycles": cosim.steady_cycles,
+        },
+    }
     return result | checks, 1 if wrong else 0
 
 

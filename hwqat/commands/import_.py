@@ -12,8 +12,12 @@ HELP = "read a QONNX file, as Brevitas writes it, into a folder with its integer
 
 def arguments(parser) -> None:
     parser.add_argument("file", metavar="F.onnx", help="QONNX file")
-    parser.add_argument("--out", required=True, metavar="GRAPH", help="folder to write; an earlier one there is replaced")
-    parser.add_argument("--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(datasets.DATASETS)}")
+    parser.add_argument(
+        "--out", required=True, metavar="GRAPH", help="folder to write; an earlier one there is replaced"
+    )
+    parser.add_argument(
+        "--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(datasets.DATASETS)}"
+    )
     data_arguments(parser)
 
 

@@ -19,8 +19,12 @@ def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build, or zoo:NAME")
     parser.add_argument("--out", required=True, metavar="F.onnx", help="file to write")
     parser.add_argument("--qonnx", action="store_true", help="real values with Quant nodes, for hls4ml, FINN and qonnx")
-    parser.add_argument("--plain", action="store_true", help="with --qonnx: one multiplier for each input, inexact near ties")
-    parser.add_argument("--check", action="store_true", help="run the file (onnxruntime; qonnx) and compare it with golden")
+    parser.add_argument(
+        "--plain", action="store_true", help="with --qonnx: one multiplier for each input, inexact near ties"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run the file (onnxruntime; qonnx) and compare it with golden"
+    )
     data_arguments(parser)
 
 

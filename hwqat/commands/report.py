@@ -14,7 +14,9 @@ HELP = "write one self-contained HTML page about a build"
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
-    parser.add_argument("--run", metavar="RUN", dest="source", help="the run it was exported from: adds comparisons with float")
+    parser.add_argument(
+        "--run", metavar="RUN", dest="source", help="the run it was exported from: adds comparisons with float"
+    )
     parser.add_argument("--sweep", metavar="DIR", help="folder of a sweep or search whose plots belong on the page")
     data_arguments(parser)
 

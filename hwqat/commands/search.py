@@ -19,21 +19,45 @@ HELP = "search bits for each layer: most accuracy within a budget of memory, DSP
 
 
 def arguments(parser) -> None:
-    parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME; its weights are quantised as they are")
-    parser.add_argument("--average", type=float, metavar="BITS", help="weight memory at most, as bits of a weight on average (default 5)")
+    parser.add_argument(
+        "source", metavar="RUN", help="folder of a run, or zoo:NAME; its weights are quantised as they are"
+    )
+    parser.add_argument(
+        "--average",
+        type=float,
+        metavar="BITS",
+        help="weight memory at most, as bits of a weight on average (default 5)",
+    )
     parser.add_argument("--most-dsp", type=int, metavar="N", help="DSP blocks at most")
-    parser.add_argument("--most-memory", type=int, metavar="N", help="bits of memory on chip at most: weights, constants, buffers, FIFOs")
+    parser.add_argument(
+        "--most-memory",
+        type=int,
+        metavar="N",
+        help="bits of memory on chip at most: weights, constants, buffers, FIFOs",
+    )
     parser.add_argument("--most-cycles", type=int, metavar="N", help="cycles a frame at most")
     parser.add_argument("--weights", default="2:8", metavar="BITS", help="bits that weights may get (default 2:8)")
     parser.add_argument("--acts", default="8", metavar="BITS", help="bits that activations may get (default 8)")
     parser.add_argument("--constants", metavar="BITS", help="bits that M and B may get (default: the run's)")
     parser.add_argument("--ends", action="store_true", help="let the first and the last layer be free, too")
-    parser.add_argument("--images", type=int, default=512, metavar="N", help="training images that choices are judged by (default 512)")
+    parser.add_argument(
+        "--images", type=int, default=512, metavar="N", help="training images that choices are judged by (default 512)"
+    )
     parser.add_argument("--trials", type=int, default=100, metavar="N", help="trials of this worker (default 100)")
-    parser.add_argument("--finetune", type=int, default=0, metavar="EPOCHS", help="train the best of the front so long, and choose among those")
-    parser.add_argument("--storage", metavar="URL", help="Optuna's storage; many workers may share one (default: a file in DIR)")
+    parser.add_argument(
+        "--finetune",
+        type=int,
+        default=0,
+        metavar="EPOCHS",
+        help="train the best of the front so long, and choose among those",
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="Optuna's storage; many workers may share one (default: a file in DIR)"
+    )
     parser.add_argument("--study", default="hwqat", metavar="NAME", help="name of the study in the storage")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results; an earlier search goes on there")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the results; an earlier search goes on there"
+    )
     target_arguments(parser)
     data_arguments(parser)
 
@@ -53,11 +77,20 @@ def run(args):
     uniform = {f"uniform {width}": space.uniform(width) for width in bits["weights"]}
     storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
     study = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
-    found = explore(evaluator, space, _first_choices(space, alone, budget, uniform.values()), storage=storage, name=study,
-                    trials=args.trials, budget=budget)  # fmt: skip
+    found = explore(
+        evaluator,
+        space,
+        _first_choices(space, alone, budget, uniform.values()),
+        storage=storage,
+        name=study,
+        trials=args.trials,
+        budget=budget,
+    )
     within = [(c, s) for c, s in found if all(s.costs[key] <= most for key, most in budget.items())]
     if not within:
-        raise HwqatError(f"none of {len(found)} trials stays within the budget ({_words(budget)}); ask for more, or run more trials")
+        raise HwqatError(
+            f"none of {len(found)} trials stays within the budget ({_words(budget)}); ask for more, or run more trials"
+        )
     choice, _ = min(within, key=lambda pair: (pair[1].loss, pair[1].costs["weight_bits"]))
     tuned = []
     if args.finetune:
@@ -70,7 +103,11 @@ def _checked(args) -> dict[str, tuple[int, ...]]:
     """The bits that each kind of number may get; whatever else is asked for makes sense."""
     from ..sweep.points import integers
 
-    for option, value, least in (("--images", args.images, 1), ("--trials", args.trials, 1), ("--finetune", args.finetune, 0)):
+    for option, value, least in (
+        ("--images", args.images, 1),
+        ("--trials", args.trials, 1),
+        ("--finetune", args.finetune, 0),
+    ):
         if value < least:
             raise HwqatError(f"{option} must be at least {least}, not {value}")
     kinds = (("weights", args.weights, 1, 16), ("acts", args.acts, 2, 16), ("constants", args.constants, 2, 32))
@@ -93,7 +130,9 @@ def _first_choices(space, alone: dict, budget: dict[str, int], uniform) -> list:
     mixed = best_within(space, "weights", alone["weights"], budget["weight_bits"], top)
     others = [best_within(space, "weights", alone["weights"], memory, top) for memory in budgets(alone["weights"])]
     if space.constant_bits:
-        others += [best_within(space, "constants", alone["constants"], sum_of, mixed) for sum_of in budgets(alone["constants"])]
+        others += [
+            best_within(space, "constants", alone["constants"], sum_of, mixed) for sum_of in budgets(alone["constants"])
+        ]
     return [mixed, *uniform, *others]
 
 
@@ -107,18 +146,40 @@ def _write(args, evaluator, space, budget, found, uniform, choice, tuned) -> dic
     memory = score.costs["weight_bits"]
     note = f"found by hwqat search within {_words(budget)}: {memory} bits of weights, {score.accuracy:.2f} % of {args.images} training images"
     points = [{**bits(c), "loss": s.loss, "accuracy": s.accuracy, **s.costs} for c, s in found]
-    result = {"images": args.images, "layers": [layer.path for layer in space.layers], "budget": budget,
-              "best": {**bits(choice), "loss": score.loss, "accuracy": score.accuracy, **score.costs},
-              "tuned": [{**bits(t.choice), "accuracy": t.accuracy, "run": t.folder.name} for t in tuned],
-              "uniform": {name: c.weight_bits for name, c in uniform.items()}, "points": points}  # fmt: skip
+    result = {
+        "images": args.images,
+        "layers": [layer.path for layer in space.layers],
+        "budget": budget,
+        "best": {**bits(choice), "loss": score.loss, "accuracy": score.accuracy, **score.costs},
+        "tuned": [{**bits(t.choice), "accuracy": t.accuracy, "run": t.folder.name} for t in tuned],
+        "uniform": {name: c.weight_bits for name, c in uniform.items()},
+        "points": points,
+    }
     scheme = scheme_toml(space.scheme(evaluator.scheme, choice), note)
-    write_search(args.out, {"scheme.toml": scheme, "search.json": json.dumps(result, indent=1) + "\n",
-                            "front.svg": front_plot(space, found, {**uniform, "chosen": choice}) + "\n"})  # fmt: skip
+    write_search(
+        args.out,
+        {
+            "scheme.toml": scheme,
+            "search.json": json.dumps(result, indent=1) + "\n",
+            "front.svg": front_plot(space, found, {**uniform, "chosen": choice}) + "\n",
+        },
+    )
     letters = dict(zip(bits(choice), "wac"))
-    print(table([(layer.path, " ".join(f"{letters[kind]}{row[i]}" for kind, row in bits(choice).items())) for i, layer in enumerate(space.layers)]))
+    print(
+        table(
+            [
+                (layer.path, " ".join(f"{letters[kind]}{row[i]}" for kind, row in bits(choice).items()))
+                for i, layer in enumerate(space.layers)
+            ]
+        )
+    )
     for t in tuned:
-        print(f"after {args.finetune} epochs: {t.accuracy:.2f} % of the validation images at {space.memory(t.choice)} bits of weights ({t.folder})")
-    print(f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'")
+        print(
+            f"after {args.finetune} epochs: {t.accuracy:.2f} % of the validation images at {space.memory(t.choice)} bits of weights ({t.folder})"
+        )
+    print(
+        f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'"
+    )
     return result
 
 
@@ -130,7 +191,14 @@ def _question(evaluator, space, args) -> list:
     """All that a choice's score depends on."""
     from ..sweep.runner import fingerprint
 
-    return [fingerprint(evaluator.variants.folder), args.images, space.weight_bits, space.act_bits, space.constant_bits, sorted(space.fixed)]
+    return [
+        fingerprint(evaluator.variants.folder),
+        args.images,
+        space.weight_bits,
+        space.act_bits,
+        space.constant_bits,
+        sorted(space.fixed),
+    ]
 
 
 def _digest(question: list) -> str:

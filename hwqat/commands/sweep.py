@@ -11,20 +11,49 @@ HELP = "accuracy and hardware cost of a run over formats and bits, every point i
 
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME")
-    parser.add_argument("--rescale", metavar="W", help="widths of M and B, such as 8:32 or 8,12,16 (default: the run's)")
-    parser.add_argument("--int-bits", metavar="I", help="integer bits of M and B, such as auto,16,10,8,6 (default: the run's)")
-    parser.add_argument("--rounding", metavar="Q", help="how requantise rounds, such as AP_TRN,AP_RND,AP_RND_CONV (default: the run's)")
-    parser.add_argument("--const-rounding", metavar="Q", help="how M and B are rounded when they are made, such as AP_TRN,AP_RND_CONV (default: the run's)")
-    parser.add_argument("--overflow", metavar="O", help="what becomes of an M or B that does not fit, such as AP_WRAP,AP_SAT (default: the run's)")
+    parser.add_argument(
+        "--rescale", metavar="W", help="widths of M and B, such as 8:32 or 8,12,16 (default: the run's)"
+    )
+    parser.add_argument(
+        "--int-bits", metavar="I", help="integer bits of M and B, such as auto,16,10,8,6 (default: the run's)"
+    )
+    parser.add_argument(
+        "--rounding", metavar="Q", help="how requantise rounds, such as AP_TRN,AP_RND,AP_RND_CONV (default: the run's)"
+    )
+    parser.add_argument(
+        "--const-rounding",
+        metavar="Q",
+        help="how M and B are rounded when they are made, such as AP_TRN,AP_RND_CONV (default: the run's)",
+    )
+    parser.add_argument(
+        "--overflow",
+        metavar="O",
+        help="what becomes of an M or B that does not fit, such as AP_WRAP,AP_SAT (default: the run's)",
+    )
     parser.add_argument("--power-of-two", action="store_true", help="also with every M a power of two")
     parser.add_argument("--acc-bits", metavar="BITS", help="also with accumulators of so many bits, such as 10:24")
-    parser.add_argument("--acc-overflow", metavar="O", help="what becomes of a sum that does not fit them: AP_WRAP, AP_SAT (default: both)")
-    parser.add_argument("--weights", metavar="BITS", help="bits of weights, such as 2:8, but for the first and last layer")
-    parser.add_argument("--acts", metavar="BITS", help="bits of activations, such as 3:8, but for the first and last layer")
-    parser.add_argument("--each", choices=("layer", "block"), metavar="PART", help="give the bits to one layer or block at a time: sensitivity")
+    parser.add_argument(
+        "--acc-overflow",
+        metavar="O",
+        help="what becomes of a sum that does not fit them: AP_WRAP, AP_SAT (default: both)",
+    )
+    parser.add_argument(
+        "--weights", metavar="BITS", help="bits of weights, such as 2:8, but for the first and last layer"
+    )
+    parser.add_argument(
+        "--acts", metavar="BITS", help="bits of activations, such as 3:8, but for the first and last layer"
+    )
+    parser.add_argument(
+        "--each",
+        choices=("layer", "block"),
+        metavar="PART",
+        help="give the bits to one layer or block at a time: sensitivity",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the number of cores)")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results; an interrupted sweep goes on there")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the results; an interrupted sweep goes on there"
+    )
     target_arguments(parser)
     data_arguments(parser)
 
@@ -41,16 +70,38 @@ def run(args):
     source = zoo.find(args.source)
     card = load_card(source)
     if card.scheme is None:
-        raise HwqatError(f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
-    points = grid(Scheme.from_dict(card.scheme), rescale=args.rescale, int_bits=args.int_bits, rounding=args.rounding,
-                  weights=args.weights, acts=args.acts, layers=_parts(args), const_rounding=args.const_rounding,
-                  overflow=args.overflow, power_of_two=args.power_of_two, acc_bits=args.acc_bits,
-                  acc_overflow=args.acc_overflow)  # fmt: skip
+        raise HwqatError(
+            f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)"
+        )
+    points = grid(
+        Scheme.from_dict(card.scheme),
+        rescale=args.rescale,
+        int_bits=args.int_bits,
+        rounding=args.rounding,
+        weights=args.weights,
+        acts=args.acts,
+        layers=_parts(args),
+        const_rounding=args.const_rounding,
+        overflow=args.overflow,
+        power_of_two=args.power_of_two,
+        acc_bits=args.acc_bits,
+        acc_overflow=args.acc_overflow,
+    )
     print(HEAD)
-    result = run_sweep(str(source), points, args.out, limit=args.limit, jobs=args.jobs, target=target_of(args),
-                       data_dir=args.data_dir, show=lambda row: print(line(row), flush=True))  # fmt: skip
+    result = run_sweep(
+        str(source),
+        points,
+        args.out,
+        limit=args.limit,
+        jobs=args.jobs,
+        target=target_of(args),
+        data_dir=args.data_dir,
+        show=lambda row: print(line(row), flush=True),
+    )
     paths = write_result(result, args.out)
-    print(f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}")
+    print(
+        f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}"
+    )
     return result, 0
 
 
@@ -62,5 +113,7 @@ def _parts(args) -> list[str]:
     if args.each is None:
         return []
     layers = [step for step in open_run(args.source, args.data_dir).model.steps if isinstance(step, Product)]
-    globs = [step.path if args.each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers]
+    globs = [
+        step.path if args.each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers
+    ]
     return list(dict.fromkeys(globs))

@@ -15,7 +15,9 @@ def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the plan's)")
     parser.add_argument("--no-route", action="store_true", help="on ECP5, count only")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="on ECP5, the fastest of N placements (default 1)")
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="on ECP5, the fastest of N placements (default 1)"
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
 
 

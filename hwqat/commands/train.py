@@ -8,7 +8,6 @@ Several GPUs or processes: ``torchrun --nproc-per-node 2 -m hwqat train ...``.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from .. import data as datasets
@@ -25,23 +24,38 @@ def arguments(parser) -> None:
     parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
     parser.add_argument("--data", required=True, metavar="NAME", help=f"data set: {', '.join(datasets.DATASETS)}")
     data_arguments(parser)
-    parser.add_argument("--config", action="append", default=[], metavar="F.toml",
-                        help="TOML with [scheme], [float], [train]: what differs from the defaults; zoo:NAME is one that ships; "
-                        "of several, the later wins")  # fmt: skip
-    parser.add_argument("--width", type=float, metavar="X", help="multiplies the channels of a network that has a width")
-    parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's")
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="F.toml",
+        help="TOML with [scheme], [float], [train]: what differs from the defaults; zoo:NAME is one that ships; "
+        "of several, the later wins",
+    )
+    parser.add_argument(
+        "--width", type=float, metavar="X", help="multiplies the channels of a network that has a width"
+    )
+    parser.add_argument(
+        "--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
-    parser.add_argument("--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one")
-    parser.add_argument("--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)")
+    parser.add_argument(
+        "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
+    )
+    parser.add_argument(
+        "--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)"
+    )
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
-    parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too (its package must be installed)")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="log for TensorBoard too (its package must be installed)"
+    )
     parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run; an unfinished one goes on")
 
 
 def run(args):
+    from ..quant import Scheme
     from ..restore import float_weights, quantised
     from ..runs import Run
-    from ..quant import Scheme
     from ..train import default_config, fit, qat_config, require_fit, train_float
 
     config = read_config(args.config)
@@ -68,8 +82,15 @@ def run(args):
         raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {args.data}")
     if kwargs and begun.net_kwargs != kwargs:
         raise HwqatError(f"{start} holds {begun.net} with {begun.net_kwargs or 'width 1'}, not with {kwargs}")
-    card = Run(net=begun.net, net_kwargs=begun.net_kwargs, data=begun.data, config={}, seed=args.seed, epochs_done=0,
-               scheme=None if args.float_only else scheme.to_dict())  # fmt: skip
+    card = Run(
+        net=begun.net,
+        net_kwargs=begun.net_kwargs,
+        data=begun.data,
+        config={},
+        seed=args.seed,
+        epochs_done=0,
+        scheme=None if args.float_only else scheme.to_dict(),
+    )
     teacher = _teacher(args.teacher, start, card) if train_config.distill else None
     if not args.float_only:
         model = quantised(model, scheme, dataset)
@@ -90,10 +111,18 @@ def _teacher(named, start: Path, card):
 def _report(args, kind, start, result) -> dict:
     from ..runs import load_card
 
-    reached = {"net": args.net, "data": args.data, "kind": kind, "out": str(args.out),
-               "valid_accuracy": result.valid_accuracy, "test_accuracy": result.test_accuracy}  # fmt: skip
+    reached = {
+        "net": args.net,
+        "data": args.data,
+        "kind": kind,
+        "out": str(args.out),
+        "valid_accuracy": result.valid_accuracy,
+        "test_accuracy": result.test_accuracy,
+    }
     if start is not None:
-        reached["float_accuracy" if load_card(start).scheme is None else "start_accuracy"] = load_card(start).accuracy.get("test")
+        reached["float_accuracy" if load_card(start).scheme is None else "start_accuracy"] = load_card(
+            start
+        ).accuracy.get("test")
     if not is_first():  # of several processes, one speaks
         return reached
     for name in ("float_accuracy", "start_accuracy"):

@@ -36,7 +36,9 @@ def _table(name: str, rows: list[dict[str, Any]]) -> str:
     cells = {(row["row"], row["column"]): f"{row['accuracy']:.2f}{'*' if row['refused'] else ' '}" for row in rows}
     width = max(map(len, [name, *names]))
     lines = [f"{name:<{width}}" + "".join(f"  {column:>8} " for column in columns)]
-    lines += [f"{row:<{width}}" + "".join(f"  {cells.get((row, column), '- '):>9}" for column in columns) for row in names]
+    lines += [
+        f"{row:<{width}}" + "".join(f"  {cells.get((row, column), '- '):>9}" for column in columns) for row in names
+    ]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -75,7 +75,13 @@ def _compare(model, dataset: Dataset, tables: list[Table], settings: Settings, k
                     rows.append(place | _facts(cell, settings.scheme) | found)
                 step()
     reached = accuracy(model, runner.test, dataset.grid)
-    return {"images": len(runner.test), "float": reached, "epochs": settings.train.epochs, "rows": rows, "left_out": left_out}
+    return {
+        "images": len(runner.test),
+        "float": reached,
+        "epochs": settings.train.epochs,
+        "rows": rows,
+        "left_out": left_out,
+    }
 
 
 def _facts(cell: Cell, scheme: Scheme) -> dict[str, Any]:

@@ -80,12 +80,16 @@ def calibrations() -> Table:
 
 
 def training_or_not() -> Table:
-    rows = [_row(f"{grain}, {_how(trained)}", fine, trained) for grain, fine in GRAINS.items() for trained in (False, True)]
+    rows = [
+        _row(f"{grain}, {_how(trained)}", fine, trained) for grain, fine in GRAINS.items() for trained in (False, True)
+    ]
     return Table("Post-training against quantisation-aware training", _columns(), tuple(rows))
 
 
 def batch_norm() -> Table:
-    rows = [_row(f"{name}, {_how(trained)}", norm, trained) for name, norm in NORMS.items() for trained in (False, True)]
+    rows = [
+        _row(f"{name}, {_how(trained)}", norm, trained) for name, norm in NORMS.items() for trained in (False, True)
+    ]
     return Table("Batch norm", _columns(), tuple(rows))
 
 

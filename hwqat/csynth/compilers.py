@@ -72,7 +72,10 @@ def choose(tool: str | None = None) -> Compiler:
     for compiler in wanted:
         if shutil.which(compiler.program):
             return compiler
-    get = {"vitis": "install AMD Vitis and source its settings64.sh", "bambu": "put the AppImage of PandA-bambu 2024.10 on PATH as 'bambu'"}
+    get = {
+        "vitis": "install AMD Vitis and source its settings64.sh",
+        "bambu": "put the AppImage of PandA-bambu 2024.10 on PATH as 'bambu'",
+    }
     raise HwqatError(
         f"no HLS compiler is on PATH (looked for {', '.join(compiler.program for compiler in wanted)}): "
         + ", or ".join(text for name, text in get.items() if tool in (None, name))
@@ -93,8 +96,16 @@ def config(job: Job) -> str:
 
 
 def _bambu(job: Job) -> list[str]:
-    return [*map(str, job.sources), f"--top-fname={job.top}", "--compiler=I386_CLANG16", "--std=c++14", "-O2",
-            "--generate-interface=INFER", f"--device-name={job.part}", f"--clock-period={job.clock_ns:g}"]  # fmt: skip
+    return [
+        *map(str, job.sources),
+        f"--top-fname={job.top}",
+        "--compiler=I386_CLANG16",
+        "--std=c++14",
+        "-O2",
+        "--generate-interface=INFER",
+        f"--device-name={job.part}",
+        f"--clock-period={job.clock_ns:g}",
+    ]
 
 
 def _tcl_settings(job: Job) -> dict[str, str]:
@@ -104,11 +115,34 @@ def _tcl_settings(job: Job) -> dict[str, str]:
 
 #: In the order of preference: the classic program, then the two of Vitis Unified, then the open compiler.
 COMPILERS = (
-    Compiler("vitis_hls", "vitis", lambda job: ["-f", str(job.hls / "run_hls.tcl")], lambda job: job.project / "solution1",
-             environment=_tcl_settings),
-    Compiler("v++", "vitis", lambda job: ["-c", "--mode", "hls", "--config", str(job.work / "hls_config.cfg"), "--work_dir", str(job.project)],
-             lambda job: job.project / "hls", prepare=lambda job: {"hls_config.cfg": config(job)}),
-    Compiler("vitis-run", "vitis", lambda job: ["--mode", "hls", "--tcl", str(job.hls / "run_hls.tcl")],
-             lambda job: job.project / "solution1", environment=_tcl_settings),
+    Compiler(
+        "vitis_hls",
+        "vitis",
+        lambda job: ["-f", str(job.hls / "run_hls.tcl")],
+        lambda job: job.project / "solution1",
+        environment=_tcl_settings,
+    ),
+    Compiler(
+        "v++",
+        "vitis",
+        lambda job: [
+            "-c",
+            "--mode",
+            "hls",
+            "--config",
+            str(job.work / "hls_config.cfg"),
+            "--work_dir",
+            str(job.project),
+        ],
+        lambda job: job.project / "hls",
+        prepare=lambda job: {"hls_config.cfg": config(job)},
+    ),
+    Compiler(
+        "vitis-run",
+        "vitis",
+        lambda job: ["--mode", "hls", "--tcl", str(job.hls / "run_hls.tcl")],
+        lambda job: job.project / "solution1",
+        environment=_tcl_settings,
+    ),
     Compiler("bambu", "bambu", _bambu, None),
-)  # fmt: skip
+)

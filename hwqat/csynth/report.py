@@ -79,14 +79,25 @@ def read_stages(results: Path, plan: dict) -> list[dict]:
         path = results / "syn" / "report" / f"{stage['name']}_csynth.xml"
         if path.is_file():
             found = read_report(path)
-            rows.append({"name": stage["name"], "cycles": found.latency_max, "planned_cycles": stage["cycles"], "dsp": found.dsp,
-                         "planned_dsp": stage["dsp"]})  # fmt: skip
+            rows.append(
+                {
+                    "name": stage["name"],
+                    "cycles": found.latency_max,
+                    "planned_cycles": stage["cycles"],
+                    "dsp": found.dsp,
+                    "planned_dsp": stage["dsp"],
+                }
+            )
     return rows
 
 
 def plain(found: Synthesis, plan: dict) -> dict:
     """For ``--json`` and report/csynth.json."""
-    planned = {"cycles": plan["cycles"], "clock_mhz": plan["clock_mhz"], **{key: plan[key] for key in ("dsp", "lut", "ff", "bram")}}
+    planned = {
+        "cycles": plan["cycles"],
+        "clock_mhz": plan["clock_mhz"],
+        **{key: plan[key] for key in ("dsp", "lut", "ff", "bram")},
+    }
     return {**asdict(found), "fmax_mhz": found.fmax_mhz, "plan": planned}
 
 
@@ -96,15 +107,19 @@ def compared(found: Synthesis, plan: dict, stages: list[dict] = ()) -> str:
         ("cycles between two frames", _span(found.interval_min, found.interval_max), f"{plan['cycles']:,}"),
         ("cycles of one frame", _span(found.latency_min, found.latency_max), ""),
         ("clock, MHz", "–" if found.fmax_mhz is None else f"{found.fmax_mhz:.1f}", f"{plan['clock_mhz']:g}"),
-        *((name, _number(getattr(found, key)), f"{plan[key]:,}")
-          for name, key in (("DSP", "dsp"), ("LUT", "lut"), ("FF", "ff"), ("BRAM of 18 kbit", "bram"))),
+        *(
+            (name, _number(getattr(found, key)), f"{plan[key]:,}")
+            for name, key in (("DSP", "dsp"), ("LUT", "lut"), ("FF", "ff"), ("BRAM of 18 kbit", "bram"))
+        ),
         ("URAM", _number(found.uram), "0"),
-    ]  # fmt: skip
+    ]
     text = _table(("", "synthesised", "planned"), rows)
     late = [row for row in stages if (row["cycles"] or 0) > row["planned_cycles"] + PIPELINE]
     if late:
         text += "\n\nstages with more cycles than planned:\n" + _table(
-            ("stage", "synthesised", "planned"), [(row["name"], f"{row['cycles']:,}", f"{row['planned_cycles']:,}") for row in late])  # fmt: skip
+            ("stage", "synthesised", "planned"),
+            [(row["name"], f"{row['cycles']:,}", f"{row['planned_cycles']:,}") for row in late],
+        )
     return text
 
 
@@ -131,6 +146,7 @@ def _span(low: int | None, high: int | None) -> str:
 def _table(head, rows) -> str:
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     return "\n".join(
-        "  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+        "  "
+        + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
         for row in (head, *rows)
     )

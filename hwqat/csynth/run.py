@@ -20,8 +20,13 @@ from .report import Synthesis, compared, find_report, plain, read_report, read_s
 FOLDER, LOG = "csynth", "log.txt"
 
 
-def run_csynth(build: str | Path, tool: str | None = None, part: str | None = None, clock_mhz: float | None = None,
-               say=lambda line: None) -> dict:  # fmt: skip
+def run_csynth(
+    build: str | Path,
+    tool: str | None = None,
+    part: str | None = None,
+    clock_mhz: float | None = None,
+    say=lambda line: None,
+) -> dict:
     """Synthesise the C++ of a BUILD.
 
     Args:
@@ -42,7 +47,7 @@ def run_csynth(build: str | Path, tool: str | None = None, part: str | None = No
     _run(compiler, job, say)
     found, stages = Synthesis(), []
     if compiler.results is None:
-        verilog = [path for path in job.work.glob("*.v")]
+        verilog = list(job.work.glob("*.v"))
         if not verilog:
             raise HwqatError(f"{compiler.program} ended without Verilog in {job.work}; see {job.work / LOG}")
         say(f"wrote {job.work}; {compiler.program} has no report that hwqat reads")
@@ -52,8 +57,15 @@ def run_csynth(build: str | Path, tool: str | None = None, part: str | None = No
         found, stages = read_report(find_report(results, job.top)), read_stages(results, plan)
         say(compared(found, plan, stages))
     place = str(verilog[0].relative_to(build))
-    return {"tool": compiler.tool, "program": compiler.program, "part": job.part, "clock_mhz": 1000 / job.clock_ns,
-            "verilog": place, **plain(found, plan), "stages": stages}  # fmt: skip
+    return {
+        "tool": compiler.tool,
+        "program": compiler.program,
+        "part": job.part,
+        "clock_mhz": 1000 / job.clock_ns,
+        "verilog": place,
+        **plain(found, plan),
+        "stages": stages,
+    }
 
 
 def _plan(build: Path) -> dict:
@@ -72,8 +84,13 @@ def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mh
     except OSError as error:
         raise HwqatError(f"{script} cannot be read ({error.strerror}); export the build again") from None
     default = BAMBU_PART if compiler.tool == "bambu" else own[1] if own else ""
-    return Job(top=identifier(load_graph(build).name), hls=build / "hls", work=build / FOLDER, part=part or default,
-               clock_ns=1000 / (clock_mhz or plan["clock_mhz"]))  # fmt: skip
+    return Job(
+        top=identifier(load_graph(build).name),
+        hls=build / "hls",
+        work=build / FOLDER,
+        part=part or default,
+        clock_ns=1000 / (clock_mhz or plan["clock_mhz"]),
+    )
 
 
 def _run(compiler: Compiler, job: Job, say) -> None:
@@ -83,11 +100,20 @@ def _run(compiler: Compiler, job: Job, say) -> None:
     log = job.work / LOG
     try:
         with log.open("w") as out:
-            done = subprocess.run(command, cwd=job.work, env=os.environ | environment, stdout=out, stderr=subprocess.STDOUT,
-                                  stdin=subprocess.DEVNULL)  # fmt: skip
+            done = subprocess.run(
+                command,
+                cwd=job.work,
+                env=os.environ | environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
     except OSError as error:
         raise HwqatError(f"{compiler.program} cannot be started: {error.strerror}") from None
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
-        last = next((line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)), lines[-1] if lines else "it said nothing")
+        last = next(
+            (line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)),
+            lines[-1] if lines else "it said nothing",
+        )
         raise HwqatError(f"{compiler.program} ended with exit code {done.returncode}: {last.strip()}; see {log}")

@@ -16,8 +16,15 @@ from hwqat.errors import HwqatError
 
 #: What damaged or foreign bytes make the unpickler raise.
 BROKEN = (
-    pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError
-)  # fmt: skip
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class _Dtype:

@@ -69,13 +69,31 @@ def line_plot(heading: str, x: Axis, y: Axis, series: Sequence[Series], *, alone
     return _frame(heading, x, y, marks, [s.name for s in series], alone)
 
 
-def scatter_plot(heading: str, x: Axis, y: Axis, series: Sequence[Series], front: Sequence[tuple[float, float]] = (), *, alone: bool = False) -> str:
+def scatter_plot(
+    heading: str,
+    x: Axis,
+    y: Axis,
+    series: Sequence[Series],
+    front: Sequence[tuple[float, float]] = (),
+    *,
+    alone: bool = False,
+) -> str:
     """Clouds of points; ``front`` (in order of x) is drawn as the stairs of the best for each cost."""
     marks = []
     if front:
         spots = [_spot(x, y, *point) for point in front]
         path = f"M{spots[0][0]:.1f} {spots[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in spots[1:])
-        marks.append(el("path", d=path, fill="none", class_="front", stroke="currentColor", stroke_width=1.5, stroke_dasharray="4 3"))
+        marks.append(
+            el(
+                "path",
+                d=path,
+                fill="none",
+                class_="front",
+                stroke="currentColor",
+                stroke_width=1.5,
+                stroke_dasharray="4 3",
+            )
+        )
     for number, cloud in enumerate(series):
         marks += _dots([_spot(x, y, *point) for point in cloud.points], cloud, SERIES[number % len(SERIES)], 4)
     return _frame(heading, x, y, marks, [s.name for s in series], alone)
@@ -94,9 +112,11 @@ def bar_plot(heading: str, unit: str, bars: Sequence[tuple[str, float]], *, alon
     for number, (name, value) in enumerate(bars):
         y = TOP + row * number
         start, end = sorted((at(0.0), at(value)))
-        marks += [text(left - 8, y + 13, name, text_anchor="end"),
-                  el("rect", x=start, y=y + 2, width=max(1.0, end - start), height=row - 5, rx=2, fill=SERIES[0]),
-                  text(at(max(value, 0.0)) + 5, y + 13, f"{value:.2f}", class_="soft")]  # fmt: skip
+        marks += [
+            text(left - 8, y + 13, name, text_anchor="end"),
+            el("rect", x=start, y=y + 2, width=max(1.0, end - start), height=row - 5, rx=2, fill=SERIES[0]),
+            text(at(max(value, 0.0)) + 5, y + 13, f"{value:.2f}", class_="soft"),
+        ]
     marks.append(text(left, height - 8, unit, class_="soft"))
     return drawing(width, height, *marks, label=heading, alone=alone, class_="plot")
 
@@ -116,17 +136,35 @@ def _frame(heading: str, x: Axis, y: Axis, marks: list[str], names: list[str], a
     grid = []
     for tick in x.ticks():
         at, _ = _spot(x, y, tick, y.lo)
-        grid += [el("path", d=f"M{at:.1f} {TOP}V{floor}", class_="axis"), text(at, floor + 16, f"{tick:,g}", text_anchor="middle", class_="soft")]
+        grid += [
+            el("path", d=f"M{at:.1f} {TOP}V{floor}", class_="axis"),
+            text(at, floor + 16, f"{tick:,g}", text_anchor="middle", class_="soft"),
+        ]
     for tick in y.ticks():
         _, at = _spot(x, y, x.lo, tick)
-        grid += [el("path", d=f"M{LEFT} {at:.1f}H{right}", class_="axis"), text(LEFT - 6, at + 4, f"{tick:,g}", text_anchor="end", class_="soft")]
+        grid += [
+            el("path", d=f"M{LEFT} {at:.1f}H{right}", class_="axis"),
+            text(LEFT - 6, at + 4, f"{tick:,g}", text_anchor="end", class_="soft"),
+        ]
     # a nested drawing hides what lies outside the axes; its coordinates stay those of the whole
-    inside = el("svg", *marks, x=LEFT - 5, y=TOP - 5, width=right - LEFT + 10, height=floor - TOP + 10,
-                viewBox=f"{LEFT - 5} {TOP - 5} {right - LEFT + 10} {floor - TOP + 10}")  # fmt: skip
-    words = [text(12, 20, heading, class_="title"), text((LEFT + right) / 2, HEIGHT - 8, x.name, text_anchor="middle"),
-             text(14, (TOP + floor) / 2, y.name, text_anchor="middle", transform=f"rotate(-90 14 {(TOP + floor) / 2:.0f})")]  # fmt: skip
+    inside = el(
+        "svg",
+        *marks,
+        x=LEFT - 5,
+        y=TOP - 5,
+        width=right - LEFT + 10,
+        height=floor - TOP + 10,
+        viewBox=f"{LEFT - 5} {TOP - 5} {right - LEFT + 10} {floor - TOP + 10}",
+    )
+    words = [
+        text(12, 20, heading, class_="title"),
+        text((LEFT + right) / 2, HEIGHT - 8, x.name, text_anchor="middle"),
+        text(14, (TOP + floor) / 2, y.name, text_anchor="middle", transform=f"rotate(-90 14 {(TOP + floor) / 2:.0f})"),
+    ]
     legend, rows = _legend(names)
-    return drawing(WIDTH, HEIGHT + 6 + rows * 18, *grid, inside, *words, *legend, label=heading, alone=alone, class_="plot")
+    return drawing(
+        WIDTH, HEIGHT + 6 + rows * 18, *grid, inside, *words, *legend, label=heading, alone=alone, class_="plot"
+    )
 
 
 def _legend(names: list[str]) -> tuple[list[str], int]:
@@ -137,7 +175,9 @@ def _legend(names: list[str]) -> tuple[list[str], int]:
         if left + width > WIDTH and left > LEFT:
             left, row = LEFT, row + 1
         y = HEIGHT + 12 + row * 18
-        marks += [el("rect", x=left, y=y - 8, width=12, height=8, rx=2, fill=SERIES[number % len(SERIES)]),
-                  text(left + 17, y, name)]  # fmt: skip
+        marks += [
+            el("rect", x=left, y=y - 8, width=12, height=8, rx=2, fill=SERIES[number % len(SERIES)]),
+            text(left + 17, y, name),
+        ]
         left += width
     return marks, row + 1 if names else 0

@@ -42,8 +42,16 @@ def drawing(width: float, height: float, *children: str, label: str, alone: bool
     if alone:
         attributes["xmlns"] = "http://www.w3.org/2000/svg"
         children = (f"<style>{STYLE}</style>", *children)
-    return el("svg", *children, viewBox=f"0 0 {_plain(width)} {_plain(height)}", width=width, height=height,
-              role="img", aria_label=label, **attributes)  # fmt: skip
+    return el(
+        "svg",
+        *children,
+        viewBox=f"0 0 {_plain(width)} {_plain(height)}",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=label,
+        **attributes,
+    )
 
 
 def _plain(value: object) -> str:

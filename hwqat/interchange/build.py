@@ -42,7 +42,9 @@ class Builder:
     def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes) -> str:
         """One node with one output, whose name is returned. "" stands for an optional input that is left out."""
         out = self._unique(out or f"{self.prefix}/{op}")
-        node = self.onnx.helper.make_node(op, list(inputs), [out], name=out, domain=domain, doc_string=self.doc or None, **attributes)
+        node = self.onnx.helper.make_node(
+            op, list(inputs), [out], name=out, domain=domain, doc_string=self.doc or None, **attributes
+        )
         self.nodes.append(node)
         return out
 

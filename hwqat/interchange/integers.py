@@ -158,20 +158,33 @@ def _output(out: Builder, node: Output, ins, xs) -> Value:
 
 
 _WRITERS: dict[type[Op], Callable] = {
-    Conv2d: _conv2d, Linear: _linear, SumPool: _sum_pool, MaxPool: _max_pool, Concat: _concat, Flatten: _flatten,
-    Requant: _requant, Output: _output,
-}  # fmt: skip
+    Conv2d: _conv2d,
+    Linear: _linear,
+    SumPool: _sum_pool,
+    MaxPool: _max_pool,
+    Concat: _concat,
+    Flatten: _flatten,
+    Requant: _requant,
+    Output: _output,
+}
 
 
 # What they are made of ------------------------------------------------------------------------------------------------
 
 
-def _convolve(out, node, x: Value, tensor: Tensor, weight, bits: int, geometry: Geometry, groups: int, fill: int) -> Value:
+def _convolve(
+    out, node, x: Value, tensor: Tensor, weight, bits: int, geometry: Geometry, groups: int, fill: int
+) -> Value:
     pads = geometry.padding
     if fill and any(pads):  # the operator itself pads with what means zero
         x, pads = _pad(out, x, pads, fill), (0, 0, 0, 0)
-    window = {"group": groups, "kernel_shape": geometry.kernel, "strides": geometry.stride,
-              "dilations": geometry.dilation, "pads": pads}  # fmt: skip
+    window = {
+        "group": groups,
+        "kernel_shape": geometry.kernel,
+        "strides": geometry.stride,
+        "dilations": geometry.dilation,
+        "pads": pads,
+    }
     return _sum_of_products(out, node, x, tensor, weight, bits, "ConvInteger", fill, **window)
 
 
@@ -228,7 +241,7 @@ def _split(out: Builder, x: Value, lo: int, hi: int) -> list[tuple[Value, int, i
     if x.dtype.itemsize == 1:
         return [(x, max(-lo, hi), 0)]
     limbs, shift, base = [], 0, 1 << LIMB
-    while not (-128 <= lo and hi < 128 or 0 <= lo and hi < 256):
+    while not ((lo >= -128 and hi < 128) or (lo >= 0 and hi < 256)):
         rest = out.add("Mod", x.name, out.constant(base, x.dtype))  # the sign of the divisor: 0..255
         limbs.append((_cast(out, Value(rest, x.dtype), np.dtype(np.uint8)), 255, shift))
         less = out.add("Sub", x.name, rest)

@@ -91,7 +91,9 @@ def _regrid(out: Builder, x: Value, tensor: Tensor) -> Value:
     name = out.add("Mul", x.name, out.constant(unit / x.unit, np.float32))
     signed = int(lo < 0)
     bits = signed_bits(lo, hi) if signed else hi.bit_length()
-    return replace(x, name=quant(out, name, unit, 0, max(bits, 2), signed=signed, narrow=0, rounding_mode="ROUND"), unit=unit)
+    return replace(
+        x, name=quant(out, name, unit, 0, max(bits, 2), signed=signed, narrow=0, rounding_mode="ROUND"), unit=unit
+    )
 
 
 def _products(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value, split: bool) -> Value:
@@ -122,7 +124,10 @@ def _layer(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value) -> Cal
     Each part gets weights of its own: qonnx's pass to channels last loses a Quant of weights that two layers read.
     """
     if isinstance(node, Linear):
-        matrix, offset = node.weight.T if x.order is None else node.weight.T[x.order], node.weight.sum(axis=1) * tensor.zero_point
+        matrix, offset = (
+            node.weight.T if x.order is None else node.weight.T[x.order],
+            node.weight.sum(axis=1) * tensor.zero_point,
+        )
 
         def product(v: Value) -> Value:
             weight, unit = _weight(out, node, matrix, tensor)
@@ -136,8 +141,13 @@ def _layer(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value) -> Cal
             f"QONNX pads with zeros only"
         )
     offset = node.weight.sum(axis=(1, 2, 3)) * tensor.zero_point
-    shape = {"group": node.groups, "kernel_shape": window.kernel, "strides": window.stride, "dilations": window.dilation,
-             "pads": window.padding}  # fmt: skip
+    shape = {
+        "group": node.groups,
+        "kernel_shape": window.kernel,
+        "strides": window.stride,
+        "dilations": window.dilation,
+        "pads": window.padding,
+    }
 
     def convolution(v: Value) -> Value:
         weight, unit = _weight(out, node, node.weight.transpose(0, 3, 1, 2), tensor)
@@ -149,22 +159,36 @@ def _layer(out: Builder, node: Conv2d | Linear, tensor: Tensor, x: Value) -> Cal
 def _sum_pool(out: Builder, node: SumPool, tensor: Tensor, x: Value, plain: bool) -> Value:
     window = node.geometry
     if any(window.padding) and node.pad_value != tensor.zero_point:
-        raise HwqatError(f"pool {node.name!r} pads with {node.pad_value}, where zero is {tensor.zero_point}; QONNX pads with zeros only")
+        raise HwqatError(
+            f"pool {node.name!r} pads with {node.pad_value}, where zero is {tensor.zero_point}; QONNX pads with zeros only"
+        )
     if node.whole(tensor):
         name = out.add("GlobalAveragePool", x.name)
     elif window.dilation != (1, 1):
         raise HwqatError(f"pool {node.name!r} (module {node.module!r}) is dilated; QONNX has no such average")
     else:
-        name = out.add("AveragePool", x.name, kernel_shape=window.kernel, strides=window.stride, pads=window.padding,
-                       count_include_pad=1)  # fmt: skip
+        name = out.add(
+            "AveragePool",
+            x.name,
+            kernel_shape=window.kernel,
+            strides=window.stride,
+            pads=window.padding,
+            count_include_pad=1,
+        )
     made = Value(name, x.unit / window.taps, np.full(node.out.channels, tensor.zero_point * window.taps))
     return made if plain else _regrid(out, made, node.out)
 
 
 def _max_pool(out: Builder, node: MaxPool, ins, xs) -> Value:
     window = node.geometry
-    name = out.add("MaxPool", xs[0].name, kernel_shape=window.kernel, strides=window.stride, dilations=window.dilation,
-                   pads=window.padding)  # fmt: skip
+    name = out.add(
+        "MaxPool",
+        xs[0].name,
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        dilations=window.dilation,
+        pads=window.padding,
+    )
     return replace(xs[0], name=name)
 
 
@@ -193,7 +217,10 @@ def _output(out: Builder, node: Output, ins, xs) -> Value:
 
 
 _WRITERS: dict[type[Op], Callable] = {
-    MaxPool: _max_pool, Concat: _concat, Flatten: _flatten, Output: _output,
+    MaxPool: _max_pool,
+    Concat: _concat,
+    Flatten: _flatten,
+    Output: _output,
 }
 
 

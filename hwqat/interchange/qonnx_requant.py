@@ -22,9 +22,14 @@ from .digits import Term, digits
 
 #: How a Quant node rounds.
 _ROUNDING = {
-    Rounding.RND: "ROUND", Rounding.RND_MIN_INF: "ROUND", Rounding.RND_CONV: "ROUND", Rounding.TRN: "FLOOR",
-    Rounding.TRN_ZERO: "DOWN", Rounding.RND_INF: "HALF_UP", Rounding.RND_ZERO: "HALF_DOWN",
-}  # fmt: skip
+    Rounding.RND: "ROUND",
+    Rounding.RND_MIN_INF: "ROUND",
+    Rounding.RND_CONV: "ROUND",
+    Rounding.TRN: "FLOOR",
+    Rounding.TRN_ZERO: "DOWN",
+    Rounding.RND_INF: "HALF_UP",
+    Rounding.RND_ZERO: "HALF_DOWN",
+}
 #: Where those round a tie (or an integer, rounding down) otherwise, or could: the side on which it belongs.
 _SIDES = {Rounding.RND: +1, Rounding.RND_MIN_INF: -1, Rounding.TRN: +1}
 #: Most integers that are looked at for one channel: those that arrive, or the steps of a requantise's staircase.
@@ -69,8 +74,16 @@ def clips(graph: Graph, node: Requant) -> bool:
     lo, hi = hull(x, source.geometry, source.pad_value) if isinstance(source, Conv2d) else (x.lo, x.hi)
     ends = np.stack(sums(source.weight, lo, hi)).astype(np.int64)
     far = np.iinfo(np.int64)
-    q = requantise([ends], node.factors, node.bias, factor_fracs=[node.factor_forms[0].frac], bias_frac=node.bias_form.frac,
-                   rounding=node.rounding, lo=far.min, hi=far.max)  # fmt: skip
+    q = requantise(
+        [ends],
+        node.factors,
+        node.bias,
+        factor_fracs=[node.factor_forms[0].frac],
+        bias_frac=node.bias_form.frac,
+        rounding=node.rounding,
+        lo=far.min,
+        hi=far.max,
+    )
     return bool(q.min() < y.lo or q.max() > y.hi)
 
 
@@ -91,7 +104,9 @@ def write_requant(out: Builder, node: Requant, ins, xs, *, free: bool, exact: bo
     bias = _bias(node) + sum(o.m * o.value.offset.astype(object) for o in operands)
     total, agrees = None, free
     if len(operands) == 1 and not free:
-        gain, shift, agrees = _fit(node, ins[0], xs[0], _gain(operands[0], node.frac, unit), _real(bias, node, y.zero_point) * unit, unit)
+        gain, shift, agrees = _fit(
+            node, ins[0], xs[0], _gain(operands[0], node.frac, unit), _real(bias, node, y.zero_point) * unit, unit
+        )
         if agrees or not exact:
             total = _affine(out, xs[0], gain, shift)
     if total is None and exact and not free:
@@ -120,8 +135,13 @@ def _centred(node: Requant) -> Requant:
     down, frac = node.rounding is Rounding.TRN, max(node.bias_form.frac, 1)
     halves = 2 * node.out.zero_point + int(down)
     bias = (node.bias << (frac - node.bias_form.frac)) - (halves << (frac - 1))
-    return replace(node, out=centred(node.out), bias=bias, bias_form=Fixed(64, 64 - frac),
-                   rounding=Rounding.RND if down else node.rounding)  # fmt: skip
+    return replace(
+        node,
+        out=centred(node.out),
+        bias=bias,
+        bias_form=Fixed(64, 64 - frac),
+        rounding=Rounding.RND if down else node.rounding,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,11 +206,15 @@ def _write_digits(out: Builder, node: Requant, operands: list[_Operand], bias: n
         gains = [_gain(replace(o, m=d), digit.frac, unit) for o, d in zip(operands, digit.factors)]
         carried = _affine_sum(out, operands, gains, np.asarray(shift * unit, np.float32), carried, scalars=False)
         if place:
-            carried = quant(out, carried, unit * 2.0 ** -found[place - 1].frac, 0, 26, signed=1, narrow=0, rounding_mode="FLOOR")
+            carried = quant(
+                out, carried, unit * 2.0 ** -found[place - 1].frac, 0, 26, signed=1, narrow=0, rounding_mode="FLOOR"
+            )
     return carried
 
 
-def _affine_sum(out: Builder, operands: list[_Operand], gains, shift: np.ndarray, carried: str | None = None, scalars: bool = True) -> str:
+def _affine_sum(
+    out: Builder, operands: list[_Operand], gains, shift: np.ndarray, carried: str | None = None, scalars: bool = True
+) -> str:
     """``sum of gain[c] * x + shift[c]``, and what is carried; inputs with no gain are left out."""
     total = carried
     used = [(o, g) for o, g in zip(operands, gains) if g.any()] or [(operands[0], gains[0])]
@@ -226,8 +250,16 @@ def _activation(out: Builder, name: str, unit: float, node: Requant) -> str:
         name = out.add("Clip", name, *limits)
     if y.lo >= y.zero_point:
         name = out.add("Relu", name)
-    return quant(out, name, unit, y.zero_point, y.bits, signed=int(y.signed), narrow=narrow,
-                  rounding_mode=_ROUNDING[node.rounding])  # fmt: skip
+    return quant(
+        out,
+        name,
+        unit,
+        y.zero_point,
+        y.bits,
+        signed=int(y.signed),
+        narrow=narrow,
+        rounding_mode=_ROUNDING[node.rounding],
+    )
 
 
 def _steps(node: Requant, x: Tensor) -> np.ndarray | None:
@@ -261,8 +293,16 @@ def _fit(node: Requant, x: Tensor, value: Value, gain: np.ndarray, shift: np.nda
         return gain, shift, False  # the sum itself is rounded already
     if (at := _steps(node, x)) is None:
         return gain, shift, False
-    golden = requantise([at], node.factors, node.bias, factor_fracs=[node.factor_forms[0].frac], bias_frac=node.bias_form.frac,
-                        rounding=node.rounding, lo=y.lo, hi=y.hi)  # fmt: skip
+    golden = requantise(
+        [at],
+        node.factors,
+        node.bias,
+        factor_fracs=[node.factor_forms[0].frac],
+        bias_frac=node.bias_form.frac,
+        rounding=node.rounding,
+        lo=y.lo,
+        hi=y.hi,
+    )
     real = ((at - value.offset) * value.unit).astype(np.float32)
     left = np.arange(channels)
     for ulps in sorted(range(-ULPS, ULPS + 1), key=abs):
@@ -296,12 +336,13 @@ def _quantised(node: Requant, real: np.ndarray, unit: float) -> np.ndarray:
     q = np.clip(real / np.float32(unit) + np.float32(y.zero_point), np.float32(y.lo), np.float32(y.hi))
     half = np.float32(0.5)
     rounded = {
-        "ROUND": np.rint, "FLOOR": np.floor, "DOWN": np.trunc,
+        "ROUND": np.rint,
+        "FLOOR": np.floor,
+        "DOWN": np.trunc,
         "HALF_UP": lambda v: np.sign(v) * np.floor(np.abs(v) + half),
         "HALF_DOWN": lambda v: np.sign(v) * np.ceil(np.abs(v) - half),
-    }  # fmt: skip
+    }
     return rounded[_ROUNDING[node.rounding]](q)
-
 
 
 def power_of_two(scale: float) -> float:

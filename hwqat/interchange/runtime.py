@@ -36,11 +36,14 @@ def run_integers(model: bytes | str | Path, graph: Graph, frames: tuple[np.ndarr
     found = []
     for start in range(0, len(frames[0]), BATCH):
         part = slice(start, start + BATCH)
-        feeds = {name: x[part].transpose(0, 3, 1, 2).astype(dtype) for (name, dtype), x in zip(takes, frames, strict=True)}
+        feeds = {
+            name: x[part].transpose(0, 3, 1, 2).astype(dtype) for (name, dtype), x in zip(takes, frames, strict=True)
+        }
         found.append(session.run(None, feeds))
     outputs = [node.out for node in graph.of("output")]
     return tuple(
-        _channels_last(np.concatenate(parts), out.shape).astype(np.int64) for parts, out in zip(zip(*found), outputs, strict=True)
+        _channels_last(np.concatenate(parts), out.shape).astype(np.int64)
+        for parts, out in zip(zip(*found), outputs, strict=True)
     )
 
 
@@ -72,7 +75,8 @@ def run_qonnx(model, graph: Graph, frames: tuple[np.ndarray, ...]) -> tuple[np.n
         values = execute_onnx(wrapper, feeds)
         found.append([values[port.name] for port in wrapper.graph.output])
     return tuple(
-        _channels_last(np.concatenate(parts), out.shape)[: len(frames[0])] for parts, out in zip(zip(*found), outputs, strict=True)
+        _channels_last(np.concatenate(parts), out.shape)[: len(frames[0])]
+        for parts, out in zip(zip(*found), outputs, strict=True)
     )
 
 

@@ -45,4 +45,6 @@ def _from_path(where: str):
     except ModuleNotFoundError as error:
         if error.name is None or not where.startswith(error.name):
             raise
-        raise HwqatError(f"there is no module {where!r}; a network of your own is named as package.module:Net") from None
+        raise HwqatError(
+            f"there is no module {where!r}; a network of your own is named as package.module:Net"
+        ) from None

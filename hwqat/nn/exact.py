@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -139,7 +139,7 @@ def _plain(device: torch.device):
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
 
 
-@lru_cache(maxsize=None)
+@cache
 def _trusted(dtype: torch.dtype, device: str) -> bool:
     """Whether convolution and matrix product in ``dtype`` agree with int64, near the limit, for typical shapes.
 

@@ -66,8 +66,17 @@ class QuantConv2d(_Quantised, nn.Conv2d):
     """nn.Conv2d that computes with fake-quantised weights. The bias is not: it becomes part of B behind it."""
 
     def __init__(self, conv: nn.Conv2d, quantiser: WeightQuantiser) -> None:
-        super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding,
-                         conv.dilation, conv.groups, conv.bias is not None, device="meta")  # fmt: skip
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
+            conv.bias is not None,
+            device="meta",
+        )
         self.weight, self.bias = conv.weight, conv.bias
         self.weight_quantiser = quantiser
         self.user_names = getattr(conv, "user_names", {})

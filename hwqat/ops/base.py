@@ -105,7 +105,9 @@ def container(lo: int, hi: int) -> tuple[int, bool]:
     return (signed_bits(lo, hi), True) if lo < 0 else (unsigned_bits(hi), False)
 
 
-def accumulator(name: str, shape, lows: np.ndarray, highs: np.ndarray, scale: float, limit: int | None = None) -> Tensor:
+def accumulator(
+    name: str, shape, lows: np.ndarray, highs: np.ndarray, scale: float, limit: int | None = None
+) -> Tensor:
     """The tensor of exact sums whose channels lie in ``lows..highs`` (Python ints or int64, (C,)).
 
     It is always signed. More than ``limit`` (MAX_ACCUMULATOR_BITS) bits is an error naming layer and channel.

@@ -55,8 +55,19 @@ class Conv2d(Op):
     pad_value: int = 0
 
     @classmethod
-    def make(cls, name, x: Tensor, weight, *, weight_bits, geometry=None, groups=1, pad_value=None,
-             weight_scale=1.0, module=""):  # fmt: skip
+    def make(
+        cls,
+        name,
+        x: Tensor,
+        weight,
+        *,
+        weight_bits,
+        geometry=None,
+        groups=1,
+        pad_value=None,
+        weight_scale=1.0,
+        module="",
+    ):
         """The node with its accumulator's range worked out; ``weight`` is (OC, KH, KW, IC/groups) integers."""
         weight = np.ascontiguousarray(weight, dtype=np.int64)
         geometry = geometry or Geometry(weight.shape[1:3])
@@ -64,8 +75,17 @@ class Conv2d(Op):
         lo, hi = hull(x, geometry, pad_value)
         shape = (*geometry.out_size(*x.shape[:2]), len(weight))
         out = accumulator(name, shape, *sums(weight, lo, hi), x.scale * weight_scale)
-        return cls(name=name, inputs=(x.name,), out=out, module=module, weight=weight, weight_bits=weight_bits,
-                   geometry=geometry, groups=groups, pad_value=pad_value)  # fmt: skip
+        return cls(
+            name=name,
+            inputs=(x.name,),
+            out=out,
+            module=module,
+            weight=weight,
+            weight_bits=weight_bits,
+            geometry=geometry,
+            groups=groups,
+            pad_value=pad_value,
+        )
 
     @property
     def depthwise(self) -> bool:
@@ -83,8 +103,9 @@ class Conv2d(Op):
         if self.groups < 1 or x.channels % self.groups or len(self.weight) % self.groups:
             yield "groups", f"a divisor of {x.channels} and of {len(self.weight)} channels", self.groups
             return
-        yield from expect("weight.shape", (len(self.weight), *self.geometry.kernel, x.channels // self.groups),
-                          self.weight.shape)  # fmt: skip
+        yield from expect(
+            "weight.shape", (len(self.weight), *self.geometry.kernel, x.channels // self.groups), self.weight.shape
+        )
         if not -(2**31) <= self.pad_value < 2**31 or not fits(self.pad_value, x):
             yield "pad_value", f"an integer that {x.bits} bits hold", self.pad_value
         lo, hi = hull(x, self.geometry, self.pad_value)
@@ -130,15 +151,24 @@ class Conv2d(Op):
 
     def _window(self, x: Tensor, folding: Folding, name: str = "w") -> Window:
         group = 1 if self.depthwise else x.channels // self.groups
-        return Window.of(name, self, x, self.geometry, lanes=folding.lanes, taps=folding.taps,
-                         outer=x.channels // (folding.lanes if self.depthwise else group),
-                         pad_value=self.pad_value)  # fmt: skip
+        return Window.of(
+            name,
+            self,
+            x,
+            self.geometry,
+            lanes=folding.lanes,
+            taps=folding.taps,
+            outer=x.channels // (folding.lanes if self.depthwise else group),
+            pad_value=self.pad_value,
+        )
 
     def build(self, net, folding):
         x = net.tensor(self.inputs[0])
         stream = net.read(x.name, folding.lanes)
         if not self.geometry.trivial:
-            stream = net.add(self._window(x, folding, f"{self.name}_window"), (stream,), x, folding.lanes * folding.taps)
+            stream = net.add(
+                self._window(x, folding, f"{self.name}_window"), (stream,), x, folding.lanes * folding.taps
+            )
         if self.depthwise:
             unit = Dwu.of(f"{self.name}_dwu", self, x, folding)
         else:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from threading import Lock
 
 import numpy as np
@@ -70,8 +70,14 @@ class Convolution:
         frames, *image = x.q.shape
         if frames * np.prod(self.geometry.out_size(*image[:2])) * self.weight.size < SMALL:
             return Int64
-        shape = Shape(frames, tuple(image), len(self.weight), self.geometry, self.groups,
-                      torch.backends.mkldnn.conv.fp32_precision)  # fmt: skip
+        shape = Shape(
+            frames,
+            tuple(image),
+            len(self.weight),
+            self.geometry,
+            self.groups,
+            torch.backends.mkldnn.conv.fp32_precision,
+        )
         return next((kind for kind in FAST if kind.takes(self, x, bound) and trusted(kind, shape)), Int64)
 
     def kernel(self, kind: type[Kernel]) -> Kernel:
@@ -199,7 +205,9 @@ class Int64(Kernel):
         windows = self.geometry.view(x.array(), self.fill)  # (N, OH, OW, KH, KW, IC)
         ic, oc = self.weight.shape[3], len(self.weight) // self.groups
         parts = [
-            np.tensordot(windows[..., g * ic : (g + 1) * ic], self.weight[g * oc : (g + 1) * oc], axes=((3, 4, 5), (1, 2, 3)))
+            np.tensordot(
+                windows[..., g * ic : (g + 1) * ic], self.weight[g * oc : (g + 1) * oc], axes=((3, 4, 5), (1, 2, 3))
+            )
             for g in range(self.groups)
         ]
         return torch.from_numpy(np.concatenate(parts, axis=-1))
@@ -216,7 +224,7 @@ def trusted(kind: type[Kernel], shape: Shape) -> bool:
         return _passes(kind, shape)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _passes(kind: type[Kernel], shape: Shape) -> bool:
     """The start-up self-test of a kernel on one shape of convolution: its results are those of int64 at its limits."""
     layer, frames = trial(kind, shape)

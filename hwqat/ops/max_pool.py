@@ -40,7 +40,10 @@ class MaxPool(Pooling):
             x = x.widened(self.pad_value, self.pad_value)
         top, left, bottom, right = window.padding
         q = F.pad(x.q, (0, 0, left, right, top, bottom), value=self.pad_value)
-        for axis in (0, 1):  # first over the rows of a window, then over its columns; torch's own pool refuses int8 images
+        for axis in (
+            0,
+            1,
+        ):  # first over the rows of a window, then over its columns; torch's own pool refuses int8 images
             taps = [
                 _every(q, axis + 1, tap * window.dilation[axis], window.stride[axis], size[axis])
                 for tap in range(window.kernel[axis])

@@ -42,8 +42,16 @@ class Pooling(Op):
         return max(work, self._window(ins[0], folding).cycles)
 
     def _window(self, x, folding: Folding, name: str = "w") -> Window:
-        return Window.of(name, self, x, self.geometry, lanes=folding.lanes, taps=folding.taps,
-                         outer=x.channels // folding.lanes, pad_value=self.pad_value)  # fmt: skip
+        return Window.of(
+            name,
+            self,
+            x,
+            self.geometry,
+            lanes=folding.lanes,
+            taps=folding.taps,
+            outer=x.channels // folding.lanes,
+            pad_value=self.pad_value,
+        )
 
     def units(self, ins, folding):
         if self.whole(ins[0]):

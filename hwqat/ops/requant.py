@@ -37,17 +37,40 @@ class Requant(Op):
     rounding: Rounding = Rounding.RND
 
     @classmethod
-    def make(cls, name, xs, factors, bias, *, factor_forms, bias_form, lo, hi, bits=None, signed=None,
-             scale=1.0, zero_point=0, rounding=Rounding.RND, module=""):  # fmt: skip
+    def make(
+        cls,
+        name,
+        xs,
+        factors,
+        bias,
+        *,
+        factor_forms,
+        bias_form,
+        lo,
+        hi,
+        bits=None,
+        signed=None,
+        scale=1.0,
+        zero_point=0,
+        rounding=Rounding.RND,
+        module="",
+    ):
         """``xs`` are the input tensors; the container is the smallest that holds lo..hi unless given."""
         least, needs_sign = container(lo, hi)
         signed = needs_sign if signed is None else signed
         bits = (least + (signed and not needs_sign)) if bits is None else bits
         out = Tensor(name, xs[0].shape, bits, signed, lo, hi, scale, zero_point)
-        return cls(name=name, inputs=tuple(x.name for x in xs), out=out, module=module,
-                   factors=np.atleast_2d(np.asarray(factors, dtype=np.int64)),
-                   bias=np.atleast_1d(np.asarray(bias, dtype=np.int64)),
-                   factor_forms=tuple(factor_forms), bias_form=bias_form, rounding=rounding)  # fmt: skip
+        return cls(
+            name=name,
+            inputs=tuple(x.name for x in xs),
+            out=out,
+            module=module,
+            factors=np.atleast_2d(np.asarray(factors, dtype=np.int64)),
+            bias=np.atleast_1d(np.asarray(bias, dtype=np.int64)),
+            factor_forms=tuple(factor_forms),
+            bias_form=bias_form,
+            rounding=rounding,
+        )
 
     @property
     def frac(self) -> int:
@@ -95,12 +118,18 @@ class Requant(Op):
         # The aligned bias is a constant of its own in every engine: it must fit even where the products bring it back.
         half = 1 << (self.frac - 1) if self.frac > 0 else 0
         for channel, b in enumerate(self.bias.tolist()):
-            if not -(1 << (SUM_BITS - 1)) <= (aligned := b << (self.frac - self.bias_form.frac)) < (1 << (SUM_BITS - 1)) - half:
+            if (
+                not -(1 << (SUM_BITS - 1))
+                <= (aligned := b << (self.frac - self.bias_form.frac))
+                < (1 << (SUM_BITS - 1)) - half
+            ):
                 yield f"bias in channel {channel}", f"within {SUM_BITS} bits at the sum's binary point", aligned
 
     @cached_property
     def _rescale(self) -> Rescale:
-        return Rescale(self.factors, self.bias, self.factor_forms, self.bias_form, self.rounding, self.out.lo, self.out.hi)
+        return Rescale(
+            self.factors, self.bias, self.factor_forms, self.bias_form, self.rounding, self.out.lo, self.out.hi
+        )
 
     def compute(self, *xs):
         return self._rescale(xs)

@@ -27,8 +27,16 @@ class Rescale:
     factors: raw M_i (inputs, C) or (inputs, 1); bias: raw B (C,) or (1,); forms and bias_form: their formats.
     """
 
-    def __init__(self, factors: np.ndarray, bias: np.ndarray, forms: tuple[Fixed, ...], bias_form: Fixed,
-                 rounding: Rounding, lo: int, hi: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        factors: np.ndarray,
+        bias: np.ndarray,
+        forms: tuple[Fixed, ...],
+        bias_form: Fixed,
+        rounding: Rounding,
+        lo: int,
+        hi: int,
+    ) -> None:
         self.arguments = (factors, bias, forms, bias_form, rounding, lo, hi)
         self.factors, self.bias, self.forms, self.bias_form, self.rounding, self.lo, self.hi = self.arguments
         self.frac = common_frac([form.frac for form in forms], bias_form.frac)
@@ -51,8 +59,16 @@ class Rescale:
         elif bound < 1 << 63 and simple and 0 <= self.frac < 63:
             q = self._int64(xs)
         else:
-            found = requantise([x.array() for x in xs], self.factors, self.bias, factor_fracs=[form.frac for form in self.forms],
-                               bias_frac=self.bias_form.frac, rounding=self.rounding, lo=self.lo, hi=self.hi)  # fmt: skip
+            found = requantise(
+                [x.array() for x in xs],
+                self.factors,
+                self.bias,
+                factor_fracs=[form.frac for form in self.forms],
+                bias_frac=self.bias_form.frac,
+                rounding=self.rounding,
+                lo=self.lo,
+                hi=self.hi,
+            )
             q = torch.from_numpy(found)
         return Integers(_to(q, narrowest(self.lo, self.hi)), self.lo, self.hi)
 

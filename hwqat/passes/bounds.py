@@ -37,7 +37,9 @@ def count_bursts(network: Network, cycles: int) -> dict[str, int]:
     uneven = {stream.name: 0.0 for stream in network.streams}  # as it is written: part of a frame
     for stage in network.stages:
         arriving, spare = max(uneven[name] for name in stage.inputs), 1 - stage.cycles / cycles
-        repeated = stage.folds if stage.kind == "mvu" and stage.repeats > 1 else 0  # beats that wait for a pixel's repeats
+        repeated = (
+            stage.folds if stage.kind == "mvu" and stage.repeats > 1 else 0
+        )  # beats that wait for a pixel's repeats
         lacking, leaving = -spare, arriving
         if stage.kind == "window":
             lacking, leaving = _unevenness(stage, cycles)
@@ -104,9 +106,12 @@ def _held_by(stage: Stage, network: Network) -> float:
         return max(_window_free(stage, ins[0], outs[0]), _window_scheduled(stage, ins[0], outs[0])) + pipeline
     if stage.kind == "global_pool":
         return 1.0 + pipeline
-    taken = {"mvu": lambda: (2 * stage.folds if stage.repeats > 1 else stage.folds) / ins[0],
-             "dwu": lambda: stage.folds / ins[0], "pool": lambda: stage.folds / ins[0],
-             "concat": lambda: sum(stage.beats) / outs[0]}  # fmt: skip
+    taken = {
+        "mvu": lambda: (2 * stage.folds if stage.repeats > 1 else stage.folds) / ins[0],
+        "dwu": lambda: stage.folds / ins[0],
+        "pool": lambda: stage.folds / ins[0],
+        "concat": lambda: sum(stage.beats) / outs[0],
+    }
     return taken.get(stage.kind, lambda: SLACK / min(*ins, *outs))() + pipeline
 
 

@@ -138,7 +138,9 @@ def _waits(region: Region) -> list[Stream]:
     return [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
 
 
-def _solve(region: Region, style: str, cycles: int, fixed: dict[str, int], kept: dict[bytes, list[int]]) -> dict[str, int]:
+def _solve(
+    region: Region, style: str, cycles: int, fixed: dict[str, int], kept: dict[bytes, list[int]]
+) -> dict[str, int]:
     """The least depths of the streams in which the region's branches wait; ``kept``: those of equal regions."""
     waits = _waits(region)
     names = [stream.name for stream in waits]
@@ -171,7 +173,7 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
     if not waits:
         return
     frames = _frames(cycles)
-    target = max(cycles, model.run(frames, depths=depths | {name: UNBOUNDED for name in waits}).slowest)
+    target = max(cycles, model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED)).slowest)
 
     def enough(trial):
         timing = model.run(frames, depths=trial)

@@ -63,7 +63,8 @@ class Folder:
         self.nodes = [node for node in graph.nodes if node.op != "flatten"]
         self.foldings = {node.name: node.foldings(self.ins[node.name]) for node in self.nodes}
         self.cycles = {
-            node.name: np.array([node.cycles(self.ins[node.name], f) for f in self.foldings[node.name]]) for node in self.nodes
+            node.name: np.array([node.cycles(self.ins[node.name], f) for f in self.foldings[node.name]])
+            for node in self.nodes
         }
         self._costs: dict[tuple[str, Folding], int] = {}
         self._widths: dict[tuple[int, int, int], int] = {}
@@ -82,7 +83,9 @@ class Folder:
         low, high = 0, len(steps) - 1
         found, least = self._solve(steps[high])
         if least > dsps:
-            raise HwqatError(f"{self.graph.name} needs at least {least} DSPs on {self.device.name}, more than the {dsps} given")
+            raise HwqatError(
+                f"{self.graph.name} needs at least {least} DSPs on {self.device.name}, more than the {dsps} given"
+            )
         while low < high:
             middle = (low + high) // 2
             trial, needed = self._solve(steps[middle])
@@ -136,7 +139,9 @@ class Folder:
         if readers < 2:
             return Resources()
         elements = Elements(folding.pe, node.out.bits, node.out.signed)
-        return Fork(name="f", node="", module="", cycles=0, elements=elements, outputs=("o",) * readers).resources(self.device)
+        return Fork(name="f", node="", module="", cycles=0, elements=elements, outputs=("o",) * readers).resources(
+            self.device
+        )
 
     def _maker(self, tensor: str) -> str:
         """The node whose stream carries a tensor: a flatten passes its input's on."""
@@ -157,6 +162,8 @@ class Folder:
     def _width(self, have: int, lanes: int, bits: int) -> int:
         key = have, lanes, bits
         if key not in self._widths:
-            stage = Width(name="w", node="", module="", cycles=0, lanes_in=have, lanes_out=lanes, bits=bits, signed=True)
+            stage = Width(
+                name="w", node="", module="", cycles=0, lanes_in=have, lanes_out=lanes, bits=bits, signed=True
+            )
             self._widths[key] = cost(stage.resources(self.device))
         return self._widths[key]

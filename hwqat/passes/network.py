@@ -139,9 +139,16 @@ class Builder:
         stream = self.streams[source]
         have, elements = stream.elements, replace(stream.elements, lanes=lanes)
         size = stream.beats * have.lanes
-        stage = Width(name=f"{source}_to_{lanes}", node=self.node.name, module=self.node.module,
-                      cycles=size // min(have.lanes, lanes), lanes_in=have.lanes, lanes_out=lanes,
-                      bits=have.bits, signed=have.signed)  # fmt: skip
+        stage = Width(
+            name=f"{source}_to_{lanes}",
+            node=self.node.name,
+            module=self.node.module,
+            cycles=size // min(have.lanes, lanes),
+            lanes_in=have.lanes,
+            lanes_out=lanes,
+            bits=have.bits,
+            signed=have.signed,
+        )
         return self._attach(stage, (source,), [Stream(f"{source}_x{lanes}", stream.tensor, elements, size // lanes)])[0]
 
     def add(self, stage: Stage, inputs: tuple[str, ...], carries: Tensor, lanes: int) -> str:
@@ -166,8 +173,9 @@ class Builder:
         readers = self._readers(node.name)
         if readers > 1:
             one = self.streams[stream]
-            fork = Fork(name=f"{node.name}_fork", node=node.name, module=node.module, cycles=one.beats,
-                        elements=one.elements)  # fmt: skip
+            fork = Fork(
+                name=f"{node.name}_fork", node=node.name, module=node.module, cycles=one.beats, elements=one.elements
+            )
             copies = [replace(one, name=f"{node.name}_copy{i}") for i in range(readers)]
             self.waiting[node.name] = self._attach(fork, (stream,), copies)
         else:

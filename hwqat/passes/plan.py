@@ -125,5 +125,7 @@ def _check_foldings(graph: Graph, foldings: dict[str, Folding]) -> None:
         legal, got = node.foldings(graph.ins(node)), foldings[node.name]
         if got not in legal:
             some = ", ".join(str(tuple(vars(folding).values())) for folding in legal[:8])
-            raise HwqatError(f"node {node.name!r} cannot be folded by (pe, lanes, taps) = {tuple(vars(got).values())}; it "
-                             f"can by {some}{' ...' if len(legal) > 8 else ''}")  # fmt: skip
+            raise HwqatError(
+                f"node {node.name!r} cannot be folded by (pe, lanes, taps) = {tuple(vars(got).values())}; it "
+                f"can by {some}{' ...' if len(legal) > 8 else ''}"
+            )

@@ -66,10 +66,18 @@ def _region(network, stages, streams, join, first) -> Region:
             stack += [streams[stream].source for stream in stages[name].inputs]
     members = tuple(stage for stage in network.stages if stage.name in inside)
     touched = tuple(s for s in network.streams if s.source in inside or s.sink in inside)
-    part = Network(members, touched, *(
-        tuple(Port(f"port_{s.name}", "", s.name, s.elements, 8, 8, s.beats) for s in touched if getattr(s, end) not in inside)
-        for end in ("source", "sink")
-    ))  # fmt: skip
+    part = Network(
+        members,
+        touched,
+        *(
+            tuple(
+                Port(f"port_{s.name}", "", s.name, s.elements, 8, 8, s.beats)
+                for s in touched
+                if getattr(s, end) not in inside
+            )
+            for end in ("source", "sink")
+        ),
+    )
     return Region(join, part, tuple(_branch(stages, streams, name) for name in join.inputs))
 
 
@@ -83,7 +91,12 @@ def _branch(stages, streams, name: str) -> tuple[Stream, ...]:
 
 def with_depths(network: Network, depths: dict[str, tuple[int, int, str]]) -> Network:
     """The network with (depth, least depth, reason) of some streams."""
-    return replace(network, streams=tuple(
-        replace(s, depth=depths[s.name][0], min_depth=depths[s.name][1], why=depths[s.name][2]) if s.name in depths else s
-        for s in network.streams
-    ))  # fmt: skip
+    return replace(
+        network,
+        streams=tuple(
+            replace(s, depth=depths[s.name][0], min_depth=depths[s.name][1], why=depths[s.name][2])
+            if s.name in depths
+            else s
+            for s in network.streams
+        ),
+    )

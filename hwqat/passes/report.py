@@ -69,8 +69,20 @@ def plan_table(plan: Plan) -> str:
             continue
         cost = plan.stage_resources[stage.name]
         pe = getattr(stage, "pe", "")
-        rows.append((stage.name, stage.kind, stage.module, f"{pe}", f"{simd(stage) or ''}", f"{stage.cycles:,}",
-                     f"{cost.dsp}", f"{cost.lut:,}", f"{cost.bram}", _bits(memory_bits(stage))))  # fmt: skip
+        rows.append(
+            (
+                stage.name,
+                stage.kind,
+                stage.module,
+                f"{pe}",
+                f"{simd(stage) or ''}",
+                f"{stage.cycles:,}",
+                f"{cost.dsp}",
+                f"{cost.lut:,}",
+                f"{cost.bram}",
+                _bits(memory_bits(stage)),
+            )
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     line = lambda row: "  ".join(  # noqa: E731
         cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
@@ -79,11 +91,16 @@ def plan_table(plan: Plan) -> str:
     rate = target.clock_mhz * 1e6 / plan.cycles
     per_dsp = f", {plan.macs / plan.cycles / total.dsp:.2f} MACs per DSP and cycle" if total.dsp else ""
     return "\n".join(
-        [line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:]), "",
-         f"{plan.graph.name} on {target.device}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
-         f"({rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
-         f"about {total.dsp:,} DSP, {total.lut:,} LUT, {total.ff:,} FF, {total.bram:,} BRAM of 18 kbit{per_dsp}"]
-    )  # fmt: skip
+        [
+            line(rows[0]),
+            "  ".join("-" * w for w in widths),
+            *map(line, rows[1:]),
+            "",
+            f"{plan.graph.name} on {target.device}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
+            f"({rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
+            f"about {total.dsp:,} DSP, {total.lut:,} LUT, {total.ff:,} FF, {total.bram:,} BRAM of 18 kbit{per_dsp}",
+        ]
+    )
 
 
 def memory_bits(stage: Stage) -> int:

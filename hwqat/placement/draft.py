@@ -78,10 +78,17 @@ class Draft:
         """A step that adds up the operands of a value."""
         layers = (*(self.steps[source].path for source, _ in value.operands), path)
         name = self.add_step(
-            kind, path, value.block, [source for source, _ in value.operands],
-            chains=[chain for _, chain in value.operands], layers=layers, rescale=self.scheme.rescale_of(*layers),
-            rounding=Rounding(self.scheme.rounding), order=value.order, **details,
-        )  # fmt: skip
+            kind,
+            path,
+            value.block,
+            [source for source, _ in value.operands],
+            chains=[chain for _, chain in value.operands],
+            layers=layers,
+            rescale=self.scheme.rescale_of(*layers),
+            rounding=Rounding(self.scheme.rounding),
+            order=value.order,
+            **details,
+        )
         for _, chain in value.operands:
             for element in chain:
                 self.steps[name].modules |= getattr(element, "modules", {})

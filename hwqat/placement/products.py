@@ -22,8 +22,15 @@ from .sums import affine
 
 def conv(draft: Draft, call: Call, x: Value) -> Value:
     layer = _layer(draft, call, QuantConv2d)
-    name = draft.add_step(Conv2d, call.path, call.block, [draft.read(call)], layer=layer,
-                          geometry=call.params["geometry"], in_front=call.params.get("in_front", (0, 0, 0, 0)))  # fmt: skip
+    name = draft.add_step(
+        Conv2d,
+        call.path,
+        call.block,
+        [draft.read(call)],
+        layer=layer,
+        geometry=call.params["geometry"],
+        in_front=call.params.get("in_front", (0, 0, 0, 0)),
+    )
     return _sum(call, name, layer)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -90,12 +90,12 @@ def _clip_gradients(grad, x, y, low, high, rounding: bool):
     return torch.where(inside, grad, 0), (grad.float() * torch.where(inside, error, y.float())).sum()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(formula: Callable) -> Callable:
     return torch.compile(formula, dynamic=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _number(value: int) -> Tensor:
     """As a tensor, which torch.compile does not make a kernel of its own for."""
     return torch.tensor(float(value))

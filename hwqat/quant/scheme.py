@@ -152,9 +152,13 @@ def _known(where: str, values: dict[str, Any], known) -> None:
 
 def _check(where: str, values: dict[str, Any]) -> None:
     choices = {
-        "weights": WEIGHT_QUANTISERS, "activations": ACT_QUANTISERS, "calibration": CALIBRATIONS,
-        "rounding": [str(mode) for mode in Rounding], "branch": BRANCHES, "bn": BATCH_NORMS,
-    }  # fmt: skip
+        "weights": WEIGHT_QUANTISERS,
+        "activations": ACT_QUANTISERS,
+        "calibration": CALIBRATIONS,
+        "rounding": [str(mode) for mode in Rounding],
+        "branch": BRANCHES,
+        "bn": BATCH_NORMS,
+    }
     for key, value in values.items():
         if key.endswith("_bits"):
             if isinstance(value, bool) or value not in (*range(1, MAX_BITS + 1), FLOAT_BITS):

@@ -49,8 +49,10 @@ def compare(facts: Facts, trained) -> Comparison:
             other = wide.by_name[node.name].evaluate(*(values[name] for name in node.inputs))
             different[node.name][0] += int((other != mine).sum())
             different[node.name][1] += mine.size
-    return Comparison({name: _decibels(*p) for name, p in power.items()},
-                      {name: 100 * some / every for name, (some, every) in different.items()})  # fmt: skip
+    return Comparison(
+        {name: _decibels(*p) for name, p in power.items()},
+        {name: 100 * some / every for name, (some, every) in different.items()},
+    )
 
 
 @torch.no_grad()
@@ -60,7 +62,9 @@ def float_tensors(model, images: torch.Tensor) -> dict[str, np.ndarray]:
     acts = {step.act: _Nobody() for step in model.steps if hasattr(step, "act")}
     with _observed(model, acts):
         for step in model.steps:
-            values[step.name] = images if isinstance(step, Input) else step.fake(*(values[name] for name in step.inputs))
+            values[step.name] = (
+                images if isinstance(step, Input) else step.fake(*(values[name] for name in step.inputs))
+            )
     return {name: _graph_order(value).double().numpy() for name, value in values.items()}
 
 
@@ -93,4 +97,6 @@ def _require_same(graph: Graph, other: Graph) -> None:
         np.array_equal(node.weight, other.by_name[node.name].weight) for node in graph.nodes if hasattr(node, "weight")
     )
     if not same:
-        raise HwqatError("the build was not exported from this run: their weights differ; give the run it came from, or export again")
+        raise HwqatError(
+            "the build was not exported from this run: their weights differ; give the run it came from, or export again"
+        )

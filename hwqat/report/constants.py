@@ -19,15 +19,25 @@ def constant_rows(facts: Facts) -> list[dict]:
     rows = []
     for node in facts.graph.of("requant"):
         forms = [str(form) for form in node.factor_forms]
-        rows.append({
-            "name": node.name, "module": node.module, "rounding": str(node.rounding),
-            "factors": " + ".join(forms), "bias": str(node.bias_form),
-            "per": "channel" if node.factors.shape[1] > 1 else "tensor",
-            "largest": " + ".join(f"{_real(np.abs(m).max(), f):.3g}" for m, f in zip(node.factors, node.factor_forms)),
-            "smallest": " + ".join(_smallest(m, f) for m, f in zip(node.factors, node.factor_forms)),
-            "saturated": str(saturated(facts, node)), "bound": f"{bound(facts, node):.2g}",
-            "changed": percent(facts.compared.changed[node.name], 3) if facts.compared and node.name in facts.compared.changed else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": node.name,
+                "module": node.module,
+                "rounding": str(node.rounding),
+                "factors": " + ".join(forms),
+                "bias": str(node.bias_form),
+                "per": "channel" if node.factors.shape[1] > 1 else "tensor",
+                "largest": " + ".join(
+                    f"{_real(np.abs(m).max(), f):.3g}" for m, f in zip(node.factors, node.factor_forms)
+                ),
+                "smallest": " + ".join(_smallest(m, f) for m, f in zip(node.factors, node.factor_forms)),
+                "saturated": str(saturated(facts, node)),
+                "bound": f"{bound(facts, node):.2g}",
+                "changed": percent(facts.compared.changed[node.name], 3)
+                if facts.compared and node.name in facts.compared.changed
+                else "",
+            }
+        )
     return rows
 
 

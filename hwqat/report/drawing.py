@@ -50,12 +50,15 @@ def draw_network(graph: Graph, cards: dict[str, Card]) -> list[Strip]:
     """The strips of a graph, in order; all have the same width."""
     blocks = [(module, list(nodes)) for module, nodes in groupby(graph.nodes, key=lambda node: node.module)]
     row, ends = _rows(graph, blocks)
-    last = {node.name: max((row[user.name] for user in graph.consumers[node.name]), default=row[node.name]) for node in graph.nodes}
+    last = {
+        node.name: max((row[user.name] for user in graph.consumers[node.name]), default=row[node.name])
+        for node in graph.nodes
+    }
     rows = _fill(graph, row, last)
     x = _places(graph, rows)
     width = max(x[i, item] + _half(item) for i, items in enumerate(rows) for item in items) + EDGE
     strips, start = [], 0
-    for (module, nodes), end in zip(blocks, ends):
+    for (module, _nodes), end in zip(blocks, ends):
         strips.append(Strip(module, _strip(graph, module or graph.name, rows, start, end, x, cards, row, last, width)))
         start = end
     return strips
@@ -92,7 +95,12 @@ def _places(graph: Graph, rows: list[list[Item]]) -> dict[tuple[int, Item], floa
     x: dict[tuple[int, Item], float] = {}
     lines: dict[str, float] = {}  # where each tensor's line ended in the row above
     for i, items in enumerate(rows):
-        wish = {item: lines[item.name] if item.passing else min((lines[n] for n in graph.by_name[item.name].inputs), default=0.0) for item in items}
+        wish = {
+            item: lines[item.name]
+            if item.passing
+            else min((lines[n] for n in graph.by_name[item.name].inputs), default=0.0)
+            for item in items
+        }
         edge = float(EDGE)
         for item in sorted(items, key=lambda item: (wish[item], item.passing)):
             x[i, item] = at = max(wish[item], edge + _half(item))
@@ -116,18 +124,31 @@ def _strip(graph, module, rows, start, end, x, cards, row, last, width) -> str:
             if last[item.name] > i:  # it goes on below
                 floor = min(y(i + 1), height)
                 if i + 1 < end:
-                    marks += [_wire(here, y(i) + TALL, x[i + 1, user], y(i + 1)) for user in _below(graph, item, i + 1, rows)]
+                    marks += [
+                        _wire(here, y(i) + TALL, x[i + 1, user], y(i + 1)) for user in _below(graph, item, i + 1, rows)
+                    ]
                 else:
                     marks.append(_wire(here, y(i) + TALL, here, floor))
                 if not item.passing:
                     out = graph.tensor(item.name)
-                    left = here == min(x[i, other] for other in rows[i])  # other lines come and go on the right of this one
-                    words.append(text(here - 6 if left else here + 6, y(i) + TALL + 16, f"{shape(out)}  {integers(out)}",
-                                      class_="wire", text_anchor="end" if left else "start"))  # fmt: skip
+                    left = here == min(
+                        x[i, other] for other in rows[i]
+                    )  # other lines come and go on the right of this one
+                    words.append(
+                        text(
+                            here - 6 if left else here + 6,
+                            y(i) + TALL + 16,
+                            f"{shape(out)}  {integers(out)}",
+                            class_="wire",
+                            text_anchor="end" if left else "start",
+                        )
+                    )
     if start:  # what comes in from the block above
         for item in rows[start - 1]:
             if last[item.name] >= start:
-                marks = [_wire(x[start - 1, item], 0, x[start, user], TOP) for user in _below(graph, item, start, rows)] + marks
+                marks = [
+                    _wire(x[start - 1, item], 0, x[start, user], TOP) for user in _below(graph, item, start, rows)
+                ] + marks
     box = el("rect", x=1, y=1, width=width - 2, height=height - 2, rx=8, class_="block")
     head = text(width - 8, 15, module, text_anchor="end", class_="module")
     return drawing(width, height, box, *marks, *words, head, label=f"block {module}", class_="strip")
@@ -135,7 +156,12 @@ def _strip(graph, module, rows, start, end, x, cards, row, last, width) -> str:
 
 def _below(graph: Graph, item: Item, i: int, rows: list[list[Item]]) -> list[Item]:
     """Items of row ``i`` that an item's line runs to."""
-    return [below for below in rows[i] if (below.passing and below.name == item.name) or (not below.passing and item.name in graph.by_name[below.name].inputs)]
+    return [
+        below
+        for below in rows[i]
+        if (below.passing and below.name == item.name)
+        or (not below.passing and item.name in graph.by_name[below.name].inputs)
+    ]
 
 
 def _wire(x0: float, y0: float, x1: float, y1: float) -> str:
@@ -149,10 +175,13 @@ def _wire(x0: float, y0: float, x1: float, y1: float) -> str:
 
 def _card(x: float, y: float, card: Card, name: str) -> str:
     left = x - CARD / 2
-    parts = [title(name), el("rect", x=left, y=y, width=CARD, height=TALL, rx=6, class_="card"),
-             el("rect", x=left, y=y, width=5, height=TALL, rx=2, class_="mark"),
-             el("text", escape(card.head), x=left + 13, y=y + 17, class_="head"),
-             el("text", escape(card.body), x=left + 13, y=y + 31, class_="body")]  # fmt: skip
+    parts = [
+        title(name),
+        el("rect", x=left, y=y, width=CARD, height=TALL, rx=6, class_="card"),
+        el("rect", x=left, y=y, width=5, height=TALL, rx=2, class_="mark"),
+        el("text", escape(card.head), x=left + 13, y=y + 17, class_="head"),
+        el("text", escape(card.body), x=left + 13, y=y + 31, class_="body"),
+    ]
     if card.busy is not None:
         long = (CARD - 18) * card.busy
         parts.append(el("rect", x=left + 13, y=y + TALL - 5, width=max(1.0, long), height=2.5, rx=1, class_="busy"))

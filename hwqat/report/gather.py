@@ -60,18 +60,30 @@ def gather(build: str | Path) -> Facts:
         raise HwqatError(f"{build} has no report/plan.json; export it again")
     plan = results.pop("plan")
     ports = [_port(prefix, nodes, node) for prefix, nodes in (("s_axis", graph.of("input")),) for node in nodes]
-    inputs = [read_vectors(build, port, node.out.size).reshape(-1, *node.out.shape) for port, node in zip(ports, graph.of("input"))]
+    inputs = [
+        read_vectors(build, port, node.out.size).reshape(-1, *node.out.shape)
+        for port, node in zip(ports, graph.of("input"))
+    ]
     output = graph.of("output")[0]
     outputs = read_vectors(build, _port("m_axis", graph.of("output"), output), output.out.size)
-    labels = read_vectors(build, LABELS.removesuffix(".dat"), 1)[:, 0] if (build / "vectors" / LABELS).is_file() else None
+    labels = (
+        read_vectors(build, LABELS.removesuffix(".dat"), 1)[:, 0] if (build / "vectors" / LABELS).is_file() else None
+    )
     frames = min(FRAMES, len(inputs[0]))
     classes = tuple(graph.meta.get("classes") or (str(i) for i in range(output.out.size)))
     return Facts(
-        graph, plan, results, inputs[0], outputs, labels, classes, frames,
+        graph,
+        plan,
+        results,
+        inputs[0],
+        outputs,
+        labels,
+        classes,
+        frames,
         activations=count_activations(graph, [x[:frames] for x in inputs]),
         weights={n.name: Histogram.of(n.weight, *_weight_range(n)) for n in graph.nodes if hasattr(n, "weight")},
         names={node.name: describe(graph, node) for node in graph.nodes},
-    )  # fmt: skip
+    )
 
 
 def chunks(graph: Graph, frames: list[np.ndarray]):

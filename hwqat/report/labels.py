@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from ..graph import Graph, Tensor
 
-KINDS = {"conv2d": "conv", "linear": "linear", "requant": "requantise", "sum_pool": "sum pool", "max_pool": "max pool",
-         "concat": "concat", "flatten": "flatten", "input": "input", "output": "output"}  # fmt: skip
+KINDS = {
+    "conv2d": "conv",
+    "linear": "linear",
+    "requant": "requantise",
+    "sum_pool": "sum pool",
+    "max_pool": "max pool",
+    "concat": "concat",
+    "flatten": "flatten",
+    "input": "input",
+    "output": "output",
+}
 
 
 def kind(graph: Graph, node) -> str:
@@ -26,7 +35,11 @@ def describe(graph: Graph, node) -> str:
     if geometry:
         words += f" {geometry.kernel[0]}×{geometry.kernel[1]}"
         if geometry.stride != (1, 1):
-            words += f" /{geometry.stride[0]}" if geometry.stride[0] == geometry.stride[1] else f" /{geometry.stride[0]},{geometry.stride[1]}"
+            words += (
+                f" /{geometry.stride[0]}"
+                if geometry.stride[0] == geometry.stride[1]
+                else f" /{geometry.stride[0]},{geometry.stride[1]}"
+            )
         if geometry.dilation != (1, 1):
             words += f" dil {geometry.dilation[0]}"
     return words

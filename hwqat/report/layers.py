@@ -34,8 +34,16 @@ def costs(plan: dict) -> dict[str, Cost]:
 def _cost(stages: list[dict]) -> Cost:
     total = lambda key: sum(stage[key] for stage in stages)  # noqa: E731
     unit = max(stages, key=lambda stage: (stage["multipliers"], stage["pe"] or 0))
-    return Cost(max(s["cycles"] for s in stages), total("dsp"), total("lut"), total("bram"), total("memory_bits"),
-                total("multipliers"), unit["pe"], unit["simd"])  # fmt: skip
+    return Cost(
+        max(s["cycles"] for s in stages),
+        total("dsp"),
+        total("lut"),
+        total("bram"),
+        total("memory_bits"),
+        total("multipliers"),
+        unit["pe"],
+        unit["simd"],
+    )
 
 
 def folding(cost: Cost | None) -> str:
@@ -55,20 +63,35 @@ def layer_rows(facts: Facts) -> list[dict]:
         out, seen, mine = node.out, facts.activations[node.name], cost.get(node.name, Cost())
         macs = node.macs(graph.ins(node))
         needs = signed_bits(seen.least, seen.most) - (not out.signed) if seen.total else 0
-        rows.append({
-            "name": node.name, "module": node.module, "kind": facts.names[node.name], "class": colour(graph, node),
-            "shape": shape(out), "macs": whole(macs) if macs else "",
-            "weight_bits": str(node.weight_bits) if hasattr(node, "weight") else "",
-            "bits": integers(out), "needs": str(max(1, needs)),
-            "range": f"{whole(seen.least)} … {whole(seen.most)}", "available": f"{whole(out.lo)} … {whole(out.hi)}",
-            "used": percent(100 * seen.used, 0), "clipped": percent(100 * seen.clipped, 1) if node.op == "requant" else "",
-            "accumulator": str(out.bits) if node.op in ("conv2d", "linear", "sum_pool") else "",
-            "folding": folding(mine), "cycles": whole(mine.cycles), "dsp": whole(mine.dsp), "lut": whole(mine.lut),
-            "bram": whole(mine.bram), "memory": bits(mine.memory_bits) if mine.memory_bits else "",
-            "utilisation": percent(100 * mine.cycles / facts.plan["cycles"], 0),
-            "share": f"{100 * mine.cycles / facts.plan['cycles']:.1f}",
-            "sqnr": f"{facts.compared.sqnr[node.name]:.1f}" if facts.compared and node.name in facts.compared.sqnr else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": node.name,
+                "module": node.module,
+                "kind": facts.names[node.name],
+                "class": colour(graph, node),
+                "shape": shape(out),
+                "macs": whole(macs) if macs else "",
+                "weight_bits": str(node.weight_bits) if hasattr(node, "weight") else "",
+                "bits": integers(out),
+                "needs": str(max(1, needs)),
+                "range": f"{whole(seen.least)} … {whole(seen.most)}",
+                "available": f"{whole(out.lo)} … {whole(out.hi)}",
+                "used": percent(100 * seen.used, 0),
+                "clipped": percent(100 * seen.clipped, 1) if node.op == "requant" else "",
+                "accumulator": str(out.bits) if node.op in ("conv2d", "linear", "sum_pool") else "",
+                "folding": folding(mine),
+                "cycles": whole(mine.cycles),
+                "dsp": whole(mine.dsp),
+                "lut": whole(mine.lut),
+                "bram": whole(mine.bram),
+                "memory": bits(mine.memory_bits) if mine.memory_bits else "",
+                "utilisation": percent(100 * mine.cycles / facts.plan["cycles"], 0),
+                "share": f"{100 * mine.cycles / facts.plan['cycles']:.1f}",
+                "sqnr": f"{facts.compared.sqnr[node.name]:.1f}"
+                if facts.compared and node.name in facts.compared.sqnr
+                else "",
+            }
+        )
     return rows
 
 
@@ -76,8 +99,15 @@ def balance_rows(facts: Facts) -> list[dict]:
     """Stages with work, slowest first part of the bar's story: name, share of the bottleneck, cycles."""
     top = facts.plan["cycles"]
     return [
-        {"name": s["name"], "module": s["module"], "kind": s["kind"], "cycles": whole(s["cycles"]),
-         "share": f"{100 * s['cycles'] / top:.1f}", "bottleneck": s["cycles"] == top,
-         "dsp": whole(s["dsp"]) if s["dsp"] else ""}
-        for s in facts.plan["stages"] if s["kind"] not in ("fork", "width")
-    ]  # fmt: skip
+        {
+            "name": s["name"],
+            "module": s["module"],
+            "kind": s["kind"],
+            "cycles": whole(s["cycles"]),
+            "share": f"{100 * s['cycles'] / top:.1f}",
+            "bottleneck": s["cycles"] == top,
+            "dsp": whole(s["dsp"]) if s["dsp"] else "",
+        }
+        for s in facts.plan["stages"]
+        if s["kind"] not in ("fork", "width")
+    ]

@@ -29,8 +29,13 @@ def write_report(facts: Facts, build: str | Path, sweep: dict | None = None) -> 
 
 def page(facts: Facts, sweep: dict | None = None) -> str:
     """The HTML of the page; all of it, pictures and style included."""
-    environment = Environment(loader=PackageLoader("hwqat", "templates/report"), undefined=StrictUndefined,
-                              autoescape=True, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment = Environment(
+        loader=PackageLoader("hwqat", "templates/report"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("page.html.j2").render(context(facts, sweep))
 
 
@@ -42,17 +47,30 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
     for card in (*weights, *tensors):
         card["svg"] = Markup(card["svg"])
     return {
-        "name": graph.meta.get("net", graph.name), "data": graph.meta.get("data"), "target": plan["target"],
-        "clock": f"{plan['clock_mhz']:g}", "tiles": tiles(facts), "checks": checks(facts),
+        "name": graph.meta.get("net", graph.name),
+        "data": graph.meta.get("data"),
+        "target": plan["target"],
+        "clock": f"{plan['clock_mhz']:g}",
+        "tiles": tiles(facts),
+        "checks": checks(facts),
         "strips": [{"module": s.module, "svg": Markup(s.svg)} for s in draw_network(graph, cards)],
-        "layers": layer_rows(facts), "sqnr": facts.compared is not None, "totals": totals(facts),
-        "balance": balance_rows(facts), "cycles": whole(plan["cycles"]),
-        "weights": weights, "tensors": tensors, "frames_counted": facts.frames,
-        "constants": constant_rows(facts), "how_made": how_made(facts), "frames": frame_cards(facts), "labelled": facts.labels is not None,
+        "layers": layer_rows(facts),
+        "sqnr": facts.compared is not None,
+        "totals": totals(facts),
+        "balance": balance_rows(facts),
+        "cycles": whole(plan["cycles"]),
+        "weights": weights,
+        "tensors": tensors,
+        "frames_counted": facts.frames,
+        "constants": constant_rows(facts),
+        "how_made": how_made(facts),
+        "frames": frame_cards(facts),
+        "labelled": facts.labels is not None,
         "plots": [Markup(svg) for svg in sweep_plots(sweep)] if sweep else [],
         "sweep_words": f"{len(sweep['points'])} points over {whole(sweep['images'])} images" if sweep else "",
-        "synth": _synth(facts), "commands": commands(facts),
-    }  # fmt: skip
+        "synth": _synth(facts),
+        "commands": commands(facts),
+    }
 
 
 def tiles(facts: Facts) -> list[dict]:
@@ -62,34 +80,78 @@ def tiles(facts: Facts) -> list[dict]:
     floating = export.get("float_accuracy")
     weight_bits = sum(node.weight_bits_total() for node in graph.nodes)
     weights = sum(node.weight.size for node in graph.nodes if hasattr(node, "weight"))
-    found = [("accuracy, integers", percent(accuracy["test"]), f"of the test set; float {percent(floating)}" if floating is not None else "of the test set")] if "test" in accuracy else []
+    found = (
+        [
+            (
+                "accuracy, integers",
+                percent(accuracy["test"]),
+                f"of the test set; float {percent(floating)}" if floating is not None else "of the test set",
+            )
+        ]
+        if "test" in accuracy
+        else []
+    )
     return [
         {"name": name, "value": value, "remark": remark}
         for name, value, remark in [
             *found,
-            ("frames a second", short(plan["fps"]), f"{whole(plan['cycles'])} cycles a frame at {plan['clock_mhz']:g} MHz"),
+            (
+                "frames a second",
+                short(plan["fps"]),
+                f"{whole(plan['cycles'])} cycles a frame at {plan['clock_mhz']:g} MHz",
+            ),
             ("work", f"{short(plan['macs'])} MACs", f"{plan['macs'] / plan['cycles']:.1f} a cycle"),
-            ("weights", bits(weight_bits), f"{whole(weights)} of them, {weight_bits / max(1, weights):.2f} bits on average"),
-            ("DSP, estimated", whole(plan["dsp"]), f"{plan['macs'] / plan['cycles'] / plan['dsp']:.2f} MACs per DSP and cycle" if plan["dsp"] else "none"),
+            (
+                "weights",
+                bits(weight_bits),
+                f"{whole(weights)} of them, {weight_bits / max(1, weights):.2f} bits on average",
+            ),
+            (
+                "DSP, estimated",
+                whole(plan["dsp"]),
+                f"{plan['macs'] / plan['cycles'] / plan['dsp']:.2f} MACs per DSP and cycle" if plan["dsp"] else "none",
+            ),
             ("LUT, estimated", short(plan["lut"]), f"{short(plan['ff'])} flip-flops"),
             ("memory", bits(plan["memory_bits"]), f"{whole(plan['bram'])} block RAMs of 18 kbit"),
         ]
-    ]  # fmt: skip
+    ]
 
 
 def checks(facts: Facts) -> list[dict]:
     """A row for each engine: frames, mismatches, and what it measured."""
     known = len(facts.inputs)
-    rows = [{"engine": "golden", "frames": whole(known), "mismatches": "–", "state": "plain",
-             "remark": _golden_words(facts)}]  # fmt: skip
+    rows = [
+        {
+            "engine": "golden",
+            "frames": whole(known),
+            "mismatches": "–",
+            "state": "plain",
+            "remark": _golden_words(facts),
+        }
+    ]
     for name, words in (("csim", "C-simulation of the HLS C++"), ("cosim", "co-simulation of the RTL")):
         result = facts.results.get(name)
         if result is None:
-            rows.append({"engine": words, "frames": "–", "mismatches": "–", "state": "plain", "remark": f"not run; say hwqat {name} BUILD"})
+            rows.append(
+                {
+                    "engine": words,
+                    "frames": "–",
+                    "mismatches": "–",
+                    "state": "plain",
+                    "remark": f"not run; say hwqat {name} BUILD",
+                }
+            )
             continue
         wrong = result["mismatches"]
-        rows.append({"engine": words, "frames": whole(result["frames"]), "mismatches": whole(wrong),
-                     "state": "bad" if wrong else "good", "remark": _cycles_words(result) if not wrong else str(result.get("first") or "")})  # fmt: skip
+        rows.append(
+            {
+                "engine": words,
+                "frames": whole(result["frames"]),
+                "mismatches": whole(wrong),
+                "state": "bad" if wrong else "good",
+                "remark": _cycles_words(result) if not wrong else str(result.get("first") or ""),
+            }
+        )
     return rows
 
 
@@ -109,8 +171,14 @@ def _cycles_words(result: dict) -> str:
 
 def totals(facts: Facts) -> dict:
     plan = facts.plan
-    return {"macs": whole(plan["macs"]), "cycles": whole(plan["cycles"]), "dsp": whole(plan["dsp"]), "lut": whole(plan["lut"]),
-            "bram": whole(plan["bram"]), "memory": bits(plan["memory_bits"])}  # fmt: skip
+    return {
+        "macs": whole(plan["macs"]),
+        "cycles": whole(plan["cycles"]),
+        "dsp": whole(plan["dsp"]),
+        "lut": whole(plan["lut"]),
+        "bram": whole(plan["bram"]),
+        "memory": bits(plan["memory_bits"]),
+    }
 
 
 def _synth(facts: Facts) -> list[dict]:
@@ -118,7 +186,11 @@ def _synth(facts: Facts) -> list[dict]:
     synth = facts.results.get("synth")
     if synth is None:
         return []
-    rows = [{"name": key.upper(), "synth": whole(synth[key]), "plan": whole(facts.plan[key])} for key in ("dsp", "lut", "ff", "bram") if synth.get(key) is not None]
+    rows = [
+        {"name": key.upper(), "synth": whole(synth[key]), "plan": whole(facts.plan[key])}
+        for key in ("dsp", "lut", "ff", "bram")
+        if synth.get(key) is not None
+    ]
     if synth.get("fmax_mhz") is not None:
         rows.append({"name": "Fmax, MHz", "synth": f"{synth['fmax_mhz']:.1f}", "plan": f"{facts.plan['clock_mhz']:g}"})
     return rows
@@ -126,5 +198,9 @@ def _synth(facts: Facts) -> list[dict]:
 
 def commands(facts: Facts) -> list[str]:
     """What was typed, as far as the build knows."""
-    typed = [result["command"] for name in ("export", "csim", "cosim", "csynth", "synth") if (result := facts.results.get(name)) and "command" in result]
+    typed = [
+        result["command"]
+        for name in ("export", "csim", "cosim", "csynth", "synth")
+        if (result := facts.results.get(name)) and "command" in result
+    ]
     return [*typed, "hwqat report BUILD"]

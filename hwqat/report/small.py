@@ -21,7 +21,7 @@ def histogram_svg(histogram: Histogram, label: str, whole_range: bool) -> str:
     # absolute ends, so that neighbours meet in one and the same rounded place
     path = "".join(
         f"M{i * wide:.1f} {TALL}V{TALL - h:.1f}H{(i + n) * wide:.1f}V{TALL}" for i, n, h in _runs(heights) if h > 0
-    )  # fmt: skip
+    )
     parts = [title(label), el("path", d=path, class_="bars")]
     if first < 0 < first + step * len(counts):
         parts.append(el("path", d=f"M{-first / step * wide:.1f} 0V{TALL}", class_="zero"))
@@ -41,12 +41,20 @@ def histogram_cards(facts: Facts) -> tuple[list[dict], list[dict]]:
     """Cards for the weights of every layer, and for the tensors that a clamp made (and the input)."""
     weights = [
         _card(facts, node.name, facts.weights[node.name], f"w{node.weight_bits}", True)
-        for node in facts.graph.nodes if node.name in facts.weights
-    ]  # fmt: skip
+        for node in facts.graph.nodes
+        if node.name in facts.weights
+    ]
     tensors = [
-        _card(facts, node.name, facts.activations[node.name], f"{'s' if node.out.signed else 'u'}{node.out.bits}", node.out.bits <= 12)
-        for node in facts.graph.nodes if node.op not in ("output", "flatten")
-    ]  # fmt: skip
+        _card(
+            facts,
+            node.name,
+            facts.activations[node.name],
+            f"{'s' if node.out.signed else 'u'}{node.out.bits}",
+            node.out.bits <= 12,
+        )
+        for node in facts.graph.nodes
+        if node.op not in ("output", "flatten")
+    ]
     return weights, tensors
 
 
@@ -54,31 +62,54 @@ def _card(facts: Facts, name: str, histogram: Histogram, bits: str, whole_range:
     node = facts.graph.by_name[name]
     first, step, counts = histogram.bars(BARS, whole_range)
     last = min(first + step * len(counts) - 1, histogram.hi)
-    zero = int(histogram.counts[-histogram.lo]) / histogram.total if histogram.lo <= 0 <= histogram.hi and not histogram.shift and histogram.total else None
+    zero = (
+        int(histogram.counts[-histogram.lo]) / histogram.total
+        if histogram.lo <= 0 <= histogram.hi and not histogram.shift and histogram.total
+        else None
+    )
     return {
-        "name": name, "module": node.module, "bits": bits, "kind": facts.names[name],
+        "name": name,
+        "module": node.module,
+        "bits": bits,
+        "kind": facts.names[name],
         "svg": histogram_svg(histogram, f"{name}: {whole(histogram.least)} to {whole(histogram.most)}", whole_range),
-        "lo": whole(first), "hi": whole(last), "step": step,
-        "range": f"{whole(histogram.least)} … {whole(histogram.most)}", "used": percent(100 * histogram.used, 0),
-        "zeros": percent(None if zero is None else 100 * zero, 0), "clipped": percent(100 * histogram.clipped, 1) if node.op == "requant" else None,
-    }  # fmt: skip
+        "lo": whole(first),
+        "hi": whole(last),
+        "step": step,
+        "range": f"{whole(histogram.least)} … {whole(histogram.most)}",
+        "used": percent(100 * histogram.used, 0),
+        "zeros": percent(None if zero is None else 100 * zero, 0),
+        "clipped": percent(100 * histogram.clipped, 1) if node.op == "requant" else None,
+    }
 
 
 def frame_cards(facts: Facts, most: int = 16) -> list[dict]:
     """Frames as pictures: the wrongly classified of those at hand first, then the first ones."""
     wrong = [] if facts.labels is None else np.flatnonzero(facts.predictions != facts.labels).tolist()
-    chosen = sorted({*wrong[: most // 2], *[i for i in range(len(facts.inputs)) if i not in wrong][: most - len(wrong[: most // 2])]})
+    chosen = sorted(
+        {
+            *wrong[: most // 2],
+            *[i for i in range(len(facts.inputs)) if i not in wrong][: most - len(wrong[: most // 2])],
+        }
+    )
     x = facts.graph.of("input")[0].out
     cards = []
     for i in chosen:
         logits = facts.outputs[i]
         top = np.argsort(-logits, kind="stable")[:3]
-        cards.append({
-            "index": i, "src": png.data_uri(png.to_pixels(facts.inputs[i], x.lo, x.hi)),
-            "label": None if facts.labels is None else _name(facts, int(facts.labels[i])),
-            "prediction": _name(facts, int(facts.predictions[i])), "wrong": i in wrong,
-            "logits": [{"class": _name(facts, int(c)), "value": whole(int(logits[c])), "share": f"{_share(logits, c):.0f}"} for c in top],
-        })  # fmt: skip
+        cards.append(
+            {
+                "index": i,
+                "src": png.data_uri(png.to_pixels(facts.inputs[i], x.lo, x.hi)),
+                "label": None if facts.labels is None else _name(facts, int(facts.labels[i])),
+                "prediction": _name(facts, int(facts.predictions[i])),
+                "wrong": i in wrong,
+                "logits": [
+                    {"class": _name(facts, int(c)), "value": whole(int(logits[c])), "share": f"{_share(logits, c):.0f}"}
+                    for c in top
+                ],
+            }
+        )
     return cards
 
 

@@ -34,7 +34,9 @@ class Evaluator:
     def __init__(self, source: str, data_dir: str | None, images: int, target: Target) -> None:
         card = load_card(source)
         if card.scheme is None:
-            raise HwqatError(f"{source} holds a float network; train it with a scheme first ('hwqat train' without --float)")
+            raise HwqatError(
+                f"{source} holds a float network; train it with a scheme first ('hwqat train' without --float)"
+            )
         self.dataset = datasets.load(card.data, data_dir)
         self.variants = Variants(source, self.dataset)
         self.scheme = self.variants.scheme
@@ -44,7 +46,9 @@ class Evaluator:
         self.costs = Costs(target)
         self.memos: dict[int, Memo] = {}
 
-    def space(self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool, constant_bits: tuple[int, ...] = ()) -> Space:
+    def space(
+        self, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool, constant_bits: tuple[int, ...] = ()
+    ) -> Space:
         return space_of(self.variants.model(self.scheme), weight_bits, act_bits, ends, constant_bits)
 
     def score(self, space: Space, choice: Choice, plan: bool = False) -> Score:

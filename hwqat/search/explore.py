@@ -22,7 +22,9 @@ def sensitivities(evaluator: Evaluator, space: Space, progress: bool = True) -> 
     base = space.uniform(space.weight_bits[-1])
     start = evaluator.score(space, base).loss
     found: dict[str, Options] = {kind: [] for kind in KINDS}
-    with bar(sum(len(space.choices(kind, layer)) for layer in space.layers for kind in KINDS), "try", "sensitivity", progress) as shown:
+    with bar(
+        sum(len(space.choices(kind, layer)) for layer in space.layers for kind in KINDS), "try", "sensitivity", progress
+    ) as shown:
         for i, layer in enumerate(space.layers):
             for kind, size in zip(KINDS, (layer.weights, 0, 1)):
                 row = []
@@ -48,9 +50,16 @@ def budgets(options: Options, steps: int = 8) -> list[int]:
 
 
 def explore(
-    evaluator: Evaluator, space: Space, starts: list[Choice], *, storage: str, name: str, trials: int, budget: dict[str, float],
+    evaluator: Evaluator,
+    space: Space,
+    starts: list[Choice],
+    *,
+    storage: str,
+    name: str,
+    trials: int,
+    budget: dict[str, float],
     progress: bool = True,
-) -> list[tuple[Choice, Score]]:  # fmt: skip
+) -> list[tuple[Choice, Score]]:
     """Optuna's study, begun or continued: least loss and least weight memory. ``budget``: cost -> at most.
 
     Returns every finished trial of the study, those of other workers included.
@@ -69,8 +78,9 @@ def explore(
 
     sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION)
     try:
-        study = optuna.create_study(directions=["minimize", "minimize"], storage=storage, study_name=name, load_if_exists=True,
-                                    sampler=sampler)  # fmt: skip
+        study = optuna.create_study(
+            directions=["minimize", "minimize"], storage=storage, study_name=name, load_if_exists=True, sampler=sampler
+        )
     except Exception as error:  # whatever the data base's driver raises
         raise HwqatError(f"cannot use the storage {storage}: {type(error).__name__}: {error}") from None
     if not study.trials:
@@ -79,7 +89,10 @@ def explore(
     with bar(trials, "trial", "search", progress) as shown:
         study.optimize(objective, n_trials=trials, callbacks=[lambda *_: shown.update()], gc_after_trial=False)
     done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    return [(_choice(space, trial.params), Score(trial.values[0], trial.user_attrs["accuracy"], trial.user_attrs["costs"])) for trial in done]
+    return [
+        (_choice(space, trial.params), Score(trial.values[0], trial.user_attrs["accuracy"], trial.user_attrs["costs"]))
+        for trial in done
+    ]
 
 
 def require_optuna():
@@ -92,7 +105,12 @@ def require_optuna():
 
 
 def _suggest(trial, space: Space) -> Choice:
-    return Choice(*(tuple(trial.suggest_categorical(f"{kind} {x.path}", space.choices(kind, x)) for x in space.layers) for kind in KINDS))
+    return Choice(
+        *(
+            tuple(trial.suggest_categorical(f"{kind} {x.path}", space.choices(kind, x)) for x in space.layers)
+            for kind in KINDS
+        )
+    )
 
 
 def _parameters(space: Space, choice: Choice) -> dict[str, int]:

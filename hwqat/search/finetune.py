@@ -50,8 +50,18 @@ def finetune(evaluator: Evaluator, space: Space, choices: list[Choice], epochs: 
         folder = out / hashlib.blake2b(json.dumps(scheme, sort_keys=True).encode(), digest_size=6).hexdigest()
         model, begun = float_weights(source)
         recipe = qat_config(begun.data).with_changes(**begun.config)
-        recipe = recipe.with_changes(epochs=epochs, warmup=min(recipe.warmup, epochs / 10), use_validation=False, distill=0.0)
-        run = Run(net=begun.net, net_kwargs=begun.net_kwargs, data=begun.data, config={}, seed=recipe.seed, epochs_done=0, scheme=scheme)
+        recipe = recipe.with_changes(
+            epochs=epochs, warmup=min(recipe.warmup, epochs / 10), use_validation=False, distill=0.0
+        )
+        run = Run(
+            net=begun.net,
+            net_kwargs=begun.net_kwargs,
+            data=begun.data,
+            config={},
+            seed=recipe.seed,
+            epochs_done=0,
+            scheme=scheme,
+        )
         model = quantised(model, space.scheme(evaluator.scheme, choice), dataset)
         found.append(Tuned(choice, fit(model, dataset, recipe, folder, run=run).valid_accuracy, folder))
     return sorted(found, key=lambda tuned: (-tuned.accuracy, space.memory(tuned.choice)))

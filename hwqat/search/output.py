@@ -17,9 +17,17 @@ def scheme_toml(scheme: Scheme, note: str) -> str:
     """The scheme as the [scheme] of a config file; only what differs from the default, and the layers."""
     default = Scheme().to_dict()
     lines = [f"# {note}", "[scheme]"]
-    lines += [f"{key} = {_toml(value)}" for key, value in scheme.to_dict().items() if key != "layers" and value != default[key]]
+    lines += [
+        f"{key} = {_toml(value)}"
+        for key, value in scheme.to_dict().items()
+        if key != "layers" and value != default[key]
+    ]
     for glob, values in scheme.layers.items():
-        lines += ["", f"[scheme.layers.{json.dumps(glob)}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+        lines += [
+            "",
+            f"[scheme.layers.{json.dumps(glob)}]",
+            *(f"{key} = {_toml(value)}" for key, value in values.items()),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -32,7 +40,9 @@ def front_plot(space: Space, found: list[tuple[Choice, Score]], marked: dict[str
     spots = lambda pairs: tuple((space.memory(c), s.accuracy) for c, s in pairs)  # noqa: E731
     by_choice = dict(found)
     series = [Series("mixed", spots([pair for pair in found if pair[0] not in marked.values()]))]
-    series += [Series(name, spots([(choice, by_choice[choice])])) for name, choice in marked.items() if choice in by_choice]
+    series += [
+        Series(name, spots([(choice, by_choice[choice])])) for name, choice in marked.items() if choice in by_choice
+    ]
     every = spots(found)
     x = Axis.around("bits of weights", [m for m, _ in every])
     y = Axis.around("accuracy on training images, %", [a for _, a in every], least=1.0)

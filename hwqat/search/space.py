@@ -71,10 +71,14 @@ class Space:
         """The same for every layer that is free; activations and constants as wide as they may be."""
         widest = [tuple(self.choices(kind, layer)[-1] for layer in self.layers) for kind in KINDS]
         wanted = (weight_bits, act_bits, None)
-        return Choice(*(
-            tuple(own if bits is None or layer.path in self.fixed else bits for layer, own in zip(self.layers, widths))
-            for widths, bits in zip(widest, wanted)
-        ))  # fmt: skip
+        return Choice(
+            *(
+                tuple(
+                    own if bits is None or layer.path in self.fixed else bits for layer, own in zip(self.layers, widths)
+                )
+                for widths, bits in zip(widest, wanted)
+            )
+        )
 
     def scheme(self, own: Scheme, choice: Choice) -> Scheme:
         """The run's scheme with the chosen bits."""
@@ -88,7 +92,9 @@ class Space:
         return own.with_changes(layers={**kept, **merged})
 
 
-def space_of(model, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool, constant_bits: tuple[int, ...] = ()) -> Space:
+def space_of(
+    model, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], ends: bool, constant_bits: tuple[int, ...] = ()
+) -> Space:
     """The space of a prepared network. ``ends``: the first and the last layer are free, too."""
     from ..nn.steps.product import Product
 
@@ -96,10 +102,17 @@ def space_of(model, weight_bits: tuple[int, ...], act_bits: tuple[int, ...], end
     for step in model.steps:
         if isinstance(step, Product) and step.path not in found:
             layer = model.scheme.layer(step.path)
-            found[step.path] = Layer(step.path, step.layer.weight.numel(), step.layer.weight_quantiser.bits, layer.act_bits,
-                                     model.scheme.rescale_of(step.path).width)  # fmt: skip
+            found[step.path] = Layer(
+                step.path,
+                step.layer.weight.numel(),
+                step.layer.weight_quantiser.bits,
+                layer.act_bits,
+                model.scheme.rescale_of(step.path).width,
+            )
     layers = tuple(found.values())
     if len(layers) < 3 and not ends:
-        raise HwqatError(f"the network has {len(layers)} layers with weights; let the first and last be free, too (--ends)")
+        raise HwqatError(
+            f"the network has {len(layers)} layers with weights; let the first and last be free, too (--ends)"
+        )
     fixed = frozenset() if ends else frozenset({layers[0].path, layers[-1].path})
     return Space(layers, weight_bits, act_bits, fixed, constant_bits)

@@ -106,7 +106,9 @@ class Device:
         if depth == 2:
             return Resources(lut=width + 3, ff=2 * width + 2)
         bits, memory = (depth - 1).bit_length(), self.memory(depth - 1, width)
-        return memory + Resources(lut=round(self.control * (4 * bits + 4)), ff=(0 if memory.bram else width) + 3 * bits + 1)
+        return memory + Resources(
+            lut=round(self.control * (4 * bits + 4)), ff=(0 if memory.bram else width) + 3 * bits + 1
+        )
 
     def dsps_of_product(self, a_bits: int, b_bits: int) -> int:
         """Blocks of one product of two signed numbers: each operand is cut into pieces that fit."""

@@ -35,13 +35,27 @@ class Dwu(Stage):
         groups, folds = channels // pe, kh * kw // taps
         roms = ()
         if constants:
-            values = node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+            values = (
+                node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+            )
             roms = (weight_rom(values, node.weight_bits),)
         pixels = node.out.pixels
-        return cls(name=name, node=node.name, module=node.module, cycles=pixels * groups * folds, pixels=pixels,
-                   groups=groups, folds=folds, pe=pe, taps=taps, in_bits=x.bits, in_signed=x.signed,
-                   weight_bits=node.weight_bits, acc_bits=node.out.bits,
-                   roms=roms)  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=pixels * groups * folds,
+            pixels=pixels,
+            groups=groups,
+            folds=folds,
+            pe=pe,
+            taps=taps,
+            in_bits=x.bits,
+            in_signed=x.signed,
+            weight_bits=node.weight_bits,
+            acc_bits=node.out.bits,
+            roms=roms,
+        )
 
     @property
     def multipliers(self):
@@ -63,4 +77,6 @@ class Dwu(Stage):
         words, terms = self.groups * self.folds, self.pe * self.taps
         total = device.dot(1, terms, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.taps, device) + device.memory(words, terms * self.weight_bits, rom=True)
-        return total + Resources(lut=round(14 * device.control), ff=2 * terms * self.in_bits + 2 * words.bit_length() + 10)
+        return total + Resources(
+            lut=round(14 * device.control), ff=2 * terms * self.in_bits + 2 * words.bit_length() + 10
+        )

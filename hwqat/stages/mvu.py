@@ -45,10 +45,23 @@ class Mvu(Stage):
             values = split.transpose(order).reshape(groups * repeats * folds, pe, taps * lanes)
             roms = (weight_rom(values, node.weight_bits),)
         pixels = node.out.pixels
-        return cls(name=name, node=node.name, module=node.module, cycles=pixels * groups * repeats * folds,
-                   pixels=pixels, groups=groups, repeats=repeats, folds=folds, pe=pe, simd=taps * lanes,
-                   in_bits=x.bits, in_signed=x.signed, weight_bits=node.weight_bits, acc_bits=node.out.bits,
-                   roms=roms)  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=pixels * groups * repeats * folds,
+            pixels=pixels,
+            groups=groups,
+            repeats=repeats,
+            folds=folds,
+            pe=pe,
+            simd=taps * lanes,
+            in_bits=x.bits,
+            in_signed=x.signed,
+            weight_bits=node.weight_bits,
+            acc_bits=node.out.bits,
+            roms=roms,
+        )
 
     @property
     def multipliers(self):
@@ -75,11 +88,15 @@ class Mvu(Stage):
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
-        total += Resources(lut=round(device.control * (words.bit_length() + 10)), ff=2 * beat + 2 * words.bit_length() + 10)
+        total += Resources(
+            lut=round(device.control * (words.bit_length() + 10)), ff=2 * beat + 2 * words.bit_length() + 10
+        )
         if self.repeats > 1:
             folds, repeats = self.folds.bit_length(), self.repeats.bit_length()
             total += device.memory(2 * self.folds, beat)
-            total += Resources(lut=round(device.control * (folds + repeats + 18)), ff=beat + 3 * folds + 2 * repeats + 5)
+            total += Resources(
+                lut=round(device.control * (folds + repeats + 18)), ff=beat + 3 * folds + 2 * repeats + 5
+            )
         return total
 
 
@@ -88,7 +105,9 @@ def sums(stage, terms: int, device) -> Resources:
     packing = stage.packing(device)
     packs, rest = divmod(stage.pe, packing.count)
     total = _dot(stage, packing, packing.count, terms)
-    return Resources(lut=packs * total.lut, ff=packs * total.ff) + (_dot(stage, packing, rest, terms) if rest else Resources())
+    return Resources(lut=packs * total.lut, ff=packs * total.ff) + (
+        _dot(stage, packing, rest, terms) if rest else Resources()
+    )
 
 
 def _dot(stage, packing, outputs: int, terms: int) -> Resources:

@@ -58,11 +58,19 @@ class Concat(Stage):
     @classmethod
     def of(cls, name, node, xs, folding):
         pe = folding.pe
-        return cls(name=name, node=node.name, module=node.module, cycles=node.out.size // pe,
-                   pixels=node.out.pixels, beats=tuple(x.channels // pe for x in xs),
-                   ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
-                   elements_out=Elements(pe, node.out.bits, node.out.signed))  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=node.out.size // pe,
+            pixels=node.out.pixels,
+            beats=tuple(x.channels // pe for x in xs),
+            ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
+            elements_out=Elements(pe, node.out.bits, node.out.signed),
+        )
 
     def resources(self, device):
         count = max(self.beats).bit_length()
-        return Resources(lut=self.elements_out.width * (len(self.ins) + 1) // 2 + 2 * count + 6, ff=len(self.ins) + count)
+        return Resources(
+            lut=self.elements_out.width * (len(self.ins) + 1) // 2 + 2 * count + 6, ff=len(self.ins) + count
+        )

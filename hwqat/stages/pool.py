@@ -33,10 +33,22 @@ class Pool(Stage):
     @classmethod
     def of(cls, name, node, x, folding):
         groups, folds = x.channels // folding.pe, node.geometry.taps // folding.taps
-        return cls(name=name, node=node.name, module=node.module, cycles=node.out.pixels * groups * folds,
-                   reduce=node.reduce, pixels=node.out.pixels, groups=groups, folds=folds, pe=folding.pe,
-                   taps=folding.taps, in_bits=x.bits, in_signed=x.signed, out_bits=node.out.bits,
-                   out_signed=node.out.signed)  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=node.out.pixels * groups * folds,
+            reduce=node.reduce,
+            pixels=node.out.pixels,
+            groups=groups,
+            folds=folds,
+            pe=folding.pe,
+            taps=folding.taps,
+            in_bits=x.bits,
+            in_signed=x.signed,
+            out_bits=node.out.bits,
+            out_signed=node.out.signed,
+        )
 
     @property
     def elements_in(self) -> Elements:
@@ -66,9 +78,20 @@ class GlobalPool(Stage):
     @classmethod
     def of(cls, name, node, x, folding):
         groups = x.channels // folding.pe
-        return cls(name=name, node=node.name, module=node.module, cycles=x.pixels * groups, reduce=node.reduce,
-                   pixels=x.pixels, groups=groups, pe=folding.pe, in_bits=x.bits, in_signed=x.signed,
-                   out_bits=node.out.bits, out_signed=node.out.signed)  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=x.pixels * groups,
+            reduce=node.reduce,
+            pixels=x.pixels,
+            groups=groups,
+            pe=folding.pe,
+            in_bits=x.bits,
+            in_signed=x.signed,
+            out_bits=node.out.bits,
+            out_signed=node.out.signed,
+        )
 
     @property
     def elements_in(self) -> Elements:

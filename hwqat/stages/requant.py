@@ -50,13 +50,26 @@ class Requant(Stage):
         ]
         low, high, _ = node.sum_range(xs)
         shared = len(xs) > folding.taps
-        return cls(name=name, node=node.name, module=node.module, cycles=node.cycles(xs, folding), shared=shared,
-                   pixels=node.out.pixels, groups=groups, pe=pe,
-                   ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
-                   shifts=tuple(node.frac - form.frac for form in node.factor_forms), frac=node.frac,
-                   rounding=node.rounding, lo=node.out.lo, hi=node.out.hi,
-                   sum_bits=max(bias_bits, signed_bits(low, high)) + 1, out_bits=node.out.bits,
-                   out_signed=node.out.signed, roms=(*roms, Rom("bias", _words(bias, groups, pe), bias_bits, True)))  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=node.cycles(xs, folding),
+            shared=shared,
+            pixels=node.out.pixels,
+            groups=groups,
+            pe=pe,
+            ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
+            shifts=tuple(node.frac - form.frac for form in node.factor_forms),
+            frac=node.frac,
+            rounding=node.rounding,
+            lo=node.out.lo,
+            hi=node.out.hi,
+            sum_bits=max(bias_bits, signed_bits(low, high)) + 1,
+            out_bits=node.out.bits,
+            out_signed=node.out.signed,
+            roms=(*roms, Rom("bias", _words(bias, groups, pe), bias_bits, True)),
+        )
 
     @property
     def multipliers(self):
@@ -78,12 +91,15 @@ class Requant(Stage):
         total = Resources(
             lut=self.pe * (sums + 2 * self.out_bits),
             ff=self.pe * (sum(bits) + self.rom("bias").bits - unused + added + kept + self.out_bits)
-            + 3 * self.groups.bit_length() + 6,
+            + 3 * self.groups.bit_length()
+            + 6,
         )
         for a, b in products:  # operands, one or more partial products, their sum
             more = device.dsps_of_product(a, b) - 1
             total += device.products(self.pe, a, b)
-            total += Resources(lut=self.pe * more * (a + b), ff=self.pe * ((1 + more) * (a + b) + 2 * max(1, a + b - unused)))
+            total += Resources(
+                lut=self.pe * more * (a + b), ff=self.pe * ((1 + more) * (a + b) + 2 * max(1, a + b - unused))
+            )
         for rom in self.roms:
             width = rom.bits - unused if rom.name == "bias" else rom.bits
             total += device.memory(rom.depth, rom.width * width, rom=True)
@@ -94,7 +110,9 @@ class Requant(Stage):
         """Low bits of the sum that no result depends on: the bias has zeros there, and rounding is a plain shift."""
         if self.rounding not in (Rounding.RND, Rounding.TRN):
             return 0
-        return next((i for i in range(max(0, self.frac)) if (self.rom("bias").values >> i & 1).any()), max(0, self.frac))
+        return next(
+            (i for i in range(max(0, self.frac)) if (self.rom("bias").values >> i & 1).any()), max(0, self.frac)
+        )
 
 
 def _words(values, groups: int, pe: int):

@@ -61,10 +61,28 @@ class Window(Stage):
         parallel = taps > 1
         columns = _banks(geometry.kernel[1], geometry.dilation[1]) if parallel else 1
         rows, lead, pace, cycles = _schedule(geometry, x.shape[0], x.shape[1], outer, inner, parallel)
-        return cls(name=name, node=node.name, module=node.module, cycles=cycles, height=x.shape[0], width=x.shape[1],
-                   geometry=geometry, out_height=out_height, out_width=out_width, outer=outer, inner=inner,
-                   lanes=lanes, taps=taps, pad_value=pad_value, bits=x.bits, signed=x.signed, rows=rows,
-                   columns=columns, lead=lead, pace=pace)  # fmt: skip
+        return cls(
+            name=name,
+            node=node.name,
+            module=node.module,
+            cycles=cycles,
+            height=x.shape[0],
+            width=x.shape[1],
+            geometry=geometry,
+            out_height=out_height,
+            out_width=out_width,
+            outer=outer,
+            inner=inner,
+            lanes=lanes,
+            taps=taps,
+            pad_value=pad_value,
+            bits=x.bits,
+            signed=x.signed,
+            rows=rows,
+            columns=columns,
+            lead=lead,
+            pace=pace,
+        )
 
     @property
     def beats_per_pixel(self) -> int:
@@ -86,10 +104,10 @@ class Window(Stage):
     def beats_of(self, frames: np.ndarray) -> np.ndarray:
         """What leaves for frames (N, H, W, C): (N, out_beats, taps * lanes)."""
         g = self.geometry
-        n, height, width, channels = frames.shape
+        n, height, width, _channels = frames.shape
         row = np.arange(self.out_height)[:, None] * g.stride[0] + np.arange(g.kernel[0]) * g.dilation[0]
         col = np.arange(self.out_width)[:, None] * g.stride[1] + np.arange(g.kernel[1]) * g.dilation[1]
-        top, left, bottom, right = g.padding
+        top, left, _bottom, _right = g.padding
         grow = (max(0, row.max() + 1 - top - height), max(0, col.max() + 1 - left - width))
         padded = np.pad(frames, ((0, 0), (top, grow[0]), (left, grow[1]), (0, 0)), constant_values=self.pad_value)
         taken = padded[:, row[:, None, :, None], col[None, :, None, :]]  # (N, OH, OW, KH, KW, C)
@@ -135,7 +153,11 @@ class Window(Stage):
         number += self.beats_per_pixel.bit_length()
         control = Resources(lut=round(device.control * (11 * number + 30)), ff=8 * number + 20)
         if self.taps == 1:
-            return device.memory(self.rows * self.width * self.beats_per_pixel, beat) + control + Resources(lut=beat, ff=2 * beat)
+            return (
+                device.memory(self.rows * self.width * self.beats_per_pixel, beat)
+                + control
+                + Resources(lut=beat, ff=2 * beat)
+            )
         banks, kernel = self.rows * self.columns, self.geometry.kernel
         bank = device.memory(-(-self.width // self.columns) * self.beats_per_pixel, beat)
         total = control + Resources(lut=kernel[1] * (2 * number + 12), ff=kernel[1] * number + self.columns * number)
@@ -218,7 +240,9 @@ def _orders(geometry, height, width, outer, inner, parallel, rows) -> tuple[np.n
     tap_row = row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
     tap_col = col[:, None] + np.arange(geometry.kernel[1]) * geometry.dilation[1]
     pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
-    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[None, :, None, :]
+    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[
+        None, :, None, :
+    ]
     pixel = np.where(inside, pixel, -1).reshape(oh * ow, 1, geometry.taps, 1)
     if parallel:  # the window's last tap inside the image
         pixel = pixel.max(axis=2, keepdims=True)

@@ -41,10 +41,14 @@ class Accumulators:
 
     def narrow(self, graph: Graph) -> Graph:
         """The graph with tensors of that width, for estimates: its own rules ask for room for the exact sums."""
-        return Graph(graph.name, tuple(self._narrow(node) if node.op in NARROWED else node for node in graph.nodes), graph.meta)
+        return Graph(
+            graph.name, tuple(self._narrow(node) if node.op in NARROWED else node for node in graph.nodes), graph.meta
+        )
 
     def _narrow(self, node):
         if node.out.bits <= self.bits:
             return node
         form = self.form
-        return replace(node, out=replace(node.out, bits=self.bits, lo=max(node.out.lo, form.lo), hi=min(node.out.hi, form.hi)))
+        return replace(
+            node, out=replace(node.out, bits=self.bits, lo=max(node.out.lo, form.lo), hi=min(node.out.hi, form.hi))
+        )

@@ -31,8 +31,11 @@ class Costs:
         """The costs of a graph, with its bits of weights and how many constants did not fit their format."""
         numbers = plan_json(self.plan(graph, accumulators))
         weight_bits = sum(node.weight_bits_total() for node in graph.nodes)
-        return {**{key: numbers[key] for key in COSTS}, "weight_bits": weight_bits,
-                "saturated": sum(graph.meta.get("saturated", {}).values())}  # fmt: skip
+        return {
+            **{key: numbers[key] for key in COSTS},
+            "weight_bits": weight_bits,
+            "saturated": sum(graph.meta.get("saturated", {}).values()),
+        }
 
     def plan(self, graph: Graph, accumulators: Accumulators | None = None) -> Plan:
         """What `make_plan` gives. Narrower accumulators keep that folding: what they save is seen alone."""
@@ -48,7 +51,9 @@ class Costs:
         if key not in self.sized:
             self.sized[key] = size_streams(network)
         known = self.sized[key]
-        streams = tuple(replace(s, depth=d.depth, min_depth=d.min_depth, why=d.why) for s, d in zip(network.streams, known.streams))
+        streams = tuple(
+            replace(s, depth=d.depth, min_depth=d.min_depth, why=d.why) for s, d in zip(network.streams, known.streams)
+        )
         return replace(network, streams=streams)
 
 

@@ -1,9 +1,9 @@
 """The journal of a sweep: finished work, one JSON line each, so that an interrupted sweep goes on where it was.
 
-    {"journal": 1, "run": digest, "step": images per piece}
-    {"point": key, "from": 0, "to": 100, "correct": 91}
-    {"point": key, "target": "...", "cost": {...}}
-    {"point": key, "error": "..."}
+{"journal": 1, "run": digest, "step": images per piece}
+{"point": key, "from": 0, "to": 100, "correct": 91}
+{"point": key, "target": "...", "cost": {...}}
+{"point": key, "error": "..."}
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Journal:
             try:
                 entry = json.loads(line)
                 if number == 1 and entry != head:
-                    raise HwqatError(f"{self.path} belongs to another network, data set or version; choose another --out")
+                    raise HwqatError(
+                        f"{self.path} belongs to another network, data set or version; choose another --out"
+                    )
                 if number > 1:
                     self._take(entry)
             except (ValueError, KeyError, TypeError):

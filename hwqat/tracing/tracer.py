@@ -25,8 +25,21 @@ from .calls import Problem
 from .spelling import is_normalize
 
 #: Methods of a tensor that tell its form, not its values.
-_FORM = {"size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point", "type",
-         "get_device", "element_size", "storage_offset", "data_ptr"}  # fmt: skip
+_FORM = {
+    "size",
+    "dim",
+    "ndimension",
+    "numel",
+    "nelement",
+    "stride",
+    "is_contiguous",
+    "is_floating_point",
+    "type",
+    "get_device",
+    "element_size",
+    "storage_offset",
+    "data_ptr",
+}
 
 
 class Proxy(fx.Proxy):

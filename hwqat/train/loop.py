@@ -160,13 +160,16 @@ class _Trainer:
         self.world.from_first_(self.model.state_dict().values())  # all begin alike, whatever they were given
         total = self.config.epochs * self.feed.steps
         shown = self.folder if self.config.tensorboard and self.world.first else None
-        with board.opened(shown, self.at.epoch + 1) as self.show, tqdm(
-            total=total,
-            initial=self.at.epoch * self.feed.steps + self.at.step,
-            disable=not self.progress,
-            unit="step",
-            mininterval=0.1 if sys.stderr.isatty() else 60,
-        ) as bar:
+        with (
+            board.opened(shown, self.at.epoch + 1) as self.show,
+            tqdm(
+                total=total,
+                initial=self.at.epoch * self.feed.steps + self.at.step,
+                disable=not self.progress,
+                unit="step",
+                mininterval=0.1 if sys.stderr.isatty() else 60,
+            ) as bar,
+        ):
             while self.at.epoch < self.config.epochs:
                 self.run_epoch(bar)
         return self.finish()
@@ -307,7 +310,9 @@ class _Trainer:
             return
         if self.at.epoch == self.freeze_from and self.at.step == 0:
             clean = (self.feed.draw(self.at.epoch, index) for _, index in self.feed.batches(self.at.epoch))
-            statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps))))
+            statistics.reestimate(
+                self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps)))
+            )
             self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
         statistics.freeze(self.model)
 

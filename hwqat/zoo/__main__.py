@@ -36,12 +36,19 @@ def add(
     graph = to_graph(model, card, dataset)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout.strip()
     made = {
-        "net": card.net, "data": card.data, "seed": card.seed, "scheme": card.scheme,
-        "float_recipe": float_card.config, "recipe": card.config, "float_accuracy": float_card.accuracy["test"],
+        "net": card.net,
+        "data": card.data,
+        "seed": card.seed,
+        "scheme": card.scheme,
+        "float_recipe": float_card.config,
+        "recipe": card.config,
+        "float_accuracy": float_card.accuracy["test"],
         "control_accuracy": None if control is None else _control(control, card).accuracy["test"],
-        "eval_accuracy": card.accuracy["test"], "integer_accuracy": graph_accuracy(graph, dataset.test),
-        "test_images": len(dataset.test), "commit": commit,
-    }  # fmt: skip
+        "eval_accuracy": card.accuracy["test"],
+        "integer_accuracy": graph_accuracy(graph, dataset.test),
+        "test_images": len(dataset.test),
+        "commit": commit,
+    }
     (HOME / name / "float").mkdir(parents=True, exist_ok=True)
     for source, file in ((run, RUN_CARD), (run, MODEL), (floating, f"float/{RUN_CARD}")):
         shutil.copyfile(source / Path(file).name, HOME / name / file)
@@ -81,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m hwqat.zoo", description="put a trained RUN into the zoo")
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--float", type=Path, dest="floating", metavar="RUN", help="what it began with (default: RUN/float)")
+    parser.add_argument(
+        "--float", type=Path, dest="floating", metavar="RUN", help="what it began with (default: RUN/float)"
+    )
     parser.add_argument("--control", type=Path, metavar="RUN", help="the float network, trained on as long")
     parser.add_argument("--codes", action="store_true", help="store weights as int8 codes: a quarter of the size")
     parser.add_argument("--data-dir", metavar="D")

@@ -169,7 +169,9 @@ class Sink:
             self.differences.append(Difference(index, expected, data))
         ends = (index + 1) % self.beats == 0
         if self.pins.last is not None and bool(self.pins.last.value) != ends:
-            self.faults.append(f"TLAST is {int(not ends)} on beat {index}, {'the last' if ends else 'not the last'} of its frame")
+            self.faults.append(
+                f"TLAST is {int(not ends)} on beat {index}, {'the last' if ends else 'not the last'} of its frame"
+            )
         if ends:
             self.frame_cycles.append(Now.cycle())
         if self.moved == len(self.expected):

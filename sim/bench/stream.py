@@ -39,7 +39,14 @@ class Design:
             for port in spec["inputs"]
         ]
         self.sinks = [
-            Sink(_pins(dut, port), _words(port), port["beats"], port["mask"], self._gaps(stalls, f"{seed}:{port['name']}"), WATCH)
+            Sink(
+                _pins(dut, port),
+                _words(port),
+                port["beats"],
+                port["mask"],
+                self._gaps(stalls, f"{seed}:{port['name']}"),
+                WATCH,
+            )
             for port in spec["outputs"]
         ]
         self.ends = [*self.sources, *self.sinks]
@@ -75,9 +82,20 @@ class Design:
         for port, sink in zip(self.spec["outputs"], self.sinks):
             found = [[d.beat, d.expected, d.got] for d in sink.differences + sink.missing()]
             ports[port["name"]] = {"differences": found, "faults": sink.faults}
-        unsent = {p["name"]: len(s.words) - s.moved for p, s in zip(self.spec["inputs"], self.sources) if s.moved < len(s.words)}
-        return {"design": self.name, "starts": starts, "frames": frames,
-                "ports": ports, "unsent": unsent, "stuck_since": self.stuck_since if unsent else None, "end": Now.cycle()}  # fmt: skip
+        unsent = {
+            p["name"]: len(s.words) - s.moved
+            for p, s in zip(self.spec["inputs"], self.sources)
+            if s.moved < len(s.words)
+        }
+        return {
+            "design": self.name,
+            "starts": starts,
+            "frames": frames,
+            "ports": ports,
+            "unsent": unsent,
+            "stuck_since": self.stuck_since if unsent else None,
+            "end": Now.cycle(),
+        }
 
 
 class TB:
@@ -122,8 +140,13 @@ async def streams_are_golden(dut, mode):
 def _pins(dut, port: dict) -> Pins:
     names = port["pins"]
     last = names.get("last")
-    return Pins(getattr(dut, SPEC["clock"]), getattr(dut, names["data"]), getattr(dut, names["valid"]), getattr(dut, names["ready"]),
-                getattr(dut, last) if last else None)  # fmt: skip
+    return Pins(
+        getattr(dut, SPEC["clock"]),
+        getattr(dut, names["data"]),
+        getattr(dut, names["valid"]),
+        getattr(dut, names["ready"]),
+        getattr(dut, last) if last else None,
+    )
 
 
 def _words(port: dict) -> Words:

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
 from hwqat.ops import Input
@@ -49,14 +47,31 @@ def _same(draft: Draft, node, attributes, x, *rest):
 
 #: Readers of operators: (draft, node, attributes, *inputs) -> value.
 READERS: dict[str, Callable] = {
-    "Quant": quants.quant, "IntQuant": quants.quant, "BipolarQuant": quants.bipolar,
-    "Conv": layers.conv, "Gemm": layers.gemm, "MatMul": layers.matmul, "MaxPool": layers.max_pool,
-    "AveragePool": layers.average_pool, "GlobalAveragePool": layers.whole_average, "ReduceMean": layers.whole_average,
-    "Flatten": layers.flatten, "Reshape": layers.flatten, "Concat": layers.concat,
-    "BatchNormalization": affine.norm, "Mul": affine.mul, "Div": affine.div, "Add": affine.add, "Sub": affine.sub,
-    "Relu": affine.relu, "Clip": affine.clip,
-    "Transpose": quants.transpose, "Constant": _constant, "Identity": _same, "Dropout": _same,
-}  # fmt: skip
+    "Quant": quants.quant,
+    "IntQuant": quants.quant,
+    "BipolarQuant": quants.bipolar,
+    "Conv": layers.conv,
+    "Gemm": layers.gemm,
+    "MatMul": layers.matmul,
+    "MaxPool": layers.max_pool,
+    "AveragePool": layers.average_pool,
+    "GlobalAveragePool": layers.whole_average,
+    "ReduceMean": layers.whole_average,
+    "Flatten": layers.flatten,
+    "Reshape": layers.flatten,
+    "Concat": layers.concat,
+    "BatchNormalization": affine.norm,
+    "Mul": affine.mul,
+    "Div": affine.div,
+    "Add": affine.add,
+    "Sub": affine.sub,
+    "Relu": affine.relu,
+    "Clip": affine.clip,
+    "Transpose": quants.transpose,
+    "Constant": _constant,
+    "Identity": _same,
+    "Dropout": _same,
+}
 
 
 def _read(onnx, file, name: str, grid, meta: dict) -> Graph:
@@ -83,5 +98,16 @@ def _read(onnx, file, name: str, grid, meta: dict) -> Graph:
 def _arriving(draft: Draft, port: str, grid) -> Real:
     """The network's input on the grid that was given."""
     _, channels, height, width = draft.shape
-    return real(draft.add(Input.make(clean(port), (height, width, channels), lo=grid.lo, hi=grid.hi, scale=grid.scale,
-                                     bits=grid.bits, signed=grid.signed)))  # fmt: skip
+    return real(
+        draft.add(
+            Input.make(
+                clean(port),
+                (height, width, channels),
+                lo=grid.lo,
+                hi=grid.hi,
+                scale=grid.scale,
+                bits=grid.bits,
+                signed=grid.signed,
+            )
+        )
+    )

@@ -19,9 +19,16 @@ from .values import Real, Weights, real
 
 def conv(draft: Draft, node, attributes, x, w, bias=None):
     tensor, (w, steps) = draft.integers(node, x), weights(draft, node, w, "OIHW")
-    made = Conv2d.make(draft.fresh(node), tensor, w.q.transpose(0, 2, 3, 1), weight_bits=w.bits,
-                       geometry=_geometry(draft, node, attributes, w.q.shape[2:]), groups=attributes.get("group", 1),
-                       weight_scale=float(steps.max()), module=draft.path(node))  # fmt: skip
+    made = Conv2d.make(
+        draft.fresh(node),
+        tensor,
+        w.q.transpose(0, 2, 3, 1),
+        weight_bits=w.bits,
+        geometry=_geometry(draft, node, attributes, w.q.shape[2:]),
+        groups=attributes.get("group", 1),
+        weight_scale=float(steps.max()),
+        module=draft.path(node),
+    )
     lo, hi = hull(tensor, made.geometry, made.pad_value)
     return _product(draft, made, tensor, steps, sums(made.weight, lo, hi), bias)
 
@@ -42,8 +49,9 @@ def _linear(draft: Draft, node, x, w, by_rows: bool, bias):
         raise HwqatError(f"{draft.where(node)} multiplies an image; flatten it first")
     matrix = w.q if by_rows else w.q.T
     matrix = x.by_channel(matrix.T).T  # the graph's vector is (H, W, C), the file's (C, H, W)
-    made = Linear.make(draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()),
-                       module=draft.path(node))  # fmt: skip
+    made = Linear.make(
+        draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()), module=draft.path(node)
+    )
     return _product(draft, made, tensor, steps, sums(made.weight, tensor.lo, tensor.hi), bias)
 
 
@@ -71,7 +79,7 @@ def max_pool(draft: Draft, node, attributes, x):
 
 def average_pool(draft: Draft, node, attributes, x):
     pads = attributes.get("pads", (0, 0, 0, 0))
-    if attributes.get("ceil_mode", 0) or any(pads) and not attributes.get("count_include_pad", 0):
+    if attributes.get("ceil_mode", 0) or (any(pads) and not attributes.get("count_include_pad", 0)):
         raise HwqatError(f"{draft.where(node)}: ceil_mode, and pads that do not count, are not supported")
     return _average(draft, node, x, _geometry(draft, node, attributes, attributes["kernel_shape"]))
 
@@ -95,7 +103,7 @@ def _average(draft: Draft, node, x, geometry: Geometry) -> Real:
 
 def flatten(draft: Draft, node, attributes, x, shape=None):
     tensor = draft.integers(node, x)
-    if attributes.get("axis", 1) != 1 or shape is not None and len(shape) != 2:
+    if attributes.get("axis", 1) != 1 or (shape is not None and len(shape) != 2):
         raise HwqatError(f"{draft.where(node)} reshapes otherwise than to (N, C * H * W); only flattening is supported")
     if tensor.pixels == 1:
         return x

@@ -16,9 +16,13 @@ from .draft import Draft
 from .values import Real, Weights, real
 
 _ROUNDING = {
-    "ROUND": Rounding.RND_CONV, "HALF_EVEN": Rounding.RND_CONV, "FLOOR": Rounding.TRN, "DOWN": Rounding.TRN_ZERO,
-    "HALF_UP": Rounding.RND_INF, "HALF_DOWN": Rounding.RND_ZERO,
-}  # fmt: skip
+    "ROUND": Rounding.RND_CONV,
+    "HALF_EVEN": Rounding.RND_CONV,
+    "FLOOR": Rounding.TRN,
+    "DOWN": Rounding.TRN_ZERO,
+    "HALF_UP": Rounding.RND_INF,
+    "HALF_DOWN": Rounding.RND_ZERO,
+}
 
 
 def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
@@ -35,8 +39,19 @@ def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
     scale, zero_point = draft.number(node, scale), int(draft.number(node, zero_point))
     if x.raw is not None:
         _, channels, height, width = draft.shape
-        out = draft.add(Input.make(draft.fresh(node), (height, width, channels), lo=lo, hi=hi, scale=scale, bits=bits,
-                                   signed=signed, zero_point=zero_point, module=draft.path(node)))  # fmt: skip
+        out = draft.add(
+            Input.make(
+                draft.fresh(node),
+                (height, width, channels),
+                lo=lo,
+                hi=hi,
+                scale=scale,
+                bits=bits,
+                signed=signed,
+                zero_point=zero_point,
+                module=draft.path(node),
+            )
+        )
         return real(out)
     same_scale = x.source is not None and (x.source.scale, x.source.zero_point) == (scale, zero_point)
     if same_scale and lo <= x.source.lo and x.source.hi <= hi:
@@ -45,10 +60,24 @@ def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
     lo, hi = int(max(lo, ends[0])), int(min(hi, ends[1]))
     shift = np.broadcast_to(np.asarray(x.shift, float), x.operands[0][0].channels) + zero_point * scale
     made = make_constants([o for _, o in x.operands], shift, scale, Rescale(32))
-    out = draft.add(Requant.make(
-        draft.fresh(node, "_q"), [t for t, _ in x.operands], made.factors, made.bias, factor_forms=made.factor_forms,
-        bias_form=made.bias_form, lo=lo, hi=hi, bits=bits, signed=signed, scale=scale, zero_point=zero_point,
-        rounding=_ROUNDING[mode], module=draft.path(node)))  # fmt: skip
+    out = draft.add(
+        Requant.make(
+            draft.fresh(node, "_q"),
+            [t for t, _ in x.operands],
+            made.factors,
+            made.bias,
+            factor_forms=made.factor_forms,
+            bias_form=made.bias_form,
+            lo=lo,
+            hi=hi,
+            bits=bits,
+            signed=signed,
+            scale=scale,
+            zero_point=zero_point,
+            rounding=_ROUNDING[mode],
+            module=draft.path(node),
+        )
+    )
     return real(out, x.order)
 
 
@@ -119,6 +148,17 @@ def _logits(draft: Draft, port, x: Real) -> Tensor:
     lo, hi = (int(shift_right(end, made.frac, Rounding.RND)) for end in (min(made.lows), max(made.highs)))
     if made.saturated or signed_bits(lo, hi) > 32:
         raise HwqatError(f"{draft.name}: output {port.name!r} needs more than 32 bits; put a Quant in front of it")
-    return draft.add(Requant.make(
-        f"logits_{len(draft.nodes)}", [tensor], made.factors, made.bias, factor_forms=made.factor_forms,
-        bias_form=made.bias_form, lo=lo, hi=hi, signed=True, scale=scale))  # fmt: skip
+    return draft.add(
+        Requant.make(
+            f"logits_{len(draft.nodes)}",
+            [tensor],
+            made.factors,
+            made.bias,
+            factor_forms=made.factor_forms,
+            bias_form=made.bias_form,
+            lo=lo,
+            hi=hi,
+            signed=True,
+            scale=scale,
+        )
+    )

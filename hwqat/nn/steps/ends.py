@@ -29,8 +29,16 @@ class Input(Step):
 
     def node(self, name, xs, specs):
         grid, (channels, height, width) = self.grid, self.shape
-        return ops.Input.make(name, (height, width, channels), lo=grid.lo, hi=grid.hi, scale=grid.scale,
-                              bits=grid.bits, signed=grid.signed, module=self.block)  # fmt: skip
+        return ops.Input.make(
+            name,
+            (height, width, channels),
+            lo=grid.lo,
+            hi=grid.hi,
+            scale=grid.scale,
+            bits=grid.bits,
+            signed=grid.signed,
+            module=self.block,
+        )
 
 
 class Output(Step):

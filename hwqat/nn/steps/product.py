@@ -91,8 +91,15 @@ class Conv2d(Product):
         if (top, left) != (bottom, right) or x.spec.zero_point:
             image = torch.nn.functional.pad(image, (left, right, top, bottom), value=float(x.spec.zero_point))
             padding = (0, 0)
-        q = exact.conv2d(image, torch.from_numpy(weight), bound, stride=self.geometry.stride, padding=padding,
-                         dilation=self.geometry.dilation, groups=layer.groups)  # fmt: skip
+        q = exact.conv2d(
+            image,
+            torch.from_numpy(weight),
+            bound,
+            stride=self.geometry.stride,
+            padding=padding,
+            dilation=self.geometry.dilation,
+            groups=layer.groups,
+        )
         return Value(q, self._spec(x.spec, weight, step))
 
     def node(self, name, xs, specs):
@@ -125,5 +132,11 @@ class Linear(Product):
         weight, step = self._stored()
         if self.order is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
             weight = weight[:, list(self.order)]
-        return ops.Linear.make(name, xs[0], weight, weight_bits=self.layer.weight_quantiser.stored_bits,
-                               weight_scale=float(step.max()), module=self.block)  # fmt: skip
+        return ops.Linear.make(
+            name,
+            xs[0],
+            weight,
+            weight_bits=self.layer.weight_quantiser.stored_bits,
+            weight_scale=float(step.max()),
+            module=self.block,
+        )

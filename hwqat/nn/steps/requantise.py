@@ -31,8 +31,19 @@ class _Affine(Step):
     order: of a vector: for each element in a stream, its place in PyTorch; None if that is the same.
     """
 
-    def __init__(self, name, inputs, path, block, *, chains, layers: tuple[str, ...], rescale: Rescale,
-                 rounding: Rounding, order=None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        name,
+        inputs,
+        path,
+        block,
+        *,
+        chains,
+        layers: tuple[str, ...],
+        rescale: Rescale,
+        rounding: Rounding,
+        order=None,
+    ) -> None:
         super().__init__(name, inputs, path, block)
         self.chains, self.layers, self.rescale, self.rounding, self.order = chains, layers, rescale, rounding, order
 
@@ -70,9 +81,20 @@ class _Affine(Step):
         if self.order is not None:
             factors = factors if factors.shape[1] == 1 else factors[:, list(self.order)]
             bias = bias if len(bias) == 1 else bias[list(self.order)]
-        return ops.Requant.make(name, xs, factors, bias, factor_forms=made.factor_forms,
-                                bias_form=made.bias_form, lo=lo, hi=hi, scale=scale, rounding=self.rounding,
-                                module=self.block, **container)  # fmt: skip
+        return ops.Requant.make(
+            name,
+            xs,
+            factors,
+            bias,
+            factor_forms=made.factor_forms,
+            bias_form=made.bias_form,
+            lo=lo,
+            hi=hi,
+            scale=scale,
+            rounding=self.rounding,
+            module=self.block,
+            **container,
+        )
 
 
 class Requantise(_Affine):
@@ -147,9 +169,16 @@ class Requantise(_Affine):
     def node(self, name, xs, specs):
         act = self.act
         return self._make(
-            name, xs, self.constants(*specs), act.lo, act.hi, act.exact_scale(),
-            bits=act.bits, signed=act.lo < 0, zero_point=act.zero_point,
-        )  # fmt: skip
+            name,
+            xs,
+            self.constants(*specs),
+            act.lo,
+            act.hi,
+            act.exact_scale(),
+            bits=act.bits,
+            signed=act.lo < 0,
+            zero_point=act.zero_point,
+        )
 
 
 class Logits(_Affine):

@@ -68,12 +68,22 @@ _MODULES: tuple[tuple[Any, Callable], ...] = (
     (nn.ReLU, lambda m, node: ("clip", {"floor": 0.0, "cap": inf})),
     (nn.Hardtanh, lambda m, node: ("clip", check_clip(float(m.min_val), float(m.max_val)))),
     ((nn.Identity, nn.modules.dropout._DropoutNd), lambda m, node: ("pass", {})),
-    (nn.AvgPool2d, lambda m, node: ("average", average(node, m.kernel_size, m.stride, m.padding, m.ceil_mode,
-                                                       m.count_include_pad, m.divisor_override))),
+    (
+        nn.AvgPool2d,
+        lambda m, node: (
+            "average",
+            average(node, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override),
+        ),
+    ),
     (nn.AdaptiveAvgPool2d, lambda m, node: ("average", adaptive(m.output_size, node))),
-    (nn.MaxPool2d, lambda m, node: ("max", maximum(node, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode,
-                                                    m.return_indices))),
+    (
+        nn.MaxPool2d,
+        lambda m, node: (
+            "max",
+            maximum(node, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices),
+        ),
+    ),
     (nn.AdaptiveMaxPool2d, lambda m, node: ("max", adaptive(m.output_size, node))),
     ((nn.ConstantPad2d, nn.ZeroPad2d), lambda m, node: ("pad", pads(node, m.padding, value=m.value))),
     ((nn.Flatten, nn.Unflatten), lambda m, node: (reshaping(node), {})),
-)  # fmt: skip
+)

@@ -12,14 +12,23 @@ from .refusals import Unsupported, refusal
 
 
 def read_average(node):
-    a = bind(node, input=None, kernel_size=None, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-             divisor_override=None)  # fmt: skip
+    a = bind(
+        node,
+        input=None,
+        kernel_size=None,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+    )
     return "average", (a.pop("input"),), average(node, *a.values())
 
 
 def read_max(node):
-    a = bind(node, input=None, kernel_size=None, stride=None, padding=0, dilation=1, ceil_mode=False,
-             return_indices=False)  # fmt: skip
+    a = bind(
+        node, input=None, kernel_size=None, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+    )
     return "max", (a.pop("input"),), maximum(node, *a.values())
 
 

@@ -18,10 +18,21 @@ def read_conv(node, layers: Layers):
     a = bind(node, input=None, weight=None, bias=None, stride=1, padding=0, dilation=1, groups=1)
     weight, bias = _given(a, "weight"), _given(a, "bias")
     outs, ins, *kernel = weight.shape
-    layer = layers.make("conv2d", {"weight": weight, "bias": bias}, lambda: nn.Conv2d(
-        ins * a["groups"], outs, tuple(kernel), pair(a["stride"]),
-        a["padding"] if isinstance(a["padding"], str) else pair(a["padding"]),
-        pair(a["dilation"]), a["groups"], bias is not None, device="meta"))  # fmt: skip
+    layer = layers.make(
+        "conv2d",
+        {"weight": weight, "bias": bias},
+        lambda: nn.Conv2d(
+            ins * a["groups"],
+            outs,
+            tuple(kernel),
+            pair(a["stride"]),
+            a["padding"] if isinstance(a["padding"], str) else pair(a["padding"]),
+            pair(a["dilation"]),
+            a["groups"],
+            bias is not None,
+            device="meta",
+        ),
+    )
     geometry = window(kernel, a["stride"], a["padding"], a["dilation"])
     return "conv", (a["input"],), {"geometry": geometry, "layer": layer}
 
@@ -29,14 +40,26 @@ def read_conv(node, layers: Layers):
 def read_linear(node, layers: Layers):
     a = bind(node, input=None, weight=None, bias=None)
     weight, bias = _given(a, "weight"), _given(a, "bias")
-    layer = layers.make("linear", {"weight": weight, "bias": bias},
-                        lambda: nn.Linear(*reversed(weight.shape), bias is not None, device="meta"))  # fmt: skip
+    layer = layers.make(
+        "linear",
+        {"weight": weight, "bias": bias},
+        lambda: nn.Linear(*reversed(weight.shape), bias is not None, device="meta"),
+    )
     return "linear", (a["input"],), vectors(node) | {"layer": layer}
 
 
 def read_norm(node, layers: Layers):
-    a = bind(node, input=None, running_mean=None, running_var=None, weight=None, bias=None, training=False,
-             momentum=0.1, eps=1e-5)  # fmt: skip
+    a = bind(
+        node,
+        input=None,
+        running_mean=None,
+        running_var=None,
+        weight=None,
+        bias=None,
+        training=False,
+        momentum=0.1,
+        eps=1e-5,
+    )
     if a["training"] or a["running_mean"] is None:
         raise Unsupported(
             "a batch norm that uses the batch's statistics in evaluation; give it running ones, training=self.training"
@@ -45,8 +68,11 @@ def read_norm(node, layers: Layers):
     if (tensors["weight"] is None) != (tensors["bias"] is None):
         raise Unsupported("a batch norm with a weight alone, or a bias alone; give it both or none")
     kind = nn.BatchNorm2d if len(shape(node)) == 4 else nn.BatchNorm1d
-    layer = layers.make("batch_norm", tensors, lambda: kind(
-        len(a["running_mean"].meta["value"]), a["eps"], a["momentum"], tensors["weight"] is not None))  # fmt: skip
+    layer = layers.make(
+        "batch_norm",
+        tensors,
+        lambda: kind(len(a["running_mean"].meta["value"]), a["eps"], a["momentum"], tensors["weight"] is not None),
+    )
     return "norm", (a["input"],), {"layer": layer}
 
 
