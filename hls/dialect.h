@@ -29,47 +29,43 @@
 
 #define HWQAT_PRAGMA(...) _Pragma(#__VA_ARGS__)
 
+// A macro's parameter must not have the name of a pragma's option: the preprocessor would replace the option too, and
+// Vitis drops a pragma that it does not understand with no more than a warning. Options are written in the positional
+// forms, which every release of Vitis HLS takes (`axis`, not `mode=axis`).
 #if defined(__BAMBU__)
 // Top-level ports carry `tokens` values a call; bambu starts the top by a handshake of its own.
-#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS interface mode=axis port=port depth=tokens)
+#define HWQAT_AXIS(argument, tokens) HWQAT_PRAGMA(HLS interface axis port=argument depth=tokens)
 #define HWQAT_FREE_RUNNING
 #define HWQAT_PIPELINE
 #define HWQAT_UNROLL
 #define HWQAT_RESHAPE(array, dimension)
 #define HWQAT_BIND_ROM(array, memory)
-#define HWQAT_BIND_PRODUCT(product, unit)
+#define HWQAT_BIND_PRODUCT(result, unit)
 #define HWQAT_READ_AFTER_WRITE(array, trips)
 
 #elif HWQAT_SIM
-#define HWQAT_AXIS(port, tokens)
+#define HWQAT_AXIS(argument, tokens)
 #define HWQAT_FREE_RUNNING
 #define HWQAT_PIPELINE
 #define HWQAT_UNROLL
 #define HWQAT_RESHAPE(array, dimension)
 #define HWQAT_BIND_ROM(array, memory)
-#define HWQAT_BIND_PRODUCT(product, unit)
+#define HWQAT_BIND_PRODUCT(result, unit)
 #define HWQAT_READ_AFTER_WRITE(array, trips)
 
-#else // Vitis HLS; -DHWQAT_VITIS_2020 for releases that know only positional options
-#if defined(HWQAT_VITIS_2020)
-#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS INTERFACE axis port=port)
+#else // Vitis HLS
+#define HWQAT_AXIS(argument, tokens) HWQAT_PRAGMA(HLS INTERFACE axis port=argument)
 #define HWQAT_FREE_RUNNING HWQAT_PRAGMA(HLS INTERFACE ap_ctrl_none port=return)
-#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array complete dim=dimension)
-#define HWQAT_READ_AFTER_WRITE(array, trips) HWQAT_PRAGMA(HLS DEPENDENCE variable=array inter RAW distance=trips true)
-#else
-#define HWQAT_AXIS(port, tokens) HWQAT_PRAGMA(HLS INTERFACE mode=axis port=port)
-#define HWQAT_FREE_RUNNING HWQAT_PRAGMA(HLS INTERFACE mode=ap_ctrl_none port=return)
-#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array type=complete dim=dimension)
-#define HWQAT_READ_AFTER_WRITE(array, trips) \
-    HWQAT_PRAGMA(HLS DEPENDENCE variable=array type=inter direction=RAW distance=trips dependent=true)
-#endif
 // One trip a cycle. A pipeline that flushes (flp) cannot hold back its last results when input pauses.
 #define HWQAT_PIPELINE HWQAT_PRAGMA(HLS PIPELINE II=1 style=flp)
 #define HWQAT_UNROLL HWQAT_PRAGMA(HLS UNROLL)
+#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array complete dim=dimension)
 // memory: bram or lutram
 #define HWQAT_BIND_ROM(array, memory) HWQAT_PRAGMA(HLS BIND_STORAGE variable=array type=rom_1p impl=memory)
 // unit: dsp or fabric (LUTs)
-#define HWQAT_BIND_PRODUCT(product, unit) HWQAT_PRAGMA(HLS BIND_OP variable=product op=mul impl=unit)
+#define HWQAT_BIND_PRODUCT(result, unit) HWQAT_PRAGMA(HLS BIND_OP variable=result op=mul impl=unit)
+// An element that a trip writes is read `trips` trips later at the earliest.
+#define HWQAT_READ_AFTER_WRITE(array, trips) HWQAT_PRAGMA(HLS DEPENDENCE variable=array inter RAW distance=trips true)
 #endif
 
 #endif // HWQAT_DIALECT_H
