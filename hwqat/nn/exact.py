@@ -91,9 +91,10 @@ def _requantise_float64(outs, xs, constants: Constants, rounding, lo, hi) -> Non
     ]
     bias = (_columns(constants.bias, frac - constants.bias_form.frac, like, torch.float64) + _half(frac)) * 2.0**-frac
     for out, *each in zip(outs, *xs):
-        total = each[0].to(torch.float64).mul_(factors[0])
+        # Not in place: a tensor that is float64 already is the caller's, and others may read it after this.
+        total = each[0] * factors[0]  # float64, whatever carried it
         for x, m in zip(each[1:], factors[1:]):
-            total.add_(x.to(torch.float64).mul_(m))
+            total.add_(x * m)
         out.copy_(total.add_(bias).floor_().clamp_(lo, hi))
 
 
