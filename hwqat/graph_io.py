@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .arrays import narrow, npz, read_npz
 from .errors import HwqatError
 from .fixed import Fixed, Rounding
 from .graph import Graph, Tensor, verify
@@ -28,8 +26,8 @@ def graph_files(graph: Graph) -> dict[str, bytes]:
         for n in graph.nodes
     ]
     text = json.dumps({"version": VERSION, "name": graph.name, "meta": graph.meta, "nodes": nodes}, indent=1)
-    arrays = {f"{n.name}.{a}": getattr(n, a) for n in graph.nodes for a in n.arrays}
-    return {GRAPH: (text + "\n").encode(), WEIGHTS: _npz(arrays)}
+    arrays = {f"{n.name}.{a}": narrow(getattr(n, a)) for n in graph.nodes for a in n.arrays}
+    return {GRAPH: (text + "\n").encode(), WEIGHTS: npz(arrays)}
 
 
 def load_graph(folder: str | Path) -> Graph:
@@ -46,14 +44,9 @@ def load_graph(folder: str | Path) -> Graph:
         raise HwqatError(
             f"{folder / GRAPH} has version {version!r}, this hwqat reads version {VERSION}; export it again"
         )
-    try:
-        # Opened here: np.load leaves a file that is no archive open.
-        with open(folder / WEIGHTS, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise HwqatError(f"{folder} has no {WEIGHTS}; export it again") from None
-    except (ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise HwqatError(f"{folder / WEIGHTS} is damaged ({error}); export it again") from None
+    if not (folder / WEIGHTS).is_file():
+        raise HwqatError(f"{folder} has no {WEIGHTS}; export it again")
+    arrays = read_npz(folder / WEIGHTS, "export it again")
     try:
         nodes = tuple(_node(entry, arrays) for entry in data["nodes"])
         return verify(Graph(data["name"], nodes, data["meta"]))
@@ -86,24 +79,3 @@ def _from_json(value):
         return value
     kind, fields = value["type"], {k: _from_json(v) for k, v in value.items() if k != "type"}
     return Rounding(fields["value"]) if kind == "Rounding" else {"Fixed": Fixed, "Geometry": Geometry}[kind](**fields)
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """An npz archive with fixed time stamps, each array in the narrowest integers that hold it."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            entry = io.BytesIO()
-            np.save(entry, _narrow(array), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, entry.getvalue())
-    return buffer.getvalue()
-
-
-def _narrow(array: np.ndarray) -> np.ndarray:
-    low, high = int(array.min()), int(array.max())
-    kind = next(
-        k for k in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(k).min <= low and high <= np.iinfo(k).max
-    )
-    return array.astype(kind)
