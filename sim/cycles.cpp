@@ -9,7 +9,7 @@
 // Processes
 //   SOURCE  writes a beat whenever there is room, one frame after the other
 //   SINK    reads a beat whenever there is one
-//   UNIT    trip t of its period reads the inputs and writes the outputs in mask[t]
+//   UNIT    trip t of its period moves what trips[t] says: it reads some inputs and writes some outputs
 //   FORK    copies its input to every output, each as soon as that has room
 //   WINDOW  two halves around a buffer: the writer takes input beat j of a frame once the reader has
 //           written room[j] beats (counted from the frame's start, may be negative); the reader writes
@@ -34,36 +34,46 @@ struct Fifo {
   bool can_push(int64_t now) const { return depth ? held + (popped_at == now) < depth : held == 0; }
 };
 
+// What a trip moves: places among a process's inputs and outputs, however many it has.
+struct Moves {
+  int32_t n_reads, n_writes;
+  const int32_t *reads, *writes;
+};
+
 struct Process {
   Kind kind;
   int32_t latency;
   int32_t n_in, n_out;
   const int32_t *in, *out;
-  const uint32_t *mask;             // UNIT: bit i reads input i, bit 16 + i writes output i
+  const int32_t *trips;             // UNIT: for each trip of a period, which of the simulator's moves it makes
   int32_t period;
   const int32_t *need, *room;       // WINDOW
   int64_t beats_in, beats_out;      // of one frame (WINDOW, SOURCE, SINK)
 
   int32_t trip = 0;                 // UNIT: place in the period
-  uint32_t sent = 0;                // FORK: outputs that have the beat
+  std::vector<char> has;            // FORK: outputs that have the beat
+  int32_t sent = 0;                 // FORK: how many
   int64_t taken = 0, written = 0;   // beats; SINK, SOURCE
   int64_t number = 0;               // SINK: its row of `finish`
   int64_t frame_in = 0, frame_out = 0, at_in = 0, at_out = 0;
   int64_t clock = 0;                // of the pipeline: stands still while it is stopped
-  std::vector<int64_t> due;         // ring of pipeline times, with the outputs they write
-  std::vector<uint32_t> what;
+  std::vector<int64_t> due;         // ring of pipeline times, with what is written then
+  std::vector<const Moves *> what;
   int64_t head = 0, tail = 0;
   int64_t seen = 0;                 // WINDOW: beats taken when the cycle began
   int64_t busy = 0;
 
   bool in_flight() const { return head != tail; }
-  void put(uint32_t outputs) {
+  void put(const Moves &moves) {
     due[tail & mask_()] = clock + latency;
-    what[tail & mask_()] = outputs;
+    what[tail & mask_()] = &moves;
     ++tail;
   }
   int64_t mask_() const { return int64_t(due.size()) - 1; }
 };
+
+const int32_t FIRST = 0;
+const Moves ONE_OUT = {0, 1, nullptr, &FIRST};  // of a WINDOW
 
 uint64_t next_random(uint64_t &state) {  // xorshift64*
   state ^= state >> 12, state ^= state << 25, state ^= state >> 27;
@@ -73,6 +83,7 @@ uint64_t next_random(uint64_t &state) {  // xorshift64*
 struct Simulator {
   std::vector<Fifo> fifos;
   std::vector<Process> processes;  // consumers first
+  std::vector<Moves> moves;
   uint64_t random = 88172645463325252ull;
   uint32_t stall_in = 0, stall_out = 0;  // of 2^16
   int32_t pace = 0;                      // cycles over which a source spreads a frame's beats, at least
@@ -103,40 +114,38 @@ struct Simulator {
   // Lets the oldest finished trip out. False: the pipeline is stopped by a full FIFO.
   bool drain(Process &p) {
     if (!p.in_flight() || p.due[p.head & p.mask_()] > p.clock) return true;
-    const uint32_t outputs = p.what[p.head & p.mask_()];
-    if (!room(p, outputs)) return false;
-    emit(p, outputs);
+    const Moves &moves = *p.what[p.head & p.mask_()];
+    if (!room(p, moves)) return false;
+    emit(p, moves);
     ++p.head;
     return true;
   }
 
-  bool room(const Process &p, uint32_t outputs) const {
-    for (int i = 0; i < p.n_out; ++i)
-      if (outputs >> i & 1 && !fifos[p.out[i]].can_push(now)) return false;
+  bool room(const Process &p, const Moves &moves) const {
+    for (int i = 0; i < moves.n_writes; ++i)
+      if (!fifos[p.out[moves.writes[i]]].can_push(now)) return false;
     return true;
   }
 
-  void emit(Process &p, uint32_t outputs) {
-    for (int i = 0; i < p.n_out; ++i)
-      if (outputs >> i & 1) push(p.out[i]);
+  void emit(Process &p, const Moves &moves) {
+    for (int i = 0; i < moves.n_writes; ++i) push(p.out[moves.writes[i]]);
   }
 
   // What a trip writes: at once, or at the end of the pipeline.
-  void write(Process &p, uint32_t outputs) {
-    if (p.latency == 0) emit(p, outputs);
-    else p.put(outputs);
+  void write(Process &p, const Moves &moves) {
+    if (p.latency == 0) emit(p, moves);
+    else p.put(moves);
   }
 
   void unit(Process &p) {
     if (!drain(p)) return;
-    const uint32_t bits = p.mask[p.trip], reads = bits & 0xffff;
-    if (p.latency == 0 && !room(p, bits >> 16)) return;
+    const Moves &step = moves[p.trips[p.trip]];
+    if (p.latency == 0 && !room(p, step)) return;
     bool ready = true;
-    for (int i = 0; i < p.n_in; ++i) ready &= !(reads >> i & 1) || fifos[p.in[i]].can_pop(now);
+    for (int i = 0; i < step.n_reads; ++i) ready &= fifos[p.in[step.reads[i]]].can_pop(now);
     if (ready) {
-      for (int i = 0; i < p.n_in; ++i)
-        if (reads >> i & 1) pop(p.in[i]);
-      if (bits >> 16) write(p, bits >> 16);
+      for (int i = 0; i < step.n_reads; ++i) pop(p.in[step.reads[i]]);
+      if (step.n_writes) write(p, step);
       if (++p.trip == p.period) p.trip = 0;
       ++p.busy;
       go_on();
@@ -148,14 +157,15 @@ struct Simulator {
   void fork(Process &p) {
     Fifo &input = fifos[p.in[0]];
     if (!input.can_pop(now)) return;
-    const uint32_t all = (1u << p.n_out) - 1;
     for (int i = 0; i < p.n_out; ++i)
-      if (!(p.sent >> i & 1) && fifos[p.out[i]].can_push(now)) {
+      if (!p.has[i] && fifos[p.out[i]].can_push(now)) {
         push(p.out[i]);
-        p.sent |= 1u << i;
+        p.has[i] = 1;
+        ++p.sent;
       }
-    if (p.sent == all) {
+    if (p.sent == p.n_out) {
       pop(p.in[0]);
+      p.has.assign(p.n_out, 0);
       p.sent = 0;
       ++p.busy;
     }
@@ -165,9 +175,9 @@ struct Simulator {
     // Reader and writer see what the other had done when the cycle began.
     const int64_t read_before = p.frame_out * p.beats_out + p.at_out;
     const int64_t visible = p.seen;
-    if (drain(p) && (p.latency || room(p, 1))) {
+    if (drain(p) && (p.latency || room(p, ONE_OUT))) {
       if (visible >= p.frame_out * p.beats_in + p.need[p.at_out]) {
-        write(p, 1);
+        write(p, ONE_OUT);
         if (++p.at_out == p.beats_out) p.at_out = 0, ++p.frame_out;
         ++p.busy;
         go_on();
@@ -209,11 +219,12 @@ struct Simulator {
 extern "C" {
 
 // Layout of one process in `table`: kind, latency, n_in, n_out, first input, first output (places in
-// `links`), mask place, period, need place, room place, beats in, beats out. Returns 0, or 1 on deadlock, or
+// `links`), trips place, period, need place, room place, beats in, beats out. Of one row of `moves`: how many inputs
+// are read, how many outputs are written, their place in `ends` (inputs first). Returns 0, or 1 on deadlock, or
 // 2 when `limit` cycles have passed. finish: (sinks, frames) cycle after each frame's last beat, counted from
 // `start`. busy: trips of each process. most: beats of each FIFO.
-int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links, const uint32_t *masks,
-                 const int32_t *orders, int32_t n_fifos, const int32_t *depths, int64_t frames, int64_t limit,
+int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links, const int32_t *trips,
+                 int32_t n_moves, const int32_t *moves, const int32_t *ends, const int32_t *orders, int32_t n_fifos, const int32_t *depths, int64_t frames, int64_t limit,
                  int32_t pace, int32_t start, uint32_t stall_in, uint32_t stall_out, uint64_t seed, int64_t *finish, int64_t *busy,
                  int32_t *most, int32_t *held, int64_t *cycles) {
   Simulator s;
@@ -222,6 +233,10 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
   s.fifos.resize(n_fifos);
   for (int i = 0; i < n_fifos; ++i) s.fifos[i].depth = depths[i];
   s.processes.resize(n_processes);
+  for (int i = 0; i < n_moves; ++i) {
+    const int32_t *row = moves + i * 3;
+    s.moves.push_back({row[0], row[1], ends + row[2], ends + row[2] + row[0]});
+  }
   int64_t n_sinks = 0;
   for (int i = 0; i < n_processes; ++i) {
     Process &p = s.processes[i];
@@ -229,12 +244,13 @@ int hwqat_cycles(int32_t n_processes, const int64_t *table, const int32_t *links
     p.kind = Kind(row[0]), p.latency = int32_t(row[1]);
     p.n_in = int32_t(row[2]), p.n_out = int32_t(row[3]);
     p.in = links + row[4], p.out = links + row[5];
-    p.mask = masks + row[6], p.period = int32_t(row[7]);
+    p.trips = trips + row[6], p.period = int32_t(row[7]);
     p.need = orders + row[8], p.room = orders + row[9];
     p.beats_in = row[10], p.beats_out = row[11];
     int64_t ring = 2;
     while (ring < p.latency + 2) ring *= 2;
     p.due.resize(ring), p.what.resize(ring);
+    if (p.kind == FORK) p.has.assign(p.n_out, 0);
     if (p.kind == SINK) p.number = n_sinks++;
     for (int k = 0; k < p.n_in; ++k) s.fifos[p.in[k]].sink = i;
     for (int k = 0; k < p.n_out; ++k) s.fifos[p.out[k]].source = i;

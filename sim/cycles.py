@@ -94,8 +94,9 @@ class Model:
         self.streams = [stream.name for stream in network.streams]
         self.depths = np.array([stream.depth for stream in network.streams], dtype=np.int32)
         self._place = {name: i for i, name in enumerate(self.streams)}
-        self._masks, self._orders, self._links, self._rows = [], [], [], []
-        self._ends = {"masks": 0, "orders": 0}
+        self._orders, self._links, self._rows, self._moves, self._ends = [], [], [], [], []
+        self._trips: list[np.ndarray] = []
+        self._lengths = {"trips": 0, "orders": 0}
         self._registers = 0  # inside stages; they follow the streams
         self._kept: dict = {}
         self.names = []
@@ -108,7 +109,9 @@ class Model:
         self.depths = np.concatenate([self.depths, np.zeros(self._registers, np.int32)])
         self._table = np.array(self._rows, dtype=np.int64)
         self._links = np.array(self._links or [0], dtype=np.int32)
-        self._masks = np.concatenate([*self._masks, np.zeros(1, np.uint32)])
+        self._moves = np.array(self._moves, dtype=np.int32).reshape(-1, 3)
+        self._ends = np.array(self._ends or [0], dtype=np.int32)
+        self._trips = np.concatenate([*self._trips, np.zeros(1, np.int32)])
         self._orders = np.concatenate([*self._orders, np.zeros(1, np.int32)])
 
     def run(
@@ -143,7 +146,10 @@ class Model:
             n,
             self._table,
             self._links,
-            self._masks,
+            self._trips,
+            len(self._moves),
+            self._moves,
+            self._ends,
             self._orders,
             len(held),
             held,
@@ -178,7 +184,8 @@ class Model:
         held = self.depths.copy()
         for name, depth in depths.items():
             held[self._place[name]] = depth
-        return b"|".join(a.tobytes() for a in (self._table, self._links, self._masks, self._orders, held))
+        facts = (self._table, self._links, self._trips, self._moves, self._ends, self._orders, held)
+        return b"|".join(a.tobytes() for a in facts)
 
     def _describe(self, depths, held) -> str:
         """Who waits for room while its sibling's reader waits for a beat."""
@@ -200,18 +207,20 @@ class Model:
     def _add_hls(self, stage) -> None:
         if stage.kind == "window":
             read, write = stage.schedule
-            masks = np.zeros(stage.cycles, dtype=np.uint32)
-            masks[read] |= 1
-            masks[write] |= 1 << 16
+            order = np.zeros(stage.cycles, dtype=np.int32)
+            order[read] |= _READS
+            order[write] |= _WRITES
+            loop = Loop(_THROUGH, order)
         elif stage.kind == "fork":
-            masks = np.array([1 | ((1 << len(stage.outputs)) - 1) << 16], dtype=np.uint32)
+            loop = Loop((((0,), tuple(range(len(stage.outputs)))),), np.zeros(1, np.int32))
         elif stage.kind == "mvu":
-            masks = np.zeros((stage.repeats, stage.folds), dtype=np.uint32)
-            masks[0] |= 1
-            masks[:, -1] |= 1 << 16
+            order = np.zeros((stage.repeats, stage.folds), dtype=np.int32)
+            order[0] |= _READS
+            order[:, -1] |= _WRITES
+            loop = Loop(_THROUGH, order.reshape(-1))
         else:
-            masks = _trips(stage)
-        self._add_unit(stage, stage.inputs, HLS_LATENCY, masks.reshape(-1))
+            loop = _loop(stage)
+        self._add_unit(stage, stage.inputs, HLS_LATENCY, loop)
 
     def _add_rtl(self, stage) -> None:
         latency = LATENCY[stage.kind](stage)
@@ -232,7 +241,7 @@ class Model:
             )
         elif stage.kind == "mvu" and stage.repeats > 1:
             replayed = self._register()
-            self._add_unit(stage, (replayed,), latency, _trips(stage))
+            self._add_unit(stage, (replayed,), latency, _loop(stage))
             key = ("replay", stage.folds, stage.repeats)
             need, room = (self._keep("orders", (key, side), lambda side=side: _replay(stage)[side]) for side in (0, 1))
             self._add(
@@ -245,11 +254,21 @@ class Model:
                 beats=(stage.folds, stage.folds * stage.repeats),
             )
         else:
-            self._add_unit(stage, stage.inputs, latency, _trips(stage))
+            self._add_unit(stage, stage.inputs, latency, _loop(stage))
 
-    def _add_unit(self, stage, inputs, latency, masks) -> None:
-        place, period = self._keep("masks", masks.tobytes(), lambda: masks)
-        self._add(stage.name, _UNIT, inputs, stage.outputs, latency, mask=place, period=period)
+    def _add_unit(self, stage, inputs, latency, loop: Loop) -> None:
+        names = np.array([self._move(*move) for move in loop.moves], dtype=np.int32)
+        trips = names[loop.order]
+        place, period = self._keep("trips", trips.tobytes(), lambda: trips)
+        self._add(stage.name, _UNIT, inputs, stage.outputs, latency, trips=place, period=period)
+
+    def _move(self, reads: tuple[int, ...], writes: tuple[int, ...]) -> int:
+        """The number of what a trip moves; equal ones have one."""
+        if ("move", reads, writes) not in self._kept:
+            self._kept["move", reads, writes] = len(self._moves)
+            self._moves.append((len(reads), len(writes), len(self._ends)))
+            self._ends += [*reads, *writes]
+        return self._kept["move", reads, writes]
 
     def _register(self) -> int:
         self._registers += 1
@@ -259,41 +278,61 @@ class Model:
         """(place, length) of an array in the one of its kind; equal ones are kept once."""
         if (what, key) not in self._kept:
             array = make()
-            (self._masks if what == "masks" else self._orders).append(array)
-            self._kept[what, key] = self._ends[what], len(array)
-            self._ends[what] += len(array)
+            (self._trips if what == "trips" else self._orders).append(array)
+            self._kept[what, key] = self._lengths[what], len(array)
+            self._lengths[what] += len(array)
         return self._kept[what, key]
 
-    def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, mask=0, period=0, need=0, room=0, beats=(0, 0)):
+    def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, trips=0, period=0, need=0, room=0, beats=(0, 0)):
         first = len(self._links)
         self._links += [self._place.get(stream, stream) for stream in (*inputs, *outputs)]
         self._rows.append(
-            (kind, latency, len(inputs), len(outputs), first, first + len(inputs), mask, period, need, room, *beats)
+            (kind, latency, len(inputs), len(outputs), first, first + len(inputs), trips, period, need, room, *beats)
         )
         self.names.append(name)
 
 
-def _trips(stage) -> np.ndarray:
-    """One period of a stage's loop: bit i of a trip reads input i, bit 16 writes (uint32)."""
-    read, write = 1, 1 << 16
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """One period of a stage's loop.
+
+    Attributes:
+        moves: kinds of trips, each (inputs it reads, outputs it writes), by their places; there may be any number.
+        order: int32, the kind of each trip.
+    """
+
+    moves: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    order: np.ndarray
+
+
+#: Kinds of trips from one input to one output: of ``_READS``, ``_WRITES``, both, or neither.
+_READS, _WRITES = 1, 2
+_THROUGH = (((), ()), ((0,), ()), ((), (0,)), ((0,), (0,)))
+
+
+def _loop(stage) -> Loop:
+    """That of a stage, in RTL and, for most kinds, in C++."""
     if stage.kind in ("mvu", "dwu", "pool"):
-        trips = np.full(stage.folds, read, dtype=np.uint32)
-        trips[-1] |= write
+        order = np.full(stage.folds, _READS, dtype=np.int32)
+        order[-1] |= _WRITES
     elif stage.kind == "global_pool":
-        trips = np.full((stage.pixels, stage.groups), read, dtype=np.uint32)
-        trips[-1] |= write
+        order = np.full((stage.pixels, stage.groups), _READS, dtype=np.int32)
+        order[-1] |= _WRITES
     elif stage.kind == "requant":
-        trips = np.array([1, 2 | write] if stage.shared else [(1 << len(stage.inputs)) - 1 | write], dtype=np.uint32)
+        ins, out = tuple(range(len(stage.inputs))), (0,)
+        moves = (((0,), ()), ((1,), out)) if stage.shared else ((ins, out),)
+        return Loop(moves, np.arange(len(moves), dtype=np.int32))
     elif stage.kind == "width":
         ratio = max(stage.lanes_in, stage.lanes_out) // min(stage.lanes_in, stage.lanes_out)
         down = stage.lanes_in >= stage.lanes_out
-        trips = np.full(ratio, write if down else read, dtype=np.uint32)
-        trips[0 if down else -1] |= read | write
+        order = np.full(ratio, _WRITES if down else _READS, dtype=np.int32)
+        order[0 if down else -1] |= _READS | _WRITES
     elif stage.kind == "concat":
-        trips = np.concatenate([np.full(n, 1 << i | write, dtype=np.uint32) for i, n in enumerate(stage.beats)])
+        moves = tuple(((i,), (0,)) for i in range(len(stage.beats)))
+        return Loop(moves, np.repeat(np.arange(len(moves), dtype=np.int32), stage.beats))
     else:
         raise HwqatError(f"stage {stage.name!r}: the cycle model knows no kind {stage.kind!r}")
-    return trips.reshape(-1)
+    return Loop(_THROUGH, order.reshape(-1))
 
 
 def _replay(stage) -> tuple[np.ndarray, np.ndarray]:
@@ -326,7 +365,10 @@ def _library():
         i32,
         array(np.int64),
         array(np.int32),
-        array(np.uint32),
+        array(np.int32),
+        i32,
+        array(np.int32),
+        array(np.int32),
         array(np.int32),
         i32,
         array(np.int32),
