@@ -20,7 +20,7 @@ from ..tools import AP_TYPES
 FLAGS = ("-std=c++14", "-Wall", "-Wextra", "-Wno-unknown-pragmas")
 #: The loops over lanes want vectors, which -O2 alone lacks: twice the frames a second, for no longer compilation.
 SPEED = {"normal": ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"), "quick": ("-O0",)}
-_INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">\n]+)[">]', re.MULTILINE)
 
 
 def compiler() -> str:
@@ -71,24 +71,18 @@ def build(
     Returns:
         The program.
     """
-    command = [
-        compiler(),
-        *FLAGS,
-        *SPEED[speed],
-        *flags,
-        "-isystem",
-        str(headers()),
-        *(f"-I{folder}" for folder in includes),
-    ]
-    texts: dict[Path, str] = {}
-    keys = [_key(command, source, includes, texts) for source in sources]
+    system = headers()
+    flags = (*FLAGS, *SPEED[speed], *flags)
+    command = [compiler(), *flags, "-isystem", str(system), *(f"-I{folder}" for folder in includes)]
+    files = _Files((*includes, system))
+    keys = [_key(command, source, files) for source in sources]
     folder = cache or cache_folder()
     program = folder / _digest("program", *keys)
     if program.exists():
         return program
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(source, folder / f"{key}.o") for source, key in zip(sources, keys)]
-    missing = sorted((j for j in jobs if not j[1].exists()), key=lambda j: -_size(j[0], includes, texts))
+    missing = sorted((j for j in jobs if not j[1].exists()), key=lambda j: -_size(j[0], files))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(lambda job: _run([*command, "-c", str(job[0])], job[1], job[0]), missing))
     _run([compiler(), *flags, *(str(target) for _, target in jobs)], program, Path(program.name))
@@ -108,40 +102,60 @@ def _run(command: list[str], target: Path, what: Path) -> None:
         os.replace(fresh, target)
 
 
-def _key(command: list[str], source: Path, includes, texts) -> str:
-    """Digest of all that an object file depends on."""
-    seen = _closure(source, includes, texts)
-    return _digest(_version(command[0]), *command[1:], source.name, *(texts[path] for path in seen))
+def _key(command: list[str], source: Path, files: _Files) -> str:
+    """Digest of all that an object file depends on: the compiler, and every text that it reads but its own library's."""
+    seen = files.closure(source)
+    return _digest(_version(command[0]), *command[1:], source.name, *(files.texts[path] for path in seen))
 
 
-def _closure(source: Path, includes, texts: dict[Path, str]) -> list[Path]:
-    """A source and the local files it includes, directly or not; their texts go into ``texts``."""
-    waiting, seen = [source], []
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        if path not in texts:
+class _Files:
+    """Sources and what they include, each read once. folders: where the compiler looks for headers, in order."""
+
+    def __init__(self, folders: tuple[Path, ...]):
+        self.folders = folders
+        self.texts: dict[Path, str] = {}
+        self._included: dict[Path, list[Path]] = {}
+
+    def closure(self, source: Path) -> list[Path]:
+        """A source and all that it includes, directly or not, ap_types among it."""
+        waiting, seen = [source], {}
+        while waiting:
+            path = waiting.pop()
+            if path not in seen:
+                seen[path] = None
+                waiting += self._includes(path)
+        return list(seen)
+
+    def _includes(self, path: Path) -> list[Path]:
+        if path not in self._included:
             try:
-                texts[path] = path.read_text()
+                text = path.read_text(errors="surrogateescape" if self._foreign(path) else "strict")
             except (OSError, UnicodeDecodeError) as error:
                 raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
-        seen.append(path)
-        for name in _INCLUDE.findall(texts[path]):
-            places = [Path(os.path.normpath(folder / name)) for folder in (path.parent, *includes)]
-            waiting += [place for place in places if place.is_file()][:1]
-    return seen
+            self.texts[path] = text
+            found = (self._find(path.parent, mark, name) for mark, name in _INCLUDE.findall(text))
+            self._included[path] = [place for place in found if place]
+        return self._included[path]
+
+    def _foreign(self, path: Path) -> bool:
+        return self.folders[-1] in path.parents
+
+    def _find(self, beside: Path, mark: str, name: str) -> Path | None:
+        """None: a header of the compiler's own, which its version stands for."""
+        folders = (beside, *self.folders) if mark == '"' else self.folders
+        places = (Path(os.path.normpath(folder / name)) for folder in folders)
+        return next((place for place in places if place.is_file()), None)
 
 
-def _size(source: Path, includes, texts) -> int:
+def _size(source: Path, files: _Files) -> int:
     """Characters that the compiler sees: large files first keep the cores busy to the end."""
-    return sum(len(texts[path]) for path in _closure(source, includes, texts))
+    return sum(len(files.texts[path]) for path in files.closure(source))
 
 
 def _digest(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(f"{len(part)}:".encode() + part.encode())
+        digest.update(f"{len(part)}:".encode() + part.encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 
 import pytest
 from toy_builds import resnet, write_build
@@ -207,6 +208,21 @@ def test_headers_of_vitis_come_first(monkeypatch, tmp_path):
     (tmp_path / "include" / "ap_int.h").touch()
     monkeypatch.setenv("XILINX_HLS", str(tmp_path))
     assert gxx.headers() == tmp_path / "include"
+
+
+def test_other_headers_are_compiled_anew(monkeypatch, tmp_path):
+    """Vitis's headers may be another version's tomorrow, at the same place; etc/ is reached through another header."""
+    (include := tmp_path / "include" / "etc").mkdir(parents=True)
+    (include.parent / "ap_int.h").write_text('#include "etc/width.h"\n')
+    monkeypatch.setenv("XILINX_HLS", str(tmp_path))
+    source = tmp_path / "main.cpp"
+    source.write_text("#include <ap_int.h>\nint main() { return WIDTH; }\n")
+    found = []
+    for width in (3, 4, 3):
+        (include / "width.h").write_text(f"#define WIDTH {width} // \udce9\n", errors="surrogateescape")
+        found.append(gxx.build([source], cache=tmp_path / "cache"))
+        assert subprocess.run([found[-1]]).returncode == width
+    assert found[0] == found[2] != found[1]
 
 
 def test_cpp_that_does_not_compile_names_the_file(build):
