@@ -6,13 +6,16 @@ tensor, which has the node's name. The graph has meaning only: no paths, tools o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from .errors import HwqatError
+
+#: Of a graph that nobody named.
+GRAPH_NAME = "network"
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,7 @@ class Graph:
 
 def verify(graph: Graph) -> Graph:
     """Hold a graph to its rules; returns it, or raises naming node, field, expected, got."""
-    seen: dict[str, Tensor] = {}
-    for node in graph.nodes:
-        for what, expected, got in _problems(node, seen):
-            raise HwqatError(
-                f"graph {graph.name!r}, node {node.name!r} ({node.op}, module {node.module!r}): "
-                f"{what} must be {expected}, not {got}"
-            )
-        seen[node.name] = node.out
+    verify_nodes(graph.name, graph.nodes)
     for op in ("input", "output"):
         if not graph.of(op):
             raise HwqatError(f"graph {graph.name!r} has no {op} node; it needs at least one")
@@ -136,6 +132,23 @@ def verify(graph: Graph) -> Graph:
         if not users and graph.by_name[name].op != "output":
             raise HwqatError(f"graph {graph.name!r}: nothing reads node {name!r}; remove it or make it an output")
     return graph
+
+
+def verify_nodes(name: str, nodes: Iterable[Node]) -> None:
+    """The rules of the first nodes of the graph ``name``, one behind the other."""
+    seen: dict[str, Tensor] = {}
+    for node in nodes:
+        for problem in _problems(node, seen):
+            raise broken(name, node, problem)
+        seen[node.name] = node.out
+
+
+def broken(name: str, node: Node, problem: tuple[str, object, object]) -> HwqatError:
+    """What is said of a rule that ``node`` of the graph ``name`` breaks: the same sentence wherever it is found."""
+    what, expected, got = problem
+    return HwqatError(
+        f"graph {name!r}, node {node.name!r} ({node.op}, module {node.module!r}): {what} must be {expected}, not {got}"
+    )
 
 
 def _problems(node: Node, seen: dict[str, Tensor]) -> Iterator[tuple[str, object, object]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from hwqat.errors import HwqatError
-from hwqat.graph import Graph, verify
+from hwqat.graph import GRAPH_NAME, Graph, verify, verify_nodes
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Logits, Requantise
 
 
 @torch.no_grad()
-def lower(model: QatModel, name: str = "network", meta: dict | None = None) -> Graph:
+def lower(model: QatModel, name: str = GRAPH_NAME, meta: dict | None = None) -> Graph:
     """The integer graph of ``model``, verified.
 
     Args:
@@ -29,7 +29,11 @@ def lower(model: QatModel, name: str = "network", meta: dict | None = None) -> G
     for step in model.steps:
         xs = tuple(tensors[i] for i in step.inputs)
         ins = tuple(specs[i] for i in step.inputs)
-        node = step.node(step.name, xs, ins)
+        try:
+            node = step.node(step.name, xs, ins)
+        except HwqatError:
+            verify_nodes(name, nodes)  # what is wrong further in front is said first
+            raise
         specs[step.name] = step.spec(*ins)
         if node is None:  # it moves nothing in this layout
             tensors[step.name] = xs[0]

@@ -159,6 +159,24 @@ class Writer:
         other, parts = self.conv(channels, self.rng.randint(1, 4), same=True), self.pick(2, 3)
         return Run(lambda m, x: torch.cat([m.layers[1](x), m.layers[0](x), x][:parts], 1), other, self.activation())
 
+    def fork(self, channels: int) -> nn.Module:
+        """One sum that two or three requantises read, none of which may change it for the others."""
+        conv = self.conv(channels, same=True)
+        outs = _channels(conv, (channels, 8, 8))
+        norms = [self.norm(outs) for _ in range(self.pick(2, 3))]
+        join = self.pick(
+            lambda m, ys: torch.cat([F.relu(y) for y in ys], 1),
+            lambda m, ys: torch.cat([ys[0], F.relu(ys[1])], 1),
+            lambda m, ys: F.relu(ys[0]) + F.relu(ys[-1]),
+            lambda m, ys: F.relu(ys[0] + ys[1]) + ys[-1],
+        )
+
+        def run(m, x):
+            y = m.layers[0](x)
+            return join(m, [norm(y) for norm in m.layers[1:]])
+
+        return Run(run, conv, *norms)
+
     def shared(self, channels: int) -> nn.Module:
         """One layer twice."""
         one = self.conv(channels, channels, same=True)
@@ -209,6 +227,8 @@ class Writer:
             "residual",
             "concat",
             "shared",
+            "fork",
+            "fork",
         )
         if kind == "block":
             conv = self.conv(channels)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from forced import WAYS, forced
 from torch import nn
 
 import hwqat
+from hwqat.data import Grid
 from hwqat.fixed import Rounding
 from hwqat.nn import exact
+from hwqat.prepare import IMAGE_GRID
 from hwqat.quant.constants import Operand, Rescale, make_constants
 
 CARRIERS = (torch.float32, torch.float64)
@@ -87,3 +90,37 @@ def test_a_sum_that_two_requantises_read_is_the_same_for_both(carrier, path, cha
     model = hwqat.prepare(net, hwqat.Scheme(first_weight_bits=8, rescale="16"), q / 128).eval()
     golden = hwqat.lower(model).run(q.permute(0, 2, 3, 1).contiguous().numpy())
     assert np.array_equal(golden, model.integers(q)[0].numpy())
+
+
+def refusals(net: nn.Module, scheme: hwqat.Scheme, grid=IMAGE_GRID) -> set[str]:
+    """What lowering says of a network, and every way of evaluating it."""
+    torch.manual_seed(1)
+    q = torch.randint(grid.lo, grid.hi + 1, (4, 3, 6, 6))
+    model = hwqat.prepare(net.eval(), scheme, q * grid.scale, grid).eval()
+    said = set()
+    for way in WAYS:
+        with forced(*way), pytest.raises(hwqat.HwqatError) as error:
+            model.integers(q)
+        said.add(str(error.value))
+    with pytest.raises(hwqat.HwqatError) as error:
+        hwqat.lower(model)
+    return said | {str(error.value)}
+
+
+@pytest.mark.parametrize("format", ("32,-40", "32,-200", "8,-100,AP_TRN,AP_WRAP"))
+@pytest.mark.parametrize("tail", (nn.ReLU(), nn.Identity()), ids=("requantise", "logits"))
+def test_a_sum_beyond_64_bits_is_refused_by_evaluation_as_by_lowering(format, tail):
+    torch.manual_seed(0)
+    (said,) = refusals(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), tail, nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3)),
+        hwqat.Scheme(16, 16, 16, 16, 16, 16, rescale=format),
+    )
+    assert "within 64 bits" in said and said.startswith("graph 'network', node ")
+
+
+def test_an_accumulator_that_is_too_wide_is_refused_by_evaluation_as_by_lowering():
+    torch.manual_seed(0)
+    grid = Grid(bits=31, signed=True, lo=-(2**30), hi=2**30 - 1, scale=2.0**-30)
+    net = nn.Sequential(nn.Conv2d(3, 4, 6), nn.Flatten(), nn.Linear(4, 3))
+    (said,) = refusals(net, hwqat.Scheme(16, 16, 16, 16, 16, 16), grid)
+    assert said.startswith("layer 'n0', channel ") and "more than the 48 allowed" in said

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hwqat import graph
+from hwqat.fixed import signed_bits
+
 
 @dataclass(frozen=True, eq=False)
 class Spec:
@@ -51,6 +54,11 @@ class Spec:
     def zero_point(self) -> int:
         """That of an activation, one for all channels."""
         return int(self.zero_points[0])
+
+    def tensor(self, name: str) -> graph.Tensor:
+        """What the graph would know of it, as one pixel."""
+        bits = signed_bits(self.lo, self.hi)
+        return graph.Tensor(name, (1, 1, self.channels), bits, True, self.lo, self.hi, float(self.scale.max()))
 
 
 class Value(NamedTuple):

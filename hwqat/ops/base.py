@@ -112,6 +112,12 @@ def accumulator(
 
     It is always signed. More than ``limit`` (MAX_ACCUMULATOR_BITS) bits is an error naming layer and channel.
     """
+    lo, hi, bits = accumulator_range(name, lows, highs, limit)
+    return Tensor(name, tuple(shape), bits, True, lo, hi, scale)
+
+
+def accumulator_range(name: str, lows, highs, limit: int | None = None) -> tuple[int, int, int]:
+    """(lo, hi, bits) of such sums, or the same error."""
     limit = MAX_ACCUMULATOR_BITS if limit is None else limit
     lo, hi = int(min(lows)), int(max(highs))
     bits = max(2, signed_bits(lo, hi))
@@ -121,7 +127,7 @@ def accumulator(
             f"layer {name!r}, channel {channel}: its accumulator ranges over {int(lows[channel])}..{int(highs[channel])} "
             f"and needs {bits} bits, more than the {limit} allowed; use fewer weight or input bits"
         )
-    return Tensor(name, tuple(shape), bits, True, lo, hi, scale)
+    return lo, hi, bits
 
 
 def divisors(n: int) -> tuple[int, ...]:

@@ -15,6 +15,9 @@ from hwqat.ops.requant import SUM_BITS
 LEAST_WIDTH = 4
 
 
+#: Of an I that is asked for, either way: beyond, every constant is 0 or saturates, and float64 cannot scale them.
+MOST_INTEGER = 256
+
 #: As an option of a format that makes every M a power of two: a shift instead of a multiplication.
 POWER_OF_TWO = "power-of-two"
 AUTO = "auto"
@@ -30,7 +33,7 @@ class Rescale:
 
     Attributes:
         width: bits of M and B, 2..32.
-        integer: I; None ("auto"): the smallest that holds the largest constant rounded to nearest, for M and B each.
+        integer: I, -256..256; None ("auto"): the smallest that holds the largest constant rounded to nearest, for M and B each.
         rounding: Q; overflow: O. By default to nearest, ties to even, and saturated.
         power_of_two: each M becomes the nearest power of two first: the one with the least relative error, at most a
             third. B is worked out from that.
@@ -55,7 +58,7 @@ class Rescale:
                 raise ValueError
         except ValueError:
             raise HwqatError(
-                f"rescale must be a width of 2..32 bits, W, or a format, W[,I[,Q[,O]]][,{POWER_OF_TWO}], such as 16 or "
+                f"rescale must be a width of 2..32 bits, W, or a format, W[,I[,Q[,O]]][,{POWER_OF_TWO}], I in -256..256, such as 16 or "
                 f"16,8,AP_TRN,AP_WRAP or 12,{AUTO},AP_TRN, not {text!r}"
             ) from None
         return cls(int(width), **given, power_of_two=power_of_two)
@@ -73,7 +76,11 @@ class Rescale:
 
 
 def _integer(text: str) -> int | None:
-    return None if text == AUTO else int(text)
+    if text == AUTO:
+        return None
+    if abs(int(text)) > MOST_INTEGER:
+        raise ValueError
+    return int(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +129,12 @@ class Constants:
     @property
     def frac(self) -> int:
         return common_frac([form.frac for form in self.factor_forms], self.bias_form.frac)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the sum, and B at its binary point, stay inside SUM_BITS: the graph's rule on what it knows."""
+        bias = max(map(abs, self.bias.tolist())) << (self.frac - self.bias_form.frac)
+        return max(self.reach, bias) < _room(self.frac)
 
 
 def make_constants(

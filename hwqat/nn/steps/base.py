@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from hwqat import graph
+from hwqat.graph import GRAPH_NAME, broken
 from hwqat.nn.values import Spec, Value
 from hwqat.ops import Op
 
@@ -48,6 +49,13 @@ class Step:
 
     def node(self, name: str, xs: tuple[graph.Tensor, ...], specs: tuple[Spec, ...]) -> Op:
         raise NotImplementedError
+
+    def hold_to_the_graph(self, *specs: Spec) -> None:
+        """HwqatError in the words of `hwqat.lower` if the node of this step would break a rule of the graph."""
+        xs = tuple(spec.tensor(name) for name, spec in zip(self.inputs, specs))
+        node = self.node(self.name, xs, specs)
+        for problem in node.problems(xs):
+            raise broken(GRAPH_NAME, node, problem)
 
     def unquantised(self) -> Iterator[str]:
         """What keeps it from being integers, a phrase for each."""

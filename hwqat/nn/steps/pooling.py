@@ -9,6 +9,7 @@ from hwqat import ops
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
+from hwqat.ops.base import accumulator_range
 
 
 class _Pool(Step):
@@ -45,6 +46,7 @@ class SumPool(_Pool):
         if any(self.geometry.padding):
             lo, hi = min(lo, x.zero_point), max(hi, x.zero_point)
         taps = self.geometry.taps
+        accumulator_range(self.name, [taps * lo], [taps * hi])
         lows, highs = (np.full(x.channels, taps * end, object) for end in (lo, hi))
         return Spec(x.scale, lows, highs, taps * x.zero_points)
 

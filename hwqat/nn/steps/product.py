@@ -11,6 +11,7 @@ from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
 from hwqat.nn.weighted import QuantConv2d, QuantLinear
+from hwqat.ops.base import accumulator_range
 
 
 def _sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +59,9 @@ class Product(Step):
     def _spec(self, x: Spec, weight, step) -> Spec:
         # what the sum is for inputs that all mean 0: a padded pixel is the zero point, so borders are no exception
         zeros = weight.reshape(len(weight), -1).sum(axis=1).astype(object) * x.zero_point
-        return Spec(x.scale[0] * step, *_sums(weight, *self._hull(x)), zeros)
+        lows, highs = _sums(weight, *self._hull(x))
+        accumulator_range(self.name, lows, highs)
+        return Spec(x.scale[0] * step, lows, highs, zeros)
 
 
 class Conv2d(Product):
@@ -84,6 +87,7 @@ class Conv2d(Product):
 
     def integers(self, x):
         weight, step = self.layer.integers()
+        spec = self._spec(x.spec, weight, step)
         layer, lo_hi = self.layer, self._hull(x.spec)
         bound = _bound(weight, max(-lo_hi[0], lo_hi[1]))
         top, left, bottom, right = self.geometry.padding
@@ -100,7 +104,7 @@ class Conv2d(Product):
             dilation=self.geometry.dilation,
             groups=layer.groups,
         )
-        return Value(q, self._spec(x.spec, weight, step))
+        return Value(q, spec)
 
     def node(self, name, xs, specs):
         weight, step = self._stored()
@@ -125,8 +129,8 @@ class Linear(Product):
 
     def integers(self, x):
         weight, step = self.layer.integers()
-        q = exact.linear(x.q, torch.from_numpy(weight), _bound(weight, x.spec.largest))
-        return Value(q, self._spec(x.spec, weight, step))
+        spec = self._spec(x.spec, weight, step)
+        return Value(exact.linear(x.q, torch.from_numpy(weight), _bound(weight, x.spec.largest)), spec)
 
     def node(self, name, xs, specs):
         weight, step = self._stored()

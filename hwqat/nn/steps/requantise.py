@@ -152,9 +152,10 @@ class Requantise(_Affine):
 
     def integers(self, *values):
         specs = [value.spec for value in values]
-        q = exact.requantise(
-            [value.q for value in values], self.constants(*specs), self.rounding, self.act.lo, self.act.hi
-        )
+        made = self.constants(*specs)
+        if not made.fits:
+            self.hold_to_the_graph(*specs)
+        q = exact.requantise([value.q for value in values], made, self.rounding, self.act.lo, self.act.hi)
         return Value(q, self.spec(*specs))
 
     def evaluate(self, *xs):
@@ -224,6 +225,8 @@ class Logits(_Affine):
 
     def integers(self, x):
         made, scale = self.constants(x.spec)
+        if not made.fits:
+            self.hold_to_the_graph(x.spec)
         lo, hi = self._range(made)
         return Value(exact.requantise([x.q], made, self.rounding, lo, hi), Spec.of(x.spec.channels, scale, lo, hi))
 
