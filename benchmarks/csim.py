@@ -31,7 +31,7 @@ from hwqat.models import build as build_network
 from hwqat.passes import Plan, Target, make_plan
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
-from hwqat.sim import gxx
+from hwqat.sim.generated import gxx
 
 #: Most seconds of ResNet20's export, and of its g++ build on two cores; least multiple of hls4ml's frames a second.
 EXPORT_BAR, BUILD_BAR, SPEED_BAR = 10, 60, 5

@@ -24,9 +24,10 @@ from hwqat.backends import rtl
 from hwqat.export import export
 from hwqat.passes import Target, make_plan
 from hwqat.passes.plan import Plan
-from hwqat.sim import cycles, verilator
-from hwqat.sim.cosim import results
-from hwqat.sim.harness import Run, describe, simulate
+from hwqat.sim.generated import verilator
+from hwqat.sim.generated.cosim import results
+from hwqat.sim.generated.harness import Run, describe, simulate
+from hwqat.sim.models import cycles
 from hwqat.vectors import read_vectors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -191,7 +192,7 @@ def linted(folder: Path, top: str) -> str:
 
 
 def run_bare(run: Run) -> dict:
-    """The same simulator and frames under a bare C++ loop (sim/bench/bare.cpp)."""
+    """The same simulator and frames under a bare C++ loop (sim/generated/bench/bare.cpp)."""
     (design,) = run.designs
     arguments = []
     for name, (port,) in (("in", design["inputs"]), ("out", design["outputs"])):

@@ -10,7 +10,7 @@
 //
 // A field's negative number borrows one from the field above it, which gets it back from the sign bit below
 // it. This is exact as long as every field's sum stays within -(2^(PITCH-1) - 1) .. 2^(PITCH-1) - 1: TERMS
-// products do for all operands (hwqat/stages/device.py works them out).
+// products do for all operands (hwqat/devices.py works them out).
 #ifndef HWQAT_PACKED_H
 #define HWQAT_PACKED_H
 

@@ -116,8 +116,8 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     def run(self, *frames: np.ndarray, keep: bool = False):
-        """Golden integers: see `hwqat.sim.golden.run`."""
-        from .sim.golden import run
+        """Golden integers: see `hwqat.sim.models.golden.run`."""
+        from .sim.models.golden import run
 
         return run(self, *frames, keep=keep)
 

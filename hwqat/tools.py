@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import HwqatError
+
 #: Where the open ap_types headers lie inside the hls4ml package.
 AP_TYPES = Path("templates/vivado/ap_types")
 SECONDS = 20  # longest wait for a program to tell its version
@@ -80,6 +82,15 @@ def package(name: str, *files: str) -> Callable[[], tuple[str, str] | None]:
         return found.version, str(folder / files[0] if files else folder or found.locate_file(""))
 
     return find
+
+
+def compiler(wants: str) -> str:
+    """Path of the C++ compiler: CXX, else g++. ``wants``: what needs it, for the error."""
+    name = os.environ.get("CXX") or "g++"
+    path = shutil.which(name)
+    if path is None:
+        raise HwqatError(f"{wants} needs {name}, which is not on PATH; install it, on Debian by 'apt-get install g++'")
+    return path
 
 
 def xilinx_headers() -> tuple[str, str] | None:

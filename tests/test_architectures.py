@@ -6,7 +6,7 @@ import torch
 from architectures import DSCNN, VGG, MobileNetV2, ResNet18
 
 import hwqat
-from hwqat.sim import csim
+from hwqat.sim.generated import csim
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.ops import Folding, Input, Output, Requant
 from hwqat.passes import Target, make_plan
-from hwqat.sim import gxx, harness, verilator
+from hwqat.sim.generated import gxx, harness, verilator
 from hwqat.vectors import vector_files
 
 

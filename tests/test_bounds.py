@@ -10,7 +10,7 @@ from hwqat.passes import Target, depths, make_plan
 from hwqat.passes.bounds import bound_depths
 from hwqat.passes.network import build_network
 from hwqat.passes.regions import with_depths
-from hwqat.sim.cycles import Model
+from hwqat.sim.models.cycles import Model
 
 torch.set_num_threads(1)
 

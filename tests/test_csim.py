@@ -12,7 +12,7 @@ from hwqat.backends import hls
 from hwqat.errors import HwqatError
 from hwqat.graph_io import load_graph
 from hwqat.passes import Target, make_plan
-from hwqat.sim import csim, gxx
+from hwqat.sim.generated import csim, gxx
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hwqat.lower import lower
 from hwqat.passes import Target, make_plan
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
-from hwqat.sim.csim import run_csim
+from hwqat.sim.generated.csim import run_csim
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from strategies import random_case
 from hwqat.ops import Folding, Output
 from hwqat.passes import Target, make_plan
 from hwqat.passes.network import build_network
-from hwqat.sim import cosim
-from hwqat.sim.cycles import UNBOUNDED, Model, simulate
+from hwqat.sim.generated import cosim
+from hwqat.sim.models.cycles import UNBOUNDED, Model, simulate
 
 
 def pipeline(shape=(3, 2, 4), pe=2):

@@ -9,8 +9,8 @@ from test_plan import residual, two_blocks, waits
 from hwqat.passes import Target, make_plan
 from hwqat.passes.depths import size_streams
 from hwqat.passes.regions import with_depths
-from hwqat.sim.cosim import run_many
-from hwqat.sim.cycles import Model
+from hwqat.sim.generated.cosim import run_many
+from hwqat.sim.models.cycles import Model
 
 #: Graph and DSPs. In the last, a branch at the default depth locks up.
 BUILDS = {"residual": (residual, 20), "residual_fast": (residual, 200), "two_blocks": (lambda: two_blocks(8), 40)}

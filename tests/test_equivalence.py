@@ -16,7 +16,8 @@ from strategies import FRAMES, cases, random_case
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
 from hwqat.ops import OPS
-from hwqat.sim import cosim, csim, fxp
+from hwqat.sim.generated import cosim, csim
+from hwqat.sim.models import fxp
 
 #: Graphs that share one g++ and one Verilator build.
 BATCH = 20

@@ -7,7 +7,8 @@ from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
-from hwqat.sim import cosim, csim, fxp
+from hwqat.sim.generated import cosim, csim
+from hwqat.sim.models import fxp
 
 INT32 = (-(2**31), 2**31 - 1)
 

@@ -15,7 +15,7 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant, SumPool
-from hwqat.sim import fxp
+from hwqat.sim.models import fxp
 
 
 def graph(*nodes) -> Graph:

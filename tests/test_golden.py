@@ -19,7 +19,7 @@ from hwqat.graph import Graph, verify
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant, SumPool, exact, rescale
 from hwqat.ops.exact import FAST, Convolution, Float32, Float64, Int64, Shape, Signed8, Unsigned8, trusted
 from hwqat.ops.integers import Integers, holds, narrowest
-from hwqat.sim import fxp, golden
+from hwqat.sim.models import fxp, golden
 from tests.strategies import random_case
 
 

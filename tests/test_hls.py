@@ -15,7 +15,7 @@ from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
-from hwqat.sim import csim
+from hwqat.sim.generated import csim
 from hwqat.stages import KINDS
 from hwqat.stages.window import GAP
 

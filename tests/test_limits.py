@@ -6,8 +6,8 @@ from networks import Net
 
 from hwqat.ops import Concat, Output
 from hwqat.passes import Target, make_plan
-from hwqat.sim import cosim, csim
-from hwqat.sim.cycles import Model
+from hwqat.sim.generated import cosim, csim
+from hwqat.sim.models.cycles import Model
 
 
 def many(readers: int, unlike: bool = False):

@@ -10,11 +10,11 @@ import pytest
 from networks import Net
 
 from hwqat.backends import hls, rtl
+from hwqat.devices import DEVICES, Packing
 from hwqat.ops import Folding, Output
 from hwqat.passes import make_plan
 from hwqat.passes.report import plan_json
-from hwqat.sim import gxx, verilator
-from hwqat.stages.device import DEVICES, Packing
+from hwqat.sim.generated import gxx, verilator
 from hwqat.synth import run_synth, synth_table
 
 #: (bits of x, signed, bits of a weight, outputs that share x) and what the wide operand of a DSP48E2 holds.

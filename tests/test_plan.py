@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from networks import Net, basic, inverted, mobilenetv2_graph, resnet20_graph
 
+from hwqat.devices import DEVICES, Resources
 from hwqat.errors import HwqatError
 from hwqat.ops import Concat, Conv2d, Folding, Geometry, MaxPool, Output
 from hwqat.passes import Target, make_plan
@@ -14,8 +15,7 @@ from hwqat.passes.elimination import minimise
 from hwqat.passes.folding import cost, fold_for_cycles, fold_for_dsps
 from hwqat.passes.network import build_network, conversions
 from hwqat.passes.report import plan_json, plan_table
-from hwqat.sim.cycles import Model, simulate
-from hwqat.stages.device import DEVICES, Resources
+from hwqat.sim.models.cycles import Model, simulate
 
 RATE = Target(fps=1e6 * 200 / 2**15)  # one frame per 2**15 cycles
 

@@ -11,8 +11,8 @@ from test_rtl import little_net, write
 from hwqat.backends import rtl
 from hwqat.cli import main
 from hwqat.errors import HwqatError
-from hwqat.sim import portmap
-from hwqat.sim.cosim import run_cosim
+from hwqat.sim.generated import portmap
+from hwqat.sim.generated.cosim import run_cosim
 
 #: Name of the clock, the reset and a stream's ports, and what else the top has: input -> needed value, outputs.
 LISTS = {

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import hwqat
 from hwqat import data
 from hwqat.restore import restore_float
-from hwqat.sim import csim
+from hwqat.sim.generated import csim
 
 torch.set_num_threads(1)
 

@@ -16,9 +16,9 @@ from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_files
 from hwqat.ops import Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import make_plan
-from hwqat.sim import verilator
-from hwqat.sim.cosim import run_cosim as _run_cosim
-from hwqat.sim.cosim import run_many
+from hwqat.sim.generated import verilator
+from hwqat.sim.generated.cosim import run_cosim as _run_cosim
+from hwqat.sim.generated.cosim import run_many
 from hwqat.vectors import vector_files
 
 LINTED = range(300, 306)  # seeds of random graphs

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hwqat.backends import rtl
-from hwqat.sim import verilator
-from hwqat.sim.cosim import MODES, run_designs
+from hwqat.sim.generated import verilator
+from hwqat.sim.generated.cosim import MODES, run_designs
 
 FRAMES, BEATS = 2, 36
 CASES = {}

@@ -8,8 +8,8 @@ from collections import Counter
 import test_rtl_blocks as blocks
 import test_rtl_stages as stages
 
+from hwqat.devices import DEVICES
 from hwqat.fixed import Rounding
-from hwqat.stages.device import DEVICES
 
 DEVICE = DEVICES["xcup"]
 

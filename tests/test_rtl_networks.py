@@ -10,8 +10,8 @@ from test_rtl import lint
 from hwqat.backends import rtl
 from hwqat.export import export
 from hwqat.passes import Target, make_plan
-from hwqat.sim.cosim import run_cosim
-from hwqat.sim.cycles import simulate
+from hwqat.sim.generated.cosim import run_cosim
+from hwqat.sim.models.cycles import simulate
 
 CYCLES = 2**15
 RATE = Target("xcup", clock_mhz=200, fps=200e6 / CYCLES)

@@ -7,7 +7,7 @@ from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
-from hwqat.sim.cosim import MODES, run_many
+from hwqat.sim.generated.cosim import MODES, run_many
 
 CASES = {}
 FRAMES = 3

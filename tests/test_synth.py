@@ -13,6 +13,7 @@ from test_rtl import little_net, write
 
 from hwqat.backends import rtl
 from hwqat.cli import main
+from hwqat.devices import DEVICES, Resources
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
@@ -20,7 +21,6 @@ from hwqat.graph_io import graph_files
 from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
-from hwqat.stages.device import DEVICES, Resources
 from hwqat.synth import run_synth, synth_table, tools
 from hwqat.synth import yosys as counting
 from hwqat.synth.cells import find_cells

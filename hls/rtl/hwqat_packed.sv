@@ -9,7 +9,7 @@
 //
 // A field's negative number borrows one from the field above it, which gets it back from the sign bit below
 // it. This is exact as long as every sum stays within -(2**(Pitch-1) - 1) .. 2**(Pitch-1) - 1; the plan's
-// packing (hwqat/stages/device.py) has Terms and Pitch that keep to it for all operands.
+// packing (hwqat/devices.py) has Terms and Pitch that keep to it for all operands.
 //
 // With one output nothing is packed. A one-bit weight is a sign: 0 is +1, 1 is -1.
 // Latency: 2 (operands, product) + $clog2(Terms) (tree) cycles in which en_i is high. A ROM's output and the

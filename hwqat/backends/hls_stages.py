@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from ..devices import Device, Packing
 from ..fixed import Rounding
 from ..graph import Graph, Tensor
 from ..stages import Rom, Stage
-from ..stages.device import Device, Packing
 
 #: AP_RND's half is in the bias, which makes it a plain shift.
 MODES = {

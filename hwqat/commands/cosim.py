@@ -26,7 +26,7 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..sim.cosim import run_cosim
+    from ..sim.generated.cosim import run_cosim
 
     require_build(args.build)
     if not 0 <= args.stall < 1:

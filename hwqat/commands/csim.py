@@ -16,7 +16,7 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..sim.csim import run_csim
+    from ..sim.generated.csim import run_csim
 
     require_build(args.build)
     result = run_csim(Path(args.build), frames=args.frames, progress=True)

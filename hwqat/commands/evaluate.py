@@ -64,8 +64,8 @@ def _measure_hardware(args) -> tuple[int, float]:
     """C-simulation and co-simulation run the frames in vectors/ and must equal golden, whose classes then count."""
     from pathlib import Path
 
-    from ..sim.cosim import run_cosim
-    from ..sim.csim import run_csim
+    from ..sim.generated.cosim import run_cosim
+    from ..sim.generated.csim import run_csim
     from ..vectors import LABELS, read_vectors
 
     build = Path(args.source)
@@ -84,7 +84,7 @@ def _measure_hardware(args) -> tuple[int, float]:
 def graph_accuracy(graph: Graph, split, engine: str = "golden", batch: int = 500) -> float:
     """Percent of a split's images that a graph classifies right; equal logits go to the lowest class."""
     from ..restore import to_frames
-    from ..sim import fxp, golden
+    from ..sim.models import fxp, golden
 
     execute = {"golden": golden.run, "fxp": fxp.run}[engine]
     frames = to_frames(split)

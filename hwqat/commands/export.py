@@ -135,8 +135,8 @@ def _float_accuracy(source: str) -> float | None:
 
 def _check(trained, graph, build: Path, out: str, result: dict, floating: float | None):
     """Run every engine on the build and print one table."""
-    from ..sim.cosim import run_cosim
-    from ..sim.csim import run_csim
+    from ..sim.generated.cosim import run_cosim
+    from ..sim.generated.csim import run_csim
     from ..train import accuracy
     from .cosim import cosim_json
     from .csim import csim_json

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..graph import Tensor
 from ..stages import Dwu, Mvu, Window
+from ..windows import Geometry
 from .base import Folding, Op, accumulator, divisors, expect
 from .exact import Convolution
-from .windows import Geometry
 
 
 def weight_problems(weight: np.ndarray, bits: int):

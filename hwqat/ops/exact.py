@@ -20,8 +20,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..windows import Geometry
 from .integers import Integers
-from .windows import Geometry
 
 #: Below this many products, trying and preparing a kernel takes longer than int64.
 SMALL = 1 << 16

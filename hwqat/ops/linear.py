@@ -9,10 +9,10 @@ import numpy as np
 
 from ..graph import Tensor
 from ..stages import Mvu
+from ..windows import Geometry
 from .base import Folding, Op, accumulator, divisors, expect
 from .conv2d import sums, weight_problems
 from .exact import Convolution
-from .windows import Geometry
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

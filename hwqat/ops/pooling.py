@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..stages import GlobalPool, Pool, Window
+from ..windows import Geometry
 from .base import Folding, Op, divisors, expect
 from .conv2d import fits
-from .windows import Geometry
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,7 +16,7 @@ from math import ceil
 
 import numpy as np
 
-from ..sim.cycles import HLS_LATENCY
+from ..sim.models.cycles import HLS_LATENCY
 from ..stages import Stage
 from .network import Network
 from .regions import Region, find_regions

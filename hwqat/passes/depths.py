@@ -17,13 +17,13 @@
 A network whose frames are too long for that (224x224 images on few DSPs) gets depths that are enough by counting what
 the branches hold (`hwqat.passes.bounds`): somewhat more, in seconds. Asked to be ``tight``, it is simulated all the same.
 
-Both styles of the model are asked (`hwqat.sim.cycles`), since one plan drives both back ends. ``min_depth``
+Both styles of the model are asked (`hwqat.sim.models.cycles`), since one plan drives both back ends. ``min_depth``
 is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to what a memory holds.
 """
 
 from __future__ import annotations
 
-from ..sim.cycles import UNBOUNDED, Model
+from ..sim.models.cycles import UNBOUNDED, Model
 from .bounds import bound_depths, count_bursts
 from .network import DECOUPLES, Network, Stream
 from .regions import Region, find_regions, with_depths

@@ -15,11 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
 from ..graph import Graph, Tensor
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Width
-from ..stages.device import DEVICES, Device, Resources
 from .elimination import minimise
 from .network import conversions
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
 from ..graph import Graph, verify
 from ..ops import Folding
-from ..stages.device import DEVICES, Device, Resources
 from .blocks import Block, group_blocks
 from .depths import size_streams
 from .folding import fold_for_cycles, fold_for_dsps

@@ -11,7 +11,7 @@ from ..errors import HwqatError
 from ..graph import Graph
 from ..graph_io import load_graph
 from ..results import load_results
-from ..sim import golden
+from ..sim.models import golden
 from ..vectors import LABELS, read_vectors
 from .histogram import Histogram
 from .labels import describe

@@ -12,7 +12,7 @@ from ..errors import HwqatError
 from ..passes import Target
 from ..restore import to_frames
 from ..runs import load_card
-from ..sim.golden import BLOCK
+from ..sim.models.golden import BLOCK
 from ..sweep.cost import Costs
 from ..sweep.memo import Memo, node_digests
 from ..sweep.variants import Variants

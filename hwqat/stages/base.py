@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .device import Device, Packing, Resources
+from ..devices import Device, Packing, Resources
 
 
 @dataclass(frozen=True, eq=False)

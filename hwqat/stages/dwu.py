@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..devices import Resources
 from .base import Elements, Stage
-from .device import Resources
 from .mvu import sums, weight_rom
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..devices import Resources
 from .base import Elements, Rom, Stage
-from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..devices import Resources
 from .base import Elements, Stage
-from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

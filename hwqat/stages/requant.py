@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..devices import Resources
 from ..fixed import Rounding, signed_bits
 from .base import Elements, Rom, Stage
-from .device import Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

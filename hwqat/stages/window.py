@@ -25,9 +25,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ..devices import Resources
 from ..errors import HwqatError
+from ..windows import Geometry
 from .base import Elements, Stage
-from .device import Resources
 
 #: Trips between the write of a beat into the line buffer and its first use: more than the depth of
 #: an HLS pipeline between the two, so that no read-after-write hazard is real.
@@ -39,7 +40,7 @@ class Window(Stage):
     kind = "window"
     height: int
     width: int
-    geometry: object  # hwqat.ops.windows.Geometry
+    geometry: Geometry
     out_height: int
     out_width: int
     outer: int

@@ -21,7 +21,7 @@ from ..errors import HwqatError
 from ..passes import Target
 from ..progress import bar
 from ..runs import MODEL, load_card
-from ..sim.golden import BLOCK
+from ..sim.models.golden import BLOCK
 from . import worker
 from .cost import COSTS
 from .journal import Journal

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from ..caches import cache
 from ..errors import HwqatError
-from ..sim.gxx import cache_folder
 from . import tools
 from .targets import FLATTEN
 
 TARGET = "ecp5-85k"
-#: Of the part in hwqat/stages/device.py: speed grade 6, the slowest.
+#: Of the part in hwqat/devices.py: speed grade 6, the slowest.
 PACKAGE, SPEED = "CABGA381", "6"
 #: How much the placer minds slow paths beside long wires. It does not decide: by seeds 1 to 3 DigitNet reaches 89, 108 and
 #: 81 MHz, and with nextpnr's own 10 81, 107 and 88.
@@ -81,7 +81,7 @@ def _kept(rtl: Path, top: str, options: list[str]) -> Path:
     )
     for path in (*sorted(rtl.glob("*.sv")), *sorted(rtl.glob("*.hex"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return cache_folder().with_name("synth") / f"placed-{digest.hexdigest()[:24]}.json"
+    return cache("synth") / f"placed-{digest.hexdigest()[:24]}.json"
 
 
 def _synthesise(rtl: Path, top: str, folder: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..backends.rtl import PORTS
+from ..devices import DEVICES, Resources
 from ..errors import HwqatError
 from ..export import PLAN
-from ..stages.device import DEVICES, Resources
 from .cells import find_cells
 from .place import TARGET as PLACED_TARGET
 from .place import Placed, place

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..devices import Resources
 from ..errors import HwqatError
-from ..stages.device import Resources
 
 #: Behind a family's command: ROMs were mapped by themselves (hls/rtl/hwqat_mvu.sv), and join the rest.
 FLATTEN = "setattr -unset keep_hierarchy t:*hwqat_rom*\nflatten\nopt_clean"

@@ -17,9 +17,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from ..caches import cache
+from ..devices import Resources
 from ..progress import bar
-from ..sim.gxx import cache_folder
-from ..stages.device import Resources
 from . import tools
 from .cells import Cell
 from .targets import FAMILIES, FLATTEN
@@ -45,7 +45,7 @@ def count_cells(
         made_of = [texts[name] for name in sorted(_blocks_of(cell.block, texts))]
         digest[cell] = hashlib.sha256(repr((tool, made_of, cell.key)).encode()).hexdigest()[:24]
     unlike = {digest[cell]: cell for cell in digest}
-    kept = cache_folder().with_name("synth")
+    kept = cache("synth")
     kept.mkdir(parents=True, exist_ok=True)
     missing = {name: cell for name, cell in unlike.items() if not (kept / f"{name}.json").exists()}
     with bar(len(unlike), "cell", f"Yosys {target}", progress) as shown, ThreadPoolExecutor(jobs) as pool:

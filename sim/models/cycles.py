@@ -28,8 +28,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import HwqatError
-from .gxx import cache_folder, compiler
+from ...caches import cache
+from ...errors import HwqatError
+from ...tools import compiler
 
 SOURCE = Path(__file__).with_name("cycles.cpp")
 
@@ -347,13 +348,17 @@ def _library():
     text = SOURCE.read_bytes()
     flags = ("-std=c++14", "-O2", "-shared", "-fPIC")
     digest = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:16]
-    root = cache_folder().with_name("cycles")
+    root = cache("cycles")
     library = root / f"cycles-{digest}.so"
     if not library.exists():
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root) as folder:
             made = Path(folder) / library.name
-            done = subprocess.run([_compiler(), *flags, "-o", str(made), str(SOURCE)], capture_output=True, text=True)
+            done = subprocess.run(
+                [compiler("the search for the plan's depths"), *flags, "-o", str(made), str(SOURCE)],
+                capture_output=True,
+                text=True,
+            )
             if done.returncode:
                 raise HwqatError(f"g++ could not compile {SOURCE}: {done.stderr.strip()}")
             os.replace(made, library)
@@ -385,10 +390,3 @@ def _library():
     ]
 
     return function
-
-
-def _compiler() -> str:
-    try:
-        return compiler()
-    except HwqatError as error:
-        raise HwqatError(f"the plan's depths are found by a small C++ program; {error}") from None

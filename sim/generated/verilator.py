@@ -18,7 +18,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from ..errors import HwqatError
+from ... import caches
+from ...errors import HwqatError
 
 #: C++ optimisation. "quick" builds soonest: one file, since its headers cost as much as its code.
 FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
@@ -79,7 +80,7 @@ def build(
             out / "verilator.log",
             "Verilator cannot read the RTL",
         )
-        runtime = cache_folder() / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
+        runtime = caches.cache("verilator") / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
         for name in RUNTIME:
             if (runtime / f"{name}.o").exists():
                 shutil.copy(runtime / f"{name}.o", out)  # newer than its sources: make leaves it alone
@@ -118,12 +119,6 @@ def _keep(files: list[Path], kept: Path) -> None:
         shutil.rmtree(fresh)
 
 
-def cache_folder() -> Path:
-    """Where builds are kept: HWQAT_CACHE, else the user's cache folder."""
-    base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
-    return Path(base) / "verilator"
-
-
 def digest_of(*parts) -> str:
     """A short hash of anything with a repr."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -141,7 +136,7 @@ def run(
     """Run the cocotb tests of a Python module; returns the number of failed tests.
 
     Args:
-        module: name of a module in sim/bench. It is imported from there and not as part of hwqat,
+        module: name of a module in sim/generated/bench. It is imported from there and not as part of hwqat,
             whose import takes longer than many a simulation.
         folder: where the simulator runs (ROM files are named relative to it).
         log: takes its output; arguments: for the simulator, such as +hwqat_waves=FILE (see bench/main.cpp).

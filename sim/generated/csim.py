@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backends import hls
-from ..backends.rtl import renamed
-from ..errors import HwqatError
-from ..passes import Plan
-from ..vectors import vector_files
+from ...backends import hls
+from ...backends.rtl import renamed
+from ...errors import HwqatError
+from ...passes import Plan
+from ...vectors import vector_files
 from . import gxx
 
 #: Graphs in one translation unit of `run_many`: enough to share the headers, few enough to share the cores.

@@ -6,32 +6,21 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from ..errors import HwqatError
-from ..tools import AP_TYPES
+from ... import caches
+from ...errors import HwqatError
+from ...tools import AP_TYPES, compiler
 
 #: C++14 as Vitis HLS takes it. Pragmas of HLS are unknown to g++.
 FLAGS = ("-std=c++14", "-Wall", "-Wextra", "-Wno-unknown-pragmas")
 #: The loops over lanes want vectors, which -O2 alone lacks: twice the frames a second, for no longer compilation.
 SPEED = {"normal": ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"), "quick": ("-O0",)}
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">\n]+)[">]', re.MULTILINE)
-
-
-def compiler() -> str:
-    """Path of the C++ compiler: CXX, else g++."""
-    name = os.environ.get("CXX") or "g++"
-    path = shutil.which(name)
-    if path is None:
-        raise HwqatError(
-            f"C-simulation needs {name}, which is not on PATH; install it, on Debian by 'apt-get install g++'"
-        )
-    return path
 
 
 def headers() -> Path:
@@ -48,12 +37,6 @@ def headers() -> Path:
     )
 
 
-def cache_folder() -> Path:
-    """Where programs and objects are kept: HWQAT_CACHE, else the user's cache folder."""
-    base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
-    return Path(base) / "csim"
-
-
 def build(
     sources: list[Path],
     includes: tuple[Path, ...] = (),
@@ -66,17 +49,17 @@ def build(
     Args:
         sources: .cpp files; they may include each other's headers by relative paths.
         includes: folders for -I; speed: ``normal`` or ``quick`` (to compile); flags: more of them;
-            cache: folder for objects and programs (`cache_folder` when None).
+            cache: folder for objects and programs (the user's when None).
 
     Returns:
         The program.
     """
     system = headers()
     flags = (*FLAGS, *SPEED[speed], *flags)
-    command = [compiler(), *flags, "-isystem", str(system), *(f"-I{folder}" for folder in includes)]
+    command = [compiler("C-simulation"), *flags, "-isystem", str(system), *(f"-I{folder}" for folder in includes)]
     files = _Files((*includes, system))
     keys = [_key(command, source, files) for source in sources]
-    folder = cache or cache_folder()
+    folder = cache or caches.cache("csim")
     program = folder / _digest("program", *keys)
     if program.exists():
         return program
@@ -85,7 +68,7 @@ def build(
     missing = sorted((j for j in jobs if not j[1].exists()), key=lambda j: -_size(j[0], files))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(lambda job: _run([*command, "-c", str(job[0])], job[1], job[0]), missing))
-    _run([compiler(), *flags, *(str(target) for _, target in jobs)], program, Path(program.name))
+    _run([compiler("C-simulation"), *flags, *(str(target) for _, target in jobs)], program, Path(program.name))
     return program
 
 

@@ -1,6 +1,6 @@
 """One simulation: the bench's description of the designs, the run, what the bench found.
 
-The bench (`sim/bench`) runs inside the simulator and imports nothing of hwqat; the two talk through files.
+The bench (`sim/generated/bench`) runs inside the simulator and imports nothing of hwqat; the two talk through files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import HwqatError
+from ...errors import HwqatError
 from . import verilator
 
 BENCH = "stream"

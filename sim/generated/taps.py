@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..graph import Graph
-from ..passes.network import Network, Stream
-from ..stages import Stage
+from ...graph import Graph
+from ...passes.network import Network, Stream
+from ...stages import Stage
 
 LIST = "taps.txt"
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backends import rtl
-from ..errors import HwqatError
-from ..passes import Plan
-from ..vectors import read_vectors
+from ...backends import rtl
+from ...caches import cache
+from ...errors import HwqatError
+from ...passes import Plan
+from ...vectors import read_vectors
 from . import portmap, verilator
 from .harness import Run, describe, simulate, unpack
 from .look import Look, can_tap, look_again
@@ -95,7 +96,7 @@ def run_cosim(
         folder = Path(verilog or build / "rtl").absolute()
         sources = _sources(build, folder, facts, work) if verilog else _files(folder)
         say(f"building the simulator of {facts['top']} ...")
-        simulator = verilator.build(sources, facts["top"], verilator.cache_folder(), speed=speed)
+        simulator = verilator.build(sources, facts["top"], cache("verilator"), speed=speed)
         say(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
         run = Run([describe(facts, arrays, work)], simulator, facts["top"], folder, work, stall, modes, seed)
         found, right = simulate(run)
@@ -110,7 +111,7 @@ def run_cosim(
         fst = (build / "report" / "waves.fst").absolute() if waves else None
         if fst:
             fst.parent.mkdir(exist_ok=True)
-        simulator = partial(verilator.build, sources, facts["top"], verilator.cache_folder(), speed=speed)
+        simulator = partial(verilator.build, sources, facts["top"], cache("verilator"), speed=speed)
         where = look_again(look, build, facts, arrays, run, simulator, fst)
         if fst:
             say(f"waves of frame {look.frame}: {fst}")

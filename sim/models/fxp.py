@@ -14,13 +14,13 @@ from itertools import product
 import numpy as np
 from fxpmath import Fxp
 
-from ..errors import HwqatError
+from ...errors import HwqatError
 
 _CONFIG = {"op_sizing": "optimal", "op_method": "raw", "shifting": "trunc", "overflow": "saturate", "rounding": "floor"}
 
 
 def run(graph, *frames, keep: bool = False):
-    """As `hwqat.sim.golden.run`: integers (N, H, W, C) in, int64 arrays out."""
+    """As `hwqat.sim.models.golden.run`: integers (N, H, W, C) in, int64 arrays out."""
     inputs = graph.of("input")
     if len(frames) != len(inputs):
         raise HwqatError(f"{graph.name} has {len(inputs)} inputs, {len(frames)} arrays were given")

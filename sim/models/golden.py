@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from ..errors import HwqatError
-from ..ops.integers import Integers
+from ...errors import HwqatError
+from ...ops.integers import Integers
 
 #: Frames go through the graph in blocks. The largest tensor of a block has about this many elements, so that a block
 #: stays in the cache; less than a twentieth of it is not worth a thread.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..graph_io import GRAPH, load_graph
-from ..ops import Folding
-from ..passes.network import build_network
+from ...graph_io import GRAPH, load_graph
+from ...ops import Folding
+from ...passes.network import build_network
 from . import taps
 from .harness import PERIOD, Run, describe, simulate
 

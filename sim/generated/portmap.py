@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends import rtl
-from ..errors import HwqatError
+from ...backends import rtl
+from ...errors import HwqatError
 
 
 @dataclass(frozen=True)

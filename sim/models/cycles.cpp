@@ -1,6 +1,6 @@
 // Cycle model of a dataflow network: processes, bounded FIFOs, blocking reads and writes.
 //
-// One call simulates a network given as flat arrays (sim/cycles.py makes them). Every cycle each process
+// One call simulates a network given as flat arrays (sim/models/cycles.py makes them). Every cycle each process
 // does at most one trip. A FIFO shows what it held when the cycle began: a beat written now can be read
 // in the next cycle (the one after, if it has more than two places and so a memory with an output register),
 // room made now can be filled in the next cycle. A FIFO of depth 0 is one register inside a stage: it can be

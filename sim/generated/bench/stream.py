@@ -1,7 +1,7 @@
 """The cocotb tests: every design of the bench, in each of the stall modes.
 
 It imports nothing of hwqat, so that a simulation starts at once. What to do stands in the JSON file named by
-HWQAT_BENCH (`hwqat.sim.cosim` writes it): the designs with their clock, reset and ports, the frames, the seed.
+HWQAT_BENCH (`hwqat.sim.generated.cosim` writes it): the designs with their clock, reset and ports, the frames, the seed.
 What came out is written beside it.
 """
 
