@@ -1,4 +1,7 @@
-"""Geometry of a sliding window, shared by convolution and pooling."""
+"""Geometry of a sliding window: which pixels it reads, which it still needs. The one definition for operators and stages.
+
+Pixels are numbered row by row, output pixels likewise; `OUTSIDE` is the number of those outside the image.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+OUTSIDE = -1
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,11 @@ class Geometry:
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Output rows and columns; below 1 when the window does not fit."""
-        top, left, bottom, right = self.padding
-        return (
-            (height + top + bottom - self.span[0]) // self.stride[0] + 1,
-            (width + left + right - self.span[1]) // self.stride[1] + 1,
+        return tuple(
+            (size + before + after - span) // stride + 1
+            for size, before, after, span, stride in zip(
+                (height, width), self.padding[:2], self.padding[2:], self.span, self.stride
+            )
         )
 
     def problems(self, shape: tuple[int, int, int]) -> Iterator[tuple[str, object, object]]:
@@ -51,17 +57,44 @@ class Geometry:
         elif any(p >= s for p, s in zip(self.padding, self.span * 2)):
             yield "padding", f"less than the window's span {self.span}", self.padding
 
+    def positions(self, axis: int, size: int) -> np.ndarray:
+        """Row (axis 0) or column (axis 1) that each tap of each output reads, (outputs, taps); some lie outside 0..size-1."""
+        out = self.out_size(*(size, size))[axis]
+        first = np.arange(out)[:, None] * self.stride[axis] - self.padding[axis]
+        return first + np.arange(self.kernel[axis]) * self.dilation[axis]
+
+    def pixels(self, height: int, width: int) -> np.ndarray:
+        """Number of the pixel that each tap of each output pixel reads, or OUTSIDE: (OH * OW, taps)."""
+        row, column = self.positions(0, height)[:, None, :, None], self.positions(1, width)[None, :, None, :]
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        return np.where(inside, row * width + column, OUTSIDE).reshape(-1, self.taps)
+
+    def newest(self, height: int, width: int, taps: int) -> np.ndarray:
+        """Number of the last pixel that each ``taps`` taps of a window read at once, or OUTSIDE: (OH * OW, groups)."""
+        return self.pixels(height, width).reshape(-1, self.taps // taps, taps).max(axis=2)
+
+    def oldest(self, height: int, width: int) -> np.ndarray:
+        """Number of the first pixel that each window or a later one still needs, rising: (OH * OW,).
+
+        That is the window's first tap, or pixel 0 while the window's first row lies in the padding.
+        """
+        row, column = self.positions(0, height)[:, :1], self.positions(1, width)[:, 0].clip(0)
+        return np.where(row < 0, 0, row * width + column).reshape(-1)
+
+    def windows_before(self, height: int, width: int, rows: int) -> np.ndarray:
+        """How many windows must be done before there is room for each pixel in a buffer of ``rows`` rows: (H * W,).
+
+        Counted from the frame's start; negative: windows of frames before it.
+        """
+        pixels, oldest = height * width, self.oldest(height, width)
+        frames = -(-rows * width // pixels) + 1  # as far back as the buffer reaches
+        stretch = np.concatenate([oldest - k * pixels for k in range(frames, -1, -1)])
+        done = np.searchsorted(stretch, np.arange(pixels) - rows * width, side="right")
+        return done - frames * len(oldest)
+
     def covered(self, height: int, width: int) -> np.ndarray:
         """Which taps lie inside the image, for each output pixel: bool (OH, OW, KH, KW)."""
-        inside = []
-        for axis, size, out in zip((0, 1), (height, width), self.out_size(height, width)):
-            at = (
-                np.arange(out)[:, None] * self.stride[axis]
-                + np.arange(self.kernel[axis])[None, :] * self.dilation[axis]
-                - self.padding[axis]
-            )
-            inside.append((at >= 0) & (at < size))
-        return inside[0][:, None, :, None] & inside[1][None, :, None, :]
+        return (self.pixels(height, width) != OUTSIDE).reshape(*self.out_size(height, width), *self.kernel)
 
     def view(self, x: np.ndarray, fill: int) -> np.ndarray:
         """All windows of ``x`` (N, H, W, C) as (N, OH, OW, KH, KW, C), padded with ``fill``; no copy of the windows."""

@@ -59,9 +59,8 @@ class Window(Stage):
     def of(cls, name, node, x, geometry, *, lanes, taps, outer, pad_value):
         inner = x.channels // lanes // outer
         out_height, out_width = geometry.out_size(*x.shape[:2])
-        parallel = taps > 1
-        columns = _banks(geometry.kernel[1], geometry.dilation[1]) if parallel else 1
-        rows, lead, pace, cycles = _schedule(geometry, x.shape[0], x.shape[1], outer, inner, parallel)
+        columns = _banks(geometry.kernel[1], geometry.dilation[1]) if taps > 1 else 1
+        rows, lead, pace, cycles = _schedule(geometry, x.shape[0], x.shape[1], outer, inner, taps)
         return cls(
             name=name,
             node=node.name,
@@ -104,26 +103,20 @@ class Window(Stage):
 
     def beats_of(self, frames: np.ndarray) -> np.ndarray:
         """What leaves for frames (N, H, W, C): (N, out_beats, taps * lanes)."""
-        g = self.geometry
-        n, height, width, _channels = frames.shape
-        row = np.arange(self.out_height)[:, None] * g.stride[0] + np.arange(g.kernel[0]) * g.dilation[0]
-        col = np.arange(self.out_width)[:, None] * g.stride[1] + np.arange(g.kernel[1]) * g.dilation[1]
-        top, left, _bottom, _right = g.padding
-        grow = (max(0, row.max() + 1 - top - height), max(0, col.max() + 1 - left - width))
-        padded = np.pad(frames, ((0, 0), (top, grow[0]), (left, grow[1]), (0, 0)), constant_values=self.pad_value)
-        taken = padded[:, row[:, None, :, None], col[None, :, None, :]]  # (N, OH, OW, KH, KW, C)
-        shape = (n, self.out_height, self.out_width, g.taps, self.outer, self.inner, self.lanes)
-        beats = np.moveaxis(taken.reshape(shape), 4, 3)  # groups in front of taps
-        if self.taps > 1:
-            beats = np.moveaxis(beats, 4, 5)  # a beat holds all taps of its channels
+        n, *_, channels = frames.shape
+        outside = np.full((n, 1, channels), self.pad_value, dtype=frames.dtype)  # the last pixel, which OUTSIDE is
+        taken = np.concatenate([frames.reshape(n, -1, channels), outside], axis=1)
+        taken = taken[:, self.geometry.pixels(self.height, self.width)]  # (N, OH * OW, taps, C)
+        shape = (n, self.out_height * self.out_width, self.serial_taps, self.taps, self.outer, self.inner, self.lanes)
+        beats = taken.reshape(shape).transpose(0, 1, 4, 2, 5, 3, 6)  # a beat holds the taps that are read at once
         return beats.reshape(n, self.out_beats, self.taps * self.lanes)
 
     @property
     def schedule(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the fixed schedule: the trip that reads each input beat, and the trip that writes each output beat."""
-        beats, steps = self.beats_per_pixel, self.serial_taps
-        room = _room_after(self.geometry, self.height, self.width, self.rows)
-        read = _read_trips(room, self.lead, self.pace, beats, steps)[:, None] + np.arange(beats)
+        before = self.geometry.windows_before(self.height, self.width, self.rows)
+        read = _read_trips(before, self.lead, self.pace, self.beats_per_pixel, self.serial_taps)
+        read = read[:, None] + np.arange(self.beats_per_pixel)
         return read.reshape(-1), self.lead + self.pace * np.arange(self.out_beats)
 
     @cached_property
@@ -134,7 +127,7 @@ class Window(Stage):
         beat j may enter once ``room[j]`` output beats have left, counted from the frame's start (negative: of
         frames before it).
         """
-        return _orders(self.geometry, self.height, self.width, self.outer, self.inner, self.taps > 1, self.rows)
+        return _orders(self.geometry, self.height, self.width, self.outer, self.inner, self.taps, self.rows)
 
     @property
     def elements_in(self) -> Elements:
@@ -186,76 +179,42 @@ def _banks(taps: int, dilation: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _schedule(geometry, height, width, outer, inner, parallel) -> tuple[int, int, int, int]:
+def _schedule(geometry, height, width, outer, inner, taps) -> tuple[int, int, int, int]:
     """(rows, lead, pace, trips) of the fixed schedule, with the fewest rows that keep the rate."""
     rows = geometry.span[0] + geometry.stride[0] - 1
     while rows <= 4 * (geometry.span[0] + geometry.stride[0] + height):
-        if parallel:
+        if taps > 1:
             rows = _power_of_two(rows)
-        found = _try_rows(geometry, height, width, outer, inner, parallel, rows)
-        if found and _keeps_rate(*_orders(geometry, height, width, outer, inner, parallel, rows)):
+        found = _try_rows(geometry, height, width, outer, inner, taps, rows)
+        if found and _keeps_rate(*_orders(geometry, height, width, outer, inner, taps, rows)):
             return rows, *found
         rows += 1
     raise HwqatError(f"no line buffer keeps the rate of a window {geometry} over {height} x {width} pixels")
 
 
-def _try_rows(geometry, height, width, outer, inner, parallel, rows):
-    oh, ow = geometry.out_size(height, width)
-    top, left = geometry.padding[:2]
-    beats = outer * inner
-    steps = 1 if parallel else geometry.taps  # beats of one window and one channel beat
-    in_beats, out_beats = height * width * beats, oh * ow * beats * steps
+def _try_rows(geometry, height, width, outer, inner, taps, rows):
+    beats, steps = outer * inner, geometry.taps // taps  # steps: beats of one window and one channel beat
+    newest, before = geometry.newest(height, width, taps), geometry.windows_before(height, width, rows)
+    in_beats, out_beats = height * width * beats, len(newest) * beats * steps
     pace = max(1, in_beats // out_beats)
-
-    room_after = _room_after(geometry, height, width, rows)
-    first_row = np.arange(oh) * geometry.stride[0] - top
-
-    # Input pixel that each tap of each output pixel needs, -1 outside the image: (OH, OW, KH, KW).
-    row = first_row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
-    col = np.arange(ow)[:, None] * geometry.stride[1] - left + np.arange(geometry.kernel[1]) * geometry.dilation[1]
-    pixel = row[:, None, :, None] * width + col[None, :, None, :]
-    inside = ((row >= 0) & (row < height))[:, None, :, None] & ((col >= 0) & (col < width))[None, :, None, :]
-    pixel = np.where(inside, pixel, -1).reshape(oh * ow, -1)
-    emitted = np.arange(oh * ow)[:, None] * (beats * steps)  # index of the window's first beat
-    if parallel:
-        pixel = pixel.max(axis=1, keepdims=True)
-    else:
-        emitted = emitted + np.arange(steps)[None, :] * inner
-
+    emitted = np.arange(len(newest))[:, None] * (beats * steps) + np.arange(steps) * inner  # each group's first beat
     lead, slack = 0, in_beats + GAP
     while lead <= slack:
-        read_at = _read_trips(room_after, lead, pace, beats, steps)  # trip of each pixel's first beat
-        need = np.where(pixel >= 0, read_at[pixel] + GAP - pace * emitted, 0).max(initial=0)
+        read_at = _read_trips(before, lead, pace, beats, steps)  # trip of each pixel's first beat
+        need = np.where(newest >= 0, read_at[newest] + GAP - pace * emitted, 0).max(initial=0)
         if need <= lead:
             return int(lead), int(pace), int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats))
         lead = int(need)
     return None
 
 
-def _orders(geometry, height, width, outer, inner, parallel, rows) -> tuple[np.ndarray, np.ndarray]:
+def _orders(geometry, height, width, outer, inner, taps, rows) -> tuple[np.ndarray, np.ndarray]:
     """See `Window.orders`."""
-    beats, pixels, steps = outer * inner, height * width, 1 if parallel else geometry.taps
-    oh, ow = geometry.out_size(height, width)
-    row = np.arange(oh) * geometry.stride[0] - geometry.padding[0]
-    col = np.arange(ow) * geometry.stride[1] - geometry.padding[1]
-    tap_row = row[:, None] + np.arange(geometry.kernel[0]) * geometry.dilation[0]
-    tap_col = col[:, None] + np.arange(geometry.kernel[1]) * geometry.dilation[1]
-    pixel = tap_row[:, None, :, None] * width + tap_col[None, :, None, :]
-    inside = ((tap_row >= 0) & (tap_row < height))[:, None, :, None] & ((tap_col >= 0) & (tap_col < width))[
-        None, :, None, :
-    ]
-    pixel = np.where(inside, pixel, -1).reshape(oh * ow, 1, geometry.taps, 1)
-    if parallel:  # the window's last tap inside the image
-        pixel = pixel.max(axis=2, keepdims=True)
+    beats, steps = outer * inner, geometry.taps // taps
+    newest = geometry.newest(height, width, taps)[:, None, :, None]  # window, group, taps, beat
     beat = np.arange(beats).reshape(outer, 1, inner)
-    need = np.where(pixel >= 0, pixel * beats + beat + 1, 1).reshape(-1)  # padding waits for its frame to begin
-
-    # The oldest pixel still needed from each window on, over this frame and those before it.
-    oldest = np.where(row[:, None] < 0, 0, row[:, None] * width + np.clip(col, 0, None)[None, :]).reshape(-1)
-    before = -(-rows * width // pixels) + 1
-    oldest = np.concatenate([oldest - k * pixels for k in range(before, -1, -1)])
-    done = np.searchsorted(oldest, np.arange(pixels) - rows * width + 1) - before * (oh * ow)
-    room = np.repeat(done * (beats * steps), beats)
+    need = np.where(newest >= 0, newest * beats + beat + 1, 1).reshape(-1)  # padding waits for its frame to begin
+    room = np.repeat(geometry.windows_before(height, width, rows) * (beats * steps), beats)
     return need.astype(np.int32), room.astype(np.int32)
 
 
@@ -277,21 +236,12 @@ def _as_early(allowed: np.ndarray, period: int) -> np.ndarray:
     return (index + np.maximum.accumulate(start))[len(allowed) :]
 
 
-def _room_after(geometry, height, width, rows) -> np.ndarray:
-    """Output pixel whose emission makes room for each input pixel (-1: there is room from the start)."""
-    oh, ow = geometry.out_size(height, width)
-    # Oldest pixel needed from each output pixel on, as a row-major index.
-    first_row = np.arange(oh) * geometry.stride[0] - geometry.padding[0]
-    first_col = np.clip(np.arange(ow) * geometry.stride[1] - geometry.padding[1], 0, None)
-    oldest = np.where(first_row[:, None] < 0, 0, first_row[:, None] * width + first_col[None, :]).reshape(-1)
-    room_after = np.searchsorted(oldest, np.arange(height * width) - rows * width, side="right")
-    room_after[np.arange(height * width) < rows * width] = -1
-    return room_after
+def _read_trips(before, lead, pace, beats, steps):
+    """Trip in which each input pixel's first beat is read: one beat a trip, as soon as there is room.
 
-
-def _read_trips(room_after, lead, pace, beats, steps):
-    """Trip in which each input pixel's first beat is read: one beat a trip, as soon as there is room."""
-    start = np.arange(len(room_after)) * beats
-    # The pointer moves on with the first beat of output pixel `room_after`; the read is a trip later.
-    allowed = np.where(room_after < 0, 0, lead + pace * room_after * beats * steps + 1)
+    before: windows that must be done, as in `Geometry.windows_before`; a frame's loop begins with an empty buffer.
+    """
+    start = np.arange(len(before)) * beats
+    # The pointer moves on with the first beat of the window behind those; the read is a trip later.
+    allowed = np.where(before <= 0, 0, lead + pace * before * beats * steps + 1)
     return start + np.maximum.accumulate(allowed - start).clip(0)
