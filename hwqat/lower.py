@@ -25,6 +25,7 @@ def lower(model: QatModel, name: str = GRAPH_NAME, meta: dict | None = None) -> 
     if not isinstance(model, QatModel):
         raise HwqatError(f"only a network that hwqat.prepare made can be lowered, not a {type(model).__name__}")
     model.require_quantised("lowered")
+    model.require_finite()
     nodes, tensors, specs, saturated = [], {}, {}, {}
     for step in model.steps:
         xs = tuple(tensors[i] for i in step.inputs)

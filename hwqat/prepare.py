@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from hwqat.data.dataset import Grid
+from hwqat.data.dataset import Grid, require_images
 from hwqat.errors import HwqatError
-from hwqat.nn.affine import Normalise
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Requantise
 from hwqat.nn.steps.product import Product
-from hwqat.placement import place
+from hwqat.placement.place import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
-from hwqat.tracing import Call, read
+from hwqat.tracing import Call, Reading
+from hwqat.tracing.check import hold_to_the_users, require_finite
+from hwqat.tracing.constants import Constant
+from hwqat.tracing.reader import read_recording, two_images
+from hwqat.tracing.record import as_is, record
+from hwqat.tracing.table import find_kind
 
 #: An 8-bit image as it is: q = pixel - 128.
 IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
@@ -50,23 +53,58 @@ def prepare(
 
     Raises:
         HwqatError: names every operation that is not supported, all at once, with its module, its line and the nearest
-            supported form.
+            supported form; or what computes something else than what was read (`hwqat.tracing.check`).
     """
     batches = [example] if isinstance(example, Tensor) else list(example)
-    if not batches or batches[0].ndim != 4:
+    if not batches or not all(isinstance(batch, Tensor) and batch.ndim == 4 and len(batch) for batch in batches):
         raise HwqatError("prepare needs an example: a batch of real images (N, C, H, W), or several such batches")
-    model = copy.deepcopy(model)
-    device = next((p.device for p in model.parameters()), batches[0].device)
-    batches = [batch.to(device) for batch in batches]
-    normalise = _normalise(mean, std, batches[0].shape[1])
-    normalise = normalise and normalise.to(device)
-    calls, problems = read(model, batches[0] if normalise is None else normalise(batches[0]))
-    if normalise is not None:
-        calls = _normalised(calls, normalise)
-    quantised = QatModel(place(calls, scheme, grid, problems, type(model).__name__), scheme).to(device)
+    if len({batch.shape[1:] for batch in batches}) > 1:
+        raise HwqatError(
+            f"the batches of the example must have one size, not {sorted({tuple(b.shape[1:]) for b in batches})}"
+        )
+    network = unwrapped(model)
+    for batch in batches:
+        require_images(batch, grid, "the example")
+    home = next((x for x in (*network.parameters(), *network.buffers()) if x.is_floating_point()), batches[0])
+    batches = [batch.to(home.device, torch.float32) for batch in batches]
+    normalise = _normalise(mean, std, batches[0].shape[1], home.device)
+    given = lambda images: (images if normalise is None else normalise(images)).to(home.dtype)  # noqa: E731
+    with as_is(network):
+        reading = read_recording(network, record(network, given(two_images(batches[0])))).reading()
+        require_finite(reading)
+        if normalise is not None:
+            reading = _normalised(reading, normalise)
+        steps = place(reading, scheme, grid)  # names all that is not supported
+        several = two_images(batches[0], len(batches[0]))
+        hold_to_the_users(network, reading, [several, noise(several, grid)], given)
+    quantised = QatModel(steps, scheme, reading).to(home.device)
     calibrate(quantised, batches, scheme.calibration)
     quantised.train(model.training)
     return quantised
+
+
+def build(reading: Reading, scheme: Scheme, grid: Grid) -> QatModel:
+    """The quantised network of what was read before, its quantisers not calibrated; its tensors are the reading's."""
+    return QatModel(place(reading, scheme, grid), scheme, reading)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network itself, inside `torch.compile` and `nn.DataParallel`."""
+    while True:
+        if "_orig_mod" in model._modules:  # what torch.compile returns
+            model = model._modules["_orig_mod"]
+        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            model = model.module
+        else:
+            return model
+
+
+def noise(images: Tensor, grid: Grid, count: int = 3) -> Tensor:
+    """Other images on the grid, in the range of these: as unlike them as can be."""
+    low, high = (int(torch.round(end / grid.scale)) for end in images.double().aminmax())
+    random = torch.Generator().manual_seed(0)
+    q = torch.randint(low, high + 1, (count, *images.shape[1:]), generator=random)
+    return (q * grid.scale).to(images)
 
 
 @torch.no_grad()
@@ -105,28 +143,58 @@ def _observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[
         model.train(training)
 
 
-def _normalise(mean, std, channels: int) -> Normalise | None:
+class Normalise(nn.Module):
+    """The fixed per-channel mean and standard deviation that a network's images were normalised with."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, std = (t.to(x.dtype).reshape(-1, 1, 1) for t in (self.mean, self.std))
+        return (x - mean) / std
+
+
+def _normalise(mean, std, channels: int, device) -> Normalise | None:
     if mean is None and std is None:
         return None
     if mean is None or std is None or not len(mean) == len(std) == channels or min(std) <= 0:
         raise HwqatError(
             f"mean and std must be given together, for each of {channels} channels, std above 0, not {mean} and {std}"
         )
-    return Normalise(mean, std)
+    return Normalise(mean, std).to(device)
 
 
-def _normalised(calls: list[Call], normalise: Normalise) -> list[Call]:
-    """The calls of a network behind the normalisation of its images."""
-    image = calls[0]
-    scale = Call(
+def _normalised(reading: Reading, normalise: Normalise) -> Reading:
+    """A network behind the normalisation of its images."""
+    image, *rest = reading.calls
+    named = {f"normalise.{name}": tensor for name, tensor in normalise.named_buffers()}
+    about, over = (Constant.tensor(name) for name in named)
+    kind = find_kind("scale")
+    common = {"shape": image.shape, "own": True, "block": "normalise", "what": "normalisation"}
+    centred = Call(
+        "scale",
+        "centred",
+        (image.name,),
+        path="normalise.centred",
+        params=kind.Params(down=True),
+        tensors={"shift": about},
+        **common,
+    )
+    scaled = Call(
         "scale",
         "normalise",
-        (image.name,),
-        "normalise",
-        "normalise",
-        image.shape,
-        normalise,
-        params={"scale": normalise},
+        ("centred",),
+        path="normalise",
+        params=kind.Params(inverse=True),
+        tensors={"gain": over},
+        **common,
     )
-    renamed = [replace(c, inputs=tuple("normalise" if i == image.name else i for i in c.inputs)) for c in calls[1:]]
-    return [image, scale, *renamed]
+    renamed = [replace(c, inputs=tuple(scaled.name if i == image.name else i for i in c.inputs)) for c in rest]
+    return replace(
+        reading,
+        calls=(image, centred, scaled, *renamed),
+        tensors=reading.tensors | named,
+        state=reading.state | named.keys(),
+    )

@@ -1,5 +1,6 @@
 """`hwqat.lower`, and the heart of the project: eval() gives the integers of the lowered graph, all of them."""
 
+import copy
 import itertools
 import warnings
 
@@ -444,7 +445,63 @@ def test_an_image_off_the_grid_takes_the_nearest_integer(digitnet):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert torch.equal(model(q / 8 + 0.06), model(q / 8))
-        assert torch.equal(model(torch.full((1, 1, 8, 8), 7.0)), model(torch.ones(1, 1, 8, 8)))
+        assert torch.equal(model(torch.full((1, 1, 8, 8), 1.05)), model(torch.ones(1, 1, 8, 8)))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda x: x * 255, r"the image, input_0, must lie in -1..1, the grid's range, not in .*; give the grid"),
+        (lambda x: x / 0 * 0, "the image, input_0, has values that are not finite"),
+        (lambda x: x.to(torch.uint8), "the image, input_0, holds torch.uint8; real images are wanted"),
+        (
+            lambda x: x[:, :, 1:],
+            r"the network takes images \(N, 1, 8, 8\), not \(4, 1, 7, 8\); prepare it again for another",
+        ),
+        (lambda x: x[0], r"the network takes images \(N, 1, 8, 8\), not \(1, 8, 8\)"),
+    ],
+    ids=("range", "nan", "type", "size", "one image"),
+)
+def test_images_of_another_kind_are_refused(digitnet, change, message):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    x = images((1, 8, 8), 4, DIGITS) / 8
+    with pytest.raises(HwqatError, match=message):
+        model(change(x))
+    if x.shape[1:] == change(x).shape[1:]:
+        with pytest.raises(HwqatError, match=message.replace("the image, input_0,", "the example")):
+            prepare(digitnet, Scheme(), change(x), DIGITS)
+
+
+def test_integers_beyond_the_grid_are_refused(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    with pytest.raises(HwqatError, match="images must be integers -8..8, not -9..9"):
+        model.integers(torch.tensor([-9, 9]).reshape(2, 1, 1, 1).expand(2, 1, 8, 8))
+    assert model(torch.zeros(0, 1, 8, 8)).shape == (0, 10)
+
+
+@pytest.mark.parametrize("value", (float("nan"), float("inf")))
+@pytest.mark.parametrize("name", ("stem.conv.weight", "head.fc.bias", "stem.bn.running_var", "blocks.0.bn.weight"))
+def test_what_is_not_finite_is_named(digitnet, name, value):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    x = images((1, 8, 8), 4, DIGITS) / 8
+    broken = copy.deepcopy(digitnet)
+    for network in (model, broken):
+        state = network.state_dict()
+        state[name].view(-1)[1] = value
+        network.load_state_dict(state)
+    message = f"{name}: 1 of its [0-9]+ values are not finite"
+    for run in (lambda: model(x), lambda: lower(model), lambda: prepare(broken, Scheme(), x, DIGITS)):
+        with pytest.raises(HwqatError, match=message):
+            run()
+
+
+def test_statistics_that_make_no_gain_are_named(digitnet):
+    model = prepared(digitnet, Scheme(), (1, 8, 8), DIGITS).eval()
+    model.get_submodule("blocks.2.bn1").running_var[3] = -1
+    message = r"layer 'blocks.2.conv1', channel 3: what stands between it and 'blocks.2.relu1' .* has a gain of nan"
+    for run in (lambda: model(images((1, 8, 8), 4, DIGITS) / 8), lambda: lower(model)):
+        with pytest.raises(HwqatError, match=message):
+            run()
 
 
 def test_lowering_twice_gives_the_same_bytes(digitnet):

@@ -280,7 +280,7 @@ def test_spellings_become_the_same_calls():
     kinds = [call.kind for call in trace(Spellings(), torch.zeros(2, 3, 8, 8))]
     assert kinds == (
         ["input", "conv", "clip", "conv", "clip", "conv", "clip", "conv", "clip", "clip"]
-        + ["add", "add", "add", "average", "average", "flatten", "average", "flatten", "output"]
+        + ["add", "add", "add", "dropout", "average", "average", "average", "flatten", "flatten", "flatten", "output"]
     )
     model = prepare(Spellings(), Scheme(), torch.rand(2, 3, 8, 8))
     assert len([n for n, _ in model.named_parameters() if n.endswith("conv.weight")]) == 1  # shared weights stay shared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,25 @@ class Grid:
     def to_real(self, q: Tensor) -> Tensor:
         """Integers of any type and shape -> float32 of the same shape. Exact: scales here are powers of two."""
         return q.to(torch.float32) * self.scale
+
+
+def require_images(images: Tensor, grid: Grid, what: str) -> None:
+    """HwqatError unless real images (N, C, H, W) lie in the range of a grid, half a step more at most; ``what``: they."""
+    if not images.is_floating_point():
+        raise HwqatError(
+            f"{what} holds {images.dtype}; real images are wanted, integers times the grid's scale, {grid.scale:g}"
+        )
+    if not images.numel():
+        return
+    low, high = (float(end) / grid.scale for end in images.detach().double().aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise HwqatError(f"{what} has values that are not finite (NaN or infinite)")
+    if low < grid.lo - 0.5 or high > grid.hi + 0.5:
+        raise HwqatError(
+            f"{what} must lie in {grid.lo * grid.scale:g}..{grid.hi * grid.scale:g}, the grid's range, not in "
+            f"{low * grid.scale:g}..{high * grid.scale:g}; give the grid of the pixels (hwqat.PIXELS is [0, 1]), "
+            "and mean and std if they come normalised"
+        )
 
 
 @dataclass(frozen=True)

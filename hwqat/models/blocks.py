@@ -1,7 +1,6 @@
 """The block kinds that the networks share: plain float modules, ordinary PyTorch.
 
-Every forward is traceable by torch.fx and every layer is a module of its own with a name of its own, so that
-reports and generated code can speak in module paths. Tensors are (N, C, H, W), real-valued. Convolutions in front
+Every layer is a module of its own with a name of its own, so that reports and generated code can speak in module paths. Tensors are (N, C, H, W), real-valued. Convolutions in front
 of a batch norm have no bias; no convolution of these networks needs one.
 """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from hwqat.tracing.calls import Reading
+from hwqat.tracing.constants import Constant
 
 
 @dataclass(frozen=True)
@@ -97,64 +99,64 @@ class Norm:
         return line.about(mean).times(gamma / np.sqrt(var + norm.eps)).add(beta)
 
 
-class Normalise(nn.Module):
-    """The fixed per-channel mean and standard deviation that a network's images were normalised with."""
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        mean, std = (t.to(x.dtype).reshape(-1, 1, 1) for t in (self.mean, self.std))
-        return (x - mean) / std
-
-    def on(self, line: Line) -> Line:
-        return line.about(_each(self.mean, line)).times(1 / _each(self.std, line))
-
-
 class Scale(nn.Module):
     """``x * gain + shift``, or ``x / gain`` (inverse), or ``x - shift`` (down), as a forward computes with constants.
 
-    gain, shift: `hwqat.tracing.parameters.Constant`, one value for all channels or one for each; parameters among them
-    are trained.
-    user_names: what they are called in the user's network.
+    constants: the gain, the shift, or both, each one value or one for each channel; the parameters that they are worked
+    out from are trained. reading: whose tensors they name.
+    user_names: what those are called in the user's network.
     """
 
-    def __init__(self, gain=None, shift=None, *, inverse: bool = False, down: bool = False) -> None:
+    def __init__(
+        self, constants: dict[str, Constant], reading: Reading, *, inverse: bool = False, down: bool = False
+    ) -> None:
         super().__init__()
-        self.inverse, self.down = inverse, down
-        given = {name: constant for name, constant in (("gain", gain), ("shift", shift)) if constant is not None}
-        for name, constant in given.items():
-            if isinstance(constant.value, nn.Parameter):
-                self.register_parameter(name, constant.value)
-            else:
-                self.register_buffer(name, constant.value, persistent=constant.path is not None)
-        self.user_names = {name: constant.path for name, constant in given.items() if constant.path is not None}
+        self.constants, self.inverse, self.down = constants, inverse, down
+        self.user_names: dict[str, str] = {}
+        self._own: dict[str, str] = {}  # name in the reading -> attribute
+        for role, constant in constants.items():
+            names = [name for name in dict.fromkeys(constant.names()) if name not in self._own]
+            for number, name in enumerate(names):
+                own = role if constant.name is not None else f"{role}_{number}"
+                self._own[name] = own
+                if name in reading.state:
+                    self.user_names[own] = name
+                tensor = reading.tensors[name]
+                if isinstance(tensor, nn.Parameter):
+                    self.register_parameter(own, tensor)
+                else:
+                    self.register_buffer(own, tensor, persistent=name in reading.state)
 
     def forward(self, x: Tensor) -> Tensor:
-        if hasattr(self, "gain"):
-            gain = _column(self.gain, x)
-            x = x / gain if self.inverse else x * gain
-        if hasattr(self, "shift"):
-            shift = _column(self.shift, x)
-            x = x - shift if self.down else x + shift
+        own = lambda name: getattr(self, self._own[name])  # noqa: E731
+        values = {role: constant.value(own) for role, constant in self.constants.items()}
+        return self.apply_to(x, values.get("gain"), values.get("shift"), self.inverse, self.down)
+
+    @staticmethod
+    def apply_to(x: Tensor, gain: Tensor | None, shift: Tensor | None, inverse: bool, down: bool) -> Tensor:
+        """The scale itself, of a batch with channels in axis 1."""
+        if gain is not None:
+            gain = _column(gain, x)
+            x = x / gain if inverse else x * gain
+        if shift is not None:
+            shift = _column(shift, x)
+            x = x - shift if down else x + shift
         return x
 
     def on(self, line: Line) -> Line:
-        if hasattr(self, "gain"):
-            gain = _each(self.gain, line)
-            line = line.times(1 / gain if self.inverse else gain)
-        if hasattr(self, "shift"):
-            shift = _each(self.shift, line)
-            line = line.about(shift) if self.down else line.add(shift)
+        exact = lambda name: getattr(self, self._own[name]).detach().cpu().double()  # noqa: E731
+        values = {role: _each(constant.value(exact), line) for role, constant in self.constants.items()}
+        if "gain" in values:
+            line = line.times(1 / values["gain"] if self.inverse else values["gain"])
+        if "shift" in values:
+            line = line.about(values["shift"]) if self.down else line.add(values["shift"])
         return line
 
 
 class Owned:
-    """A `Normalise` or `Scale` as an element of a chain; ``path``: where its state stands in the network."""
+    """A `Scale` as an element of a chain; ``path``: where its state stands in the network."""
 
-    def __init__(self, module: Normalise | Scale, path: str) -> None:
+    def __init__(self, module: Scale, path: str) -> None:
         self.module = module
         self.modules = {path: module}
 

@@ -73,7 +73,7 @@ def _blocks(x: Tensor) -> list[Tensor]:
     """Slices of a batch that stay in a CPU's cache together with what is computed from them; all of it elsewhere."""
     if x.device.type != "cpu":
         return [x]
-    return list(x.split(max(1, BLOCK // max(1, x[0].numel()))))
+    return list(x.split(max(1, BLOCK // max(1, x.shape[1:].numel()))))
 
 
 def _columns(raw: np.ndarray, shift: int, like: Tensor, dtype: torch.dtype) -> Tensor:

@@ -14,6 +14,7 @@ from hwqat.nn.steps import Input, Logits, Output, Requantise, Step
 from hwqat.nn.values import Spec, Value
 from hwqat.quant.constants import Rescale
 from hwqat.quant.scheme import Scheme
+from hwqat.tracing.calls import Reading, not_finite
 
 
 class QatModel(nn.Module):
@@ -24,13 +25,15 @@ class QatModel(nn.Module):
     has several outputs.
 
     Attributes:
-        steps: its operations in order; scheme: what it was prepared with (but see `set_rescale`).
+        steps: its operations in order; scheme: what it was prepared with (but see `set_rescale`); reading: the network
+            as it was read, whose tensors these are.
     """
 
-    def __init__(self, steps: Sequence[Step], scheme: Scheme) -> None:
+    def __init__(self, steps: Sequence[Step], scheme: Scheme, reading: Reading | None = None) -> None:
         super().__init__()
         self.steps = tuple(steps)
-        self.scheme = scheme
+        self._input = next(step for step in self.steps if isinstance(step, Input))
+        self.scheme, self.reading = scheme, reading
         self._dead = _last_reads(self.steps)
         modules = {path: module for step in steps for path, module in step.modules.items()}
         for path in sorted(modules, key=lambda path: path.count(".")):  # what others hang under comes first
@@ -43,7 +46,7 @@ class QatModel(nn.Module):
 
     @property
     def input(self) -> Input:
-        return next(step for step in self.steps if isinstance(step, Input))
+        return self._input
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -51,6 +54,7 @@ class QatModel(nn.Module):
         return self.input.shape
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        self.input.require_form(x)
         if self.training and self.scheme.train_constants:
             specs = self.specs()
             outs = self._walk(x, lambda step, xs: step.fake_rounded([specs[name] for name in step.inputs], *xs))
@@ -81,6 +85,12 @@ class QatModel(nn.Module):
         if self.training:
             raise HwqatError("a network in training has no integers; call eval() first")
         self.require_quantised("evaluated in integers")
+        self.input.require_form(images)
+        grid = self.input.grid
+        if images.numel() and not grid.lo <= int(images.min()) <= int(images.max()) <= grid.hi:
+            raise HwqatError(
+                f"images must be integers {grid.lo}..{grid.hi}, not {int(images.min())}..{int(images.max())}"
+            )
         values = self._exact(Value(images.to(torch.float32), self.input.spec()))
         return tuple(_graph_order(value.q) for value in values)
 
@@ -89,6 +99,7 @@ class QatModel(nn.Module):
     def _exact(self, image: Value) -> tuple[Value | Tensor, ...]:
         if found := self.unquantised():
             warnings.warn(f"evaluated in float, not in integers: {'; '.join(found)}", stacklevel=3)
+        self.require_finite()
         with torch.autocast(image.q.device.type, enabled=False):
             return self._walk(image, lambda step, xs: step.evaluate(*xs))
 
@@ -111,6 +122,12 @@ class QatModel(nn.Module):
         """HwqatError naming every layer that has no integers."""
         if found := self.unquantised():
             raise HwqatError(f"the network cannot be {what}: {'; '.join(found)}; give them 1..16 bits in the scheme")
+
+    def require_finite(self) -> None:
+        """HwqatError naming the parameter or buffer that holds a NaN or an infinite value."""
+        for name, tensor in (*self.named_parameters(), *self.named_buffers()):
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise HwqatError(not_finite(self._user_names.get(name, name), tensor))
 
     def set_rescale(self, rescale: str | int | Rescale | None = None, rounding: str | None = None) -> None:
         """Evaluate and lower with another format of constants (`hwqat.quant.Rescale`), or another rounding of the sum.
@@ -158,10 +175,22 @@ def _from_users_names(model: QatModel, state: dict, prefix: str, *_) -> None:
         name
         for name, _ in (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
     }
+    _refuse_other_constants(model, state, prefix)
     found = {user: state[prefix + user] for user in model._user_names.values() if prefix + user in state}
     for user in found.keys() - own:  # a layer's own weight may be given to a function too
         del state[prefix + user]
     state.update({prefix + name: found[user] for name, user in model._user_names.items() if user in found})
+
+
+def _refuse_other_constants(model: QatModel, state: dict, prefix: str) -> None:
+    """What was worked out once, from tensors of the user's network, would be wrong with others."""
+    for name, was in (model.reading.frozen if model.reading is not None else {}).items():
+        now = state.pop(prefix + name, was)
+        if now.shape != was.shape or not torch.equal(now.to(was), was):
+            raise HwqatError(
+                f"{name} is another than when the network was prepared, and constants were worked out from it then; load "
+                "the state into the float network, and prepare that"
+            )
 
 
 def _real(value: Value | Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from hwqat.quant.weights import WeightQuantiser
 class _Quantised:
     """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
 
-    user_names: see `hwqat.tracing.parameters.Layers`.
+    user_names: of its tensors, where they are others than its path gives.
     """
 
     weight_quantiser: WeightQuantiser

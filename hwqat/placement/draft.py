@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from torch import nn
+from torch import Tensor, nn
 
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
@@ -14,7 +16,9 @@ from hwqat.nn.steps import Concat, Input, MaxPool, Requantise, Step
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.weights import WeightQuantiser
-from hwqat.tracing import Call, Problem
+from hwqat.tracing.calls import Call, Problem, Reading
+from hwqat.tracing.constants import Constant
+from hwqat.tracing.table import kind_of
 
 from .facts import Facts
 
@@ -24,8 +28,8 @@ class Value:
     """What a call makes: integers of a step (``ready``), or a sum of operands that is still to be requantised.
 
     operands: (name of a step, chain of `hwqat.nn.affine` elements), one or two. floor, cap: the clip on their sum.
-    unsigned: never below zero. path, block: where its quantiser will hang. order: of a vector that was flattened from
-    an image of several pixels: for each of its elements in a stream, the place in PyTorch.
+    unsigned: never below zero. path, block: where its quantiser will hang. order: for each of its channels (of a vector:
+    elements) in a stream, the place in PyTorch; None if that is the same.
     """
 
     operands: tuple[tuple[str, tuple], ...]
@@ -49,18 +53,55 @@ class Value:
 class Draft:
     """values: what each call made. steps: what there is so far, by name. problems: what cannot be placed."""
 
-    def __init__(self, calls: list[Call], scheme: Scheme, grid: Grid) -> None:
-        self.scheme, self.grid, self.facts = scheme, grid, Facts(calls)
+    def __init__(self, reading: Reading, scheme: Scheme, grid: Grid) -> None:
+        self.reading, self.scheme, self.grid, self.facts = reading, scheme, grid, Facts(reading.calls)
         self.values: dict[str, Value] = {}
         self.steps: dict[str, Step] = {}
         self.problems: list[Problem] = []
-        self.layers: dict[nn.Module, nn.Module] = {}  # float layer -> quantised layer: shared ones stay shared
+        self.layers: dict[tuple, nn.Module] = {}  # `key` of a call -> its layer: shared ones stay shared
         self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
         self._paths: set[str] = set()  # of quantisers
+        self._keys = Counter(map(self.key, reading.calls))
+
+    # Layers -----------------------------------------------------------------------------------------------------------
+
+    def key(self, call: Call) -> tuple:
+        """Of calls that are one layer: the same tensors, used in the same way."""
+        return call.kind, call.params, *call.tensors.items()
+
+    def is_used_once(self, call: Call) -> bool:
+        """Whether no other call is of its layer."""
+        return self._keys[self.key(call)] == 1
+
+    def tensor(self, constant: Constant) -> Tensor:
+        """The tensor of the network that a constant is."""
+        return self.reading.tensors[constant.name]
+
+    def users_names(self, call: Call) -> dict[str, str]:
+        """Names of a layer's tensors in the user's network, where they are others than the layer's path gives."""
+        names = {role: constant.name for role, constant in call.tensors.items()}
+        state = self.reading.state
+        return {role: name for role, name in names.items() if name in state and name != f"{call.path}.{role}"}
+
+    def module(self, call: Call, build: Callable[[Call, dict[str, Tensor]], nn.Module]) -> nn.Module:
+        """The module that ``build`` makes of a call, with the call's tensors in it; one for all calls of a layer."""
+        key = self.key(call)
+        if key not in self.layers:
+            tensors = {role: self.tensor(constant) for role, constant in call.tensors.items()}
+            made = build(call, tensors)
+            for role, tensor in tensors.items():
+                if role in made._buffers:
+                    made._buffers[role] = tensor
+                else:
+                    made._parameters[role] = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
+            made.user_names = self.users_names(call)
+            self.layers[key] = made
+        return self.layers[key]
+
+    # Steps ------------------------------------------------------------------------------------------------------------
 
     def refuse(self, call: Call, reason: str) -> None:
-        what = call.kind if call.module is None else type(call.module).__name__
-        self.problems.append(Problem(what, call.path, call.source, reason))
+        self.problems.append(Problem(call.what or call.kind, call.path, call.source, reason))
 
     def take(self, path: str) -> str:
         """The path, or the first like it that nothing has taken."""
@@ -122,7 +163,7 @@ class Draft:
         )
         layer = self.scheme.layer(
             path,
-            first=self.facts.depth[call.name] <= 1 and call.kind != "average",
+            first=self.facts.depth[call.name] <= 1 and kind_of(call).keeps_first,
             last=self.facts.feeds_last(call),
         )
         bits = layer.act_bits
@@ -137,8 +178,3 @@ class Draft:
             )
             self.refuse(call, reason)
         return ACT_QUANTISERS[layer.activations](bits, signed, value.floor, value.cap)
-
-
-def join(path: str, name: str) -> str:
-    """The path of something inside a module."""
-    return f"{path}.{name}" if path else name

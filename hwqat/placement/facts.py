@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hwqat.tracing import Call
-
-PRODUCTS = ("conv", "linear")
+from hwqat.tracing.calls import Call
+from hwqat.tracing.table import kind_of
 
 
 class Facts:
@@ -13,7 +12,7 @@ class Facts:
     depth: how many convolutions and linear layers stand on the longest way from the input to each, itself included.
     """
 
-    def __init__(self, calls: list[Call]) -> None:
+    def __init__(self, calls: tuple[Call, ...]) -> None:
         self.by_name = {call.name: call for call in calls}
         self.users: dict[str, list[Call]] = {call.name: [] for call in calls}
         self.depth: dict[str, int] = {}
@@ -21,24 +20,27 @@ class Facts:
             for name in call.inputs:
                 self.users[name].append(call)
             before = max((self.depth[name] for name in call.inputs), default=0)
-            self.depth[call.name] = before + (call.kind in PRODUCTS)
+            self.depth[call.name] = before + kind_of(call).multiplies
+        self._last: set[str] = set()  # no further product stands between these and an output
+        self._feeds_last: set[str] = set()  # a last layer reads these, moved at most
+        for call in reversed(calls):
+            users = self.users[call.name]
+            if all(not kind_of(user).multiplies and user.name in self._last for user in users):
+                self._last.add(call.name)
+            if any(self._leads_to_last(user) for user in users):
+                self._feeds_last.add(call.name)
+
+    def _leads_to_last(self, user: Call) -> bool:
+        kind = kind_of(user)
+        return user.name in self._last if kind.multiplies else kind.moves and user.name in self._feeds_last
 
     def is_first(self, call: Call) -> bool:
         return self.depth[call.name] == 1
 
     def is_last(self, call: Call) -> bool:
         """Whether no further product stands between it and an output."""
-        return all(user.kind not in PRODUCTS and self.is_last(user) for user in self.users[call.name])
+        return call.name in self._last
 
     def feeds_last(self, call: Call) -> bool:
         """Whether a last layer reads the integers of this call, moved or pooled by maximum at most."""
-        return any(
-            self.is_last(user)
-            if user.kind in PRODUCTS
-            else user.kind in ("flatten", "max", "clip") and self.feeds_last(user)
-            for user in self.users[call.name]
-        )
-
-    def is_used_once(self, call: Call) -> bool:
-        """Whether no other call has its module."""
-        return sum(other.module is call.module for other in self.by_name.values()) == 1
+        return call.name in self._feeds_last

@@ -1,65 +1,42 @@
-"""Convolutions and linear layers, and the batch norms that are folded into them."""
+"""What convolutions and linear layers share, and the batch norms that are folded into them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from hwqat.nn.affine import Bias, Folded, Norm
+from hwqat.nn.affine import Bias, Folded
 from hwqat.nn.folded import Fold
-from hwqat.nn.steps import Conv2d, Linear
-from hwqat.nn.weighted import QuantConv2d, QuantLinear
 from hwqat.quant import WEIGHT_QUANTISERS
 from hwqat.quant.scheme import LayerScheme
 from hwqat.quant.weights import WeightQuantiser
-from hwqat.tracing import Call
+from hwqat.tracing.calls import Call
+from hwqat.tracing.table import kind_of
 
 from .draft import Draft, Value
-from .facts import PRODUCTS
-from .sums import affine
 
 
-def conv(draft: Draft, call: Call, x: Value) -> Value:
-    layer = _layer(draft, call, QuantConv2d)
-    name = draft.add_step(
-        Conv2d,
-        call.path,
-        call.block,
-        [draft.read(call)],
-        layer=layer,
-        geometry=call.params["geometry"],
-        in_front=call.params.get("in_front", (0, 0, 0, 0)),
-    )
-    return _sum(call, name, layer)
-
-
-def linear(draft: Draft, call: Call, x: Value) -> Value:
-    layer = _layer(draft, call, QuantLinear)
-    source = draft.read(call)
-    order = draft.values[call.inputs[0]].order
-    return _sum(call, draft.add_step(Linear, call.path, call.block, [source], layer=layer, order=order), layer)
-
-
-def norm(draft: Draft, call: Call, x: Value) -> Value:
-    if (layer := _folds_into(draft, call)) is not None:
-        layer.fold = Fold(call.module)
-        chain = (Folded(layer, call.module, call.path),)
-        return replace(x, operands=((x.operands[0][0], chain),), path=f"{call.path}_q", block=call.block)
-    return affine(draft, call, x, Norm(call.module, call.path))
-
-
-def _sum(call: Call, name: str, layer) -> Value:
-    chain = () if layer.bias is None else (Bias(layer),)
-    return Value(((name, chain),), f"{call.path}_q", call.block)
-
-
-def _layer(draft: Draft, call: Call, kind: type):
-    """The quantised layer of a float one."""
-    if call.module not in draft.layers:
+def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Module]):
+    """The quantised layer of a call: ``kind`` of what ``build(call, weight, bias)`` makes; shared ones stay shared."""
+    key = draft.key(call)
+    if key not in draft.layers:
+        tensors = {role: draft.tensor(constant) for role, constant in call.tensors.items()}
+        weight, bias = tensors["weight"], tensors.get("bias")
+        plain = build(call, weight, bias)
+        for role, tensor in tensors.items():
+            plain._parameters[role] = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
+        plain.user_names = draft.users_names(call)
         layer = draft.scheme.layer(call.path, first=draft.facts.is_first(call), last=draft.facts.is_last(call))
-        draft.layers[call.module] = kind(call.module, _weight_quantiser(draft, call.module.weight, layer))
-    return draft.layers[call.module]
+        draft.layers[key] = kind(plain, _weight_quantiser(draft, weight, layer))
+    return draft.layers[key]
+
+
+def sum_of(call: Call, name: str, layer, order: tuple[int, ...] | None = None) -> Value:
+    """The exact sums that the step ``name`` of a layer makes."""
+    chain = () if layer.bias is None else (Bias(layer),)
+    return Value(((name, chain),), f"{call.path}_q", call.block, order=order)
 
 
 def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> WeightQuantiser:
@@ -69,11 +46,14 @@ def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> Weigh
     return draft.weights.setdefault((weight, layer), made)
 
 
-def _folds_into(draft: Draft, call: Call):
-    """The layer that a batch norm is folded into, if the scheme folds: used once, and read by it alone."""
+def fold_into(draft: Draft, call: Call, norm: nn.Module, x: Value) -> Value | None:
+    """The sums of the layer that a batch norm is folded into, if the scheme folds: used once, and read by it alone."""
     facts = draft.facts
     source = facts.by_name[call.inputs[0]]
-    alone = facts.is_used_once(call) and facts.is_used_once(source) and len(facts.users[source.name]) == 1
-    if draft.scheme.bn == "folded" and source.kind in PRODUCTS and alone:
-        return draft.layers[source.module]
-    return None
+    alone = draft.is_used_once(call) and draft.is_used_once(source) and len(facts.users[source.name]) == 1
+    if not (draft.scheme.bn == "folded" and kind_of(source).multiplies and alone):
+        return None
+    layer = draft.layers[draft.key(source)]
+    layer.fold = Fold(norm)
+    chain = (Folded(layer, norm, call.path),)
+    return replace(x, operands=((x.operands[0][0], chain),), path=f"{call.path}_q", block=call.block)

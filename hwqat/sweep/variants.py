@@ -8,11 +8,11 @@ from .. import models
 from ..data import Dataset
 from ..graph import Graph
 from ..nn.model import QatModel
-from ..placement import place
+from ..prepare import build
 from ..quant import Scheme
 from ..restore import adapt, bits_of, to_graph
 from ..runs import MODEL, load_run, load_weights
-from ..tracing import trace
+from ..tracing import read
 
 
 class Variants:
@@ -22,7 +22,7 @@ class Variants:
         self.folder, self.dataset = Path(folder), dataset
         self.run, self.state = load_run(folder)
         network = models.build(self.run.net, **self.run.net_kwargs).eval()
-        self.calls = trace(network, dataset.to_real(dataset.train.images[:2]))
+        self.reading = read(network, dataset.to_real(dataset.train.images[:2]))
         self.scheme = Scheme.from_dict(self.run.scheme)
         self.trained = bits_of(self._placed(self.scheme))
 
@@ -34,7 +34,7 @@ class Variants:
         return model.eval()
 
     def _placed(self, scheme: Scheme) -> QatModel:
-        return QatModel(place(self.calls, scheme, self.dataset.grid), scheme)
+        return build(self.reading, scheme, self.dataset.grid)
 
     def graph(self, scheme: Scheme) -> Graph:
         return to_graph(self.model(scheme), self.run, self.dataset)

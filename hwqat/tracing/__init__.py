@@ -1,11 +1,12 @@
-"""What the user's network does, as a list of calls: torch.fx, with every spelling of an operation made one.
+"""What the user's network does, as a list of calls, with every spelling of an operation made one.
 
-In the order of data flow: `tracer` runs the forward on an example, `reader` makes a call of each node, `spelling` knows
-what modules, functions and methods mean, `simplify` drops what does nothing. What is not supported is collected, with
-its line in the user's source.
+In the order of data flow: `record` runs the forward and sees the functions that it calls, `moves` and `constants` know
+what it does with places and with parameters, `table` holds what each function means (filled by `hwqat.kinds`), `reader`
+makes the calls, `simplify` takes padding into windows. `network` is a reading that runs, in float, and `check` holds it
+to the user's own forward. What is not supported is collected, with its line in the user's source.
 """
 
-from .calls import Call, Problem, require_none
+from .calls import Call, Problem, Reading, require_none
 from .reader import read, trace
 
-__all__ = ["Call", "Problem", "read", "require_none", "trace"]
+__all__ = ["Call", "Problem", "Reading", "read", "require_none", "trace"]

@@ -1,103 +1,237 @@
-"""From the nodes of torch.fx to calls."""
+"""From what a forward did to calls."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from .calls import Call, Problem, require_none
-from .parameters import Layers
+from hwqat.errors import HwqatError
+from hwqat.naming import identifier, unique
+
+from .calls import Call, Params, Problem, Reading, leaves, require_none
+from .moves import MOVES, View, moved, view_of, what_moves
+from .record import Node, Recording, as_is, constants_of, record
+from .refusals import Unsupported
 from .simplify import simplify
-from .spelling import Unsupported, read_function, read_module
-from .tracer import Tracer, module_path
+from .table import Read, find_kind
+from .table import read as read_function
 
 
-def trace(model: nn.Module, example: Tensor) -> list[Call]:
+def trace(model: nn.Module, example: Tensor) -> tuple[Call, ...]:
     """The calls of ``model`` in order; ``example`` is a batch of real images (N, C, H, W).
 
     HwqatError names all that is not supported.
     """
-    calls, problems = read(model, example)
-    require_none(type(model).__name__, problems)
-    return calls
+    reading = read(model, example)
+    require_none(reading.name, reading.problems)
+    return reading.calls
 
 
-def read(model: nn.Module, example: Tensor) -> tuple[list[Call], list[Problem]]:
-    """`trace`, with what is not supported: its calls are of kind unknown."""
-    tracer = Tracer(example[:2] if len(example) > 1 else torch.cat([example, example]))
-    graph = tracer.run(model)
-    reader = _Reader(tracer)
-    calls = reader.run(graph)
-    return simplify(calls, reader.problems), reader.problems
+def read(model: nn.Module, example: Tensor) -> Reading:
+    """A network as it computes in eval() on a batch of real images (N, C, H, W); what is not supported is collected."""
+    with as_is(model):
+        return read_recording(model, record(model, two_images(example))).reading()
 
 
-class _Reader:
-    """Reads nodes from the outputs back, those alone that something reads; collects what it cannot read."""
+def read_recording(model: nn.Module, recording: Recording) -> Reader:
+    """What was recorded of ``model``, read."""
+    reader = Reader(model, recording)
+    reader.run()
+    return reader
 
-    def __init__(self, tracer: Tracer) -> None:
-        self.modules = dict(tracer.root.named_modules())
-        self.layers = Layers(tracer.root)
-        self.problems = tracer.problems
 
-    def run(self, graph: fx.Graph) -> list[Call]:
-        nodes = list(graph.nodes)
-        images = [node for node in nodes if node.op == "placeholder"]
-        wanted = {nodes[-1].name, images[0].name}
-        found: list[Call] = []
-        problems: list[Problem] = []  # from the end to the start
-        for node in reversed(nodes):
-            if node.name in wanted:
-                call = self.read(node, images, problems)
-                wanted.update(call.inputs)
-                found.append(call)
-        self.problems += reversed(problems)
-        return found[::-1]
+def two_images(example: Tensor, count: int = 2) -> Tensor:
+    """The first ``count`` images, two at least: they show which axis is theirs, and that none is mixed with another."""
+    return example[: max(2, count)] if len(example) > 1 else torch.cat([example, example])
 
-    def read(self, node: fx.Node, images: list[fx.Node], problems: list[Problem]) -> Call:
-        path = module_path(node)
-        module = self.modules.get(path) if node.op == "call_module" else None
-        block = self._block(path, node)
-        value = node.meta.get("value")
-        shape = tuple(value.shape[1:]) if isinstance(value, Tensor) else ()
+
+def _own(tensor: Tensor) -> Tensor:
+    """A copy that the user's network does not change; half and double become float32."""
+    copy = tensor.detach().clone()
+    if copy.is_floating_point():
+        copy = copy.float()
+    return nn.Parameter(copy, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copy
+
+
+_TWICE = (
+    "a tensor that is used as it is, and once as a number, as places or through a function that cannot be kept: training "
+    "would change one and not the other; use the tensor itself"
+)
+
+
+class Reader:
+    """calls: as they are found. made_by: name of a call -> the node that it was read from.
+    tensors: what constants are called -> the tensor."""
+
+    def __init__(self, model: nn.Module, recording: Recording) -> None:
+        self.name, self.recording = type(model).__name__, recording
+        self.modules = dict(model.named_modules())
+        self.state = {name for name, _ in (*model.named_parameters(remove_duplicate=False), *_buffers(model))}
+        self.calls: list[Call] = []
+        self._at = {node: number for number, node in enumerate(recording.nodes)}
+        self._refused: dict[Problem, int] = dict.fromkeys(recording.problems, -1)  # -> its node's number
+        self.made_by: dict[str, Node] = {}
+        self.tensors: dict[str, Tensor] = {}
+        self.sources: dict[str, Node] = {}
+        self._calls: dict[Node, str] = {}  # node -> the call that its function is
+        self._forms: dict[Node, str] = {}  # node -> the call that makes it, in its own form
+        self._names: set[str] = set()
+        self._layers = {path for path, m in self.modules.items() if type(m).__module__.startswith("torch.nn")}
+        self._paths: dict[tuple, str] = {}  # layer of a function with raw weights -> where it hangs
+
+    @property
+    def problems(self) -> list[Problem]:
+        """In the order of the forward."""
+        return sorted(self._refused, key=self._refused.__getitem__)
+
+    def run(self) -> None:
+        self._name_constants()
+        outputs = self._outputs()
+        needed = self._needed = _needed(outputs)
+        for node in self.recording.nodes:
+            if node.image and (node in needed or node.name == "image"):
+                self._read(node)
+        inputs = tuple(self._call_of(node) for node in outputs)
+        self.calls.append(Call("output", unique("output", self._names), inputs, ()))
+
+    def reading(self) -> Reading:
+        """The calls, simplified, with copies of their tensors."""
+        calls, problems = simplify(self.calls, self.problems)
+        tensors: dict[str, Tensor] = {}
+        copies: dict[int, Tensor] = {}  # tied tensors stay tied
+        for name in leaves(calls):
+            tensor = self.tensors[name]
+            tensors[name] = copies.setdefault(id(tensor), _own(tensor))
+        frozen = self._frozen(tensors)
+        both = [Problem(name, "", "", _TWICE) for name in frozen if name in tensors]
+        state = frozenset(self.state & set(tensors))
+        return Reading(self.name, calls, tensors, state, frozen, (*problems, *both))
+
+    def _frozen(self, tensors) -> dict[str, Tensor]:
+        """Values of the network's tensors that something was worked out from once."""
+        once = [self.sources[name] for name in tensors if self.sources[name].name != "tensor"]
+        once += [x for node in self._needed if node.short in MOVES for x in [*node.reads()][1:]]  # places
+        names = {leaf.state[0] for node in once for leaf in constants_of(node)} | self.recording.read_out
+        return {name: self.tensors[name].detach().clone() for name in sorted(names & self.state)}
+
+    def _name_constants(self) -> None:
+        for node in self.recording.nodes:
+            if not node.image and isinstance(node.value, Tensor):
+                if not node.state:
+                    node.state = (unique("constant", {*self.tensors, *self.state}),)
+                for name in node.state:
+                    self.tensors[name], self.sources[name] = node.value, node
+
+    def _outputs(self) -> list[Node]:
+        """The tensors that the network returns: one, or those of a tuple, list or dict, in order; None is left out."""
+        found = [leaf for leaf in pytree.tree_leaves(self.recording.output) if leaf is not None]
+        if not found or not all(isinstance(leaf, Node) for leaf in found):
+            kind = next((type(leaf).__name__ for leaf in found if not isinstance(leaf, Node)), "nothing")
+            raise HwqatError(f"a network must return a tensor, or a tuple or dict of tensors, not {kind}")
+        for leaf in found:
+            if not leaf.image:
+                reason = "an output that does not depend on the image by torch's functions; NumPy and TorchScript cannot be seen"
+                self._refuse(leaf, reason)
+        return [leaf for leaf in found if leaf.image] or [self.recording.nodes[0]]
+
+    # Nodes ------------------------------------------------------------------------------------------------------------
+
+    def _read(self, node: Node) -> None:
+        """Make the call of a node, or find out what it is a form of."""
+        if node.name == "image":
+            self._add(node, Call("input", unique("image", self._names), (), tuple(node.shape[1:])))
+            return
         try:
-            if node.op == "placeholder":
-                if node is not images[0]:
-                    raise Unsupported("a second input; hwqat takes networks of one image, concatenate along channels")
-                kind, inputs, params = "input", (), {}
-            elif node.op == "output":
-                kind, inputs, params = "output", _outputs(node), {}
-            elif node.op == "call_module":
-                kind, inputs, params = read_module(node, module)
-            elif any(not isinstance(n.meta["value"], Tensor) for n in node.all_input_nodes):
-                kind, inputs, params = "unknown", tuple(node.all_input_nodes), {}  # what made it is refused already
-            elif node.op == "get_attr":
-                raise Unsupported(
-                    "a parameter that is no layer's; use it as weights, or as a scale or a shift of channels"
-                )
-            else:
-                kind, inputs, params = read_function(node, self.layers)
+            if node.short in MOVES:
+                node.view = moved(node)
+                return
+            found = read_function(node)
+            if isinstance(found, Node):  # it hands on what it was given
+                node.view = view_of(found)
+                return
+            self._made(node, found)
         except Unsupported as reason:
-            what = type(module).__name__ if module is not None else getattr(node.target, "__name__", str(node.target))
-            problems.append(Problem(what, path, node.meta.get("source", ""), str(reason)))
-            kind, params = "unknown", {}
-            inputs = tuple(n for n in node.all_input_nodes if n.op != "get_attr")
-        made = params.pop("layer", None)
-        if made is not None:  # a function with raw weights: a layer of its own
-            path, module = made
-        return Call(
-            kind,
-            node.name,
-            tuple(i.name for i in inputs),
-            path,
-            block,
-            shape,
-            module,
-            node.meta.get("source", ""),
-            params,
-        )
+            self._unknown(node, str(reason))
 
-    def _block(self, path: str, node: fx.Node) -> str:
+    def _made(self, node: Node, found: Read) -> None:
+        kind = find_kind(found.kind)
+        if kind is None:
+            raise HwqatError(f"the reader of {node.name} made a call of kind {found.kind!r}, which nothing registers")
+        if not all(isinstance(x, Node) and x.image for x in found.inputs):
+            raise Unsupported("a constant where hwqat takes what is made from the image")
+        shape = found.shape if found.shape is not None else tuple(node.shape[1:])
+        call = self._call(node, found.kind, tuple(self._call_of(x) for x in found.inputs), shape, found.params)
+        call = replace(call, tensors=found.tensors)
+        if found.path is not None:
+            call = replace(call, path=self._layer_path(node, found), own=True)
+        self._add(node, call)
+        if shape != tuple(node.shape[1:]):
+            node.view = View.whole(node, (node.shape[0], *shape), node.shape, found.reason)
+
+    def _layer_path(self, node: Node, found: Read) -> str:
+        """Where a layer hangs: at its module, or, of a function with raw weights, where no layer hangs."""
+        key = (found.kind, found.params, *((role, c.name) for role, c in found.tensors.items()))
+        if key not in self._paths:
+            free = found.path == node.path and found.path not in self._paths.values()
+            self._paths[key] = found.path if free else unique(found.path, {*self._layers, *self._paths.values()})
+        return self._paths[key]
+
+    def _call_of(self, node: Node) -> str:
+        """The call that makes what a node is, moved as it is."""
+        if node.view is None:
+            return self._calls[node]
+        if node not in self._forms:
+            try:
+                self._forms[node] = self._move(node, node.view)
+            except Unsupported as reason:
+                self._unknown(node, str(reason))
+                return self._calls[node]
+        return self._forms[node]
+
+    def _move(self, node: Node, view: View) -> str:
+        """The calls that do what moves did."""
+        name = self._calls[view.root]
+        if view.same:
+            return name
+        moves = what_moves(view)
+        at = view.via[-1] if view.via else node
+        if moves.channels is not None:
+            select = find_kind("select")
+            name = self._add(None, self._call(at, "select", (name,), view.frame, select.Params(moves.channels)))
+        if moves.shape != view.frame:
+            name = self._add(None, self._call(at, "flatten", (name,), moves.shape))
+        self.made_by[name] = node
+        return name
+
+    def _unknown(self, node: Node, reason: str) -> None:
+        self._refuse(node, reason)
+        inputs = tuple(self._call_of(x) for x in dict.fromkeys(node.reads()) if x.image)
+        shape = tuple(node.shape[1:])
+        node.view = None
+        self._add(node, self._call(node, "unknown", inputs, shape))
+
+    def _refuse(self, node: Node, reason: str) -> None:
+        self._refused.setdefault(Problem(node.what, node.path, node.source, reason), self._at[node])
+
+    def _call(self, node: Node, kind: str, inputs, shape, params: Params | None = None) -> Call:
+        name = unique(identifier(node.path or node.what), self._names)
+        self._names.add(name)
+        params = find_kind(kind).Params() if params is None else params
+        block = self._block(node.path, node.own)
+        return Call(kind, name, inputs, shape, node.path, node.own, block, params, {}, node.what, node.source)
+
+    def _add(self, node: Node | None, call: Call) -> str:
+        self._names.add(call.name)
+        self.calls.append(call)
+        if node is not None:
+            self._calls[node] = call.name
+            self.made_by[call.name] = node
+        return call.name
+
+    def _block(self, path: str, own: bool) -> str:
         """The outermost module on the path that is the user's own, not one of torch's containers; or the parent."""
         parts = path.split(".") if path else []
         for end in range(1, len(parts) + 1):
@@ -105,13 +239,22 @@ class _Reader:
             module = self.modules.get(prefix)
             if module is not None and not type(module).__module__.startswith("torch.nn"):
                 return prefix
-        inside = parts[:-1] if node.op == "call_module" else parts
+        inside = parts[:-1] if own else parts
         return ".".join(inside or parts)
 
 
-def _outputs(node: fx.Node) -> tuple[fx.Node, ...]:
-    """The tensors that a network returns: one, or those of a tuple, list or dict, in order; None is left out."""
-    found = [leaf for leaf in pytree.tree_leaves(node.args[0]) if leaf is not None]
-    if not found or not all(isinstance(leaf, fx.Node) for leaf in found):
-        raise Unsupported("a network must return a tensor, or a tuple or dict of tensors")
-    return tuple(found)
+def _buffers(model: nn.Module):
+    """Those that the state_dict holds."""
+    state = model.state_dict(keep_vars=True)
+    return [(name, x) for name, x in model.named_buffers(remove_duplicate=False) if name in state]
+
+
+def _needed(outputs: list[Node]) -> set[Node]:
+    """The nodes that outputs are made from, constants among them."""
+    needed, todo = set(), [*outputs]
+    while todo:
+        node = todo.pop()
+        if node not in needed:
+            needed.add(node)
+            todo += node.reads()
+    return needed

@@ -1,63 +1,57 @@
-"""Calls made simpler: without what does nothing, and each window with the padding that was written in front of it."""
+"""Calls made simpler: each window with the padding that was written in front of it, nothing that no output needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .calls import WINDOWS, Call, Problem
+from .calls import Call, Problem
+from .table import kind_of
 
 
-def simplify(calls: list[Call], problems: list[Problem]) -> list[Call]:
-    """Without what does nothing, and each window with the padding that was written in front of it.
-
-    Padding that no window can do, and windows that hardware would refuse, are problems.
-    """
-    by_name = {call.name: call for call in calls}
-    kept: dict[str, Call] = {}  # by the name that others know it by
+def simplify(calls: Sequence[Call], problems: Sequence[Problem]) -> tuple[tuple[Call, ...], tuple[Problem, ...]]:
+    """The calls, and the problems with what is wrong of padding and windows added."""
+    by_name: dict[str, Call] = {}
+    positive: dict[str, bool] = {}
+    found = [*problems]
     for call in calls:
-        call = replace(call, inputs=tuple(kept[name].name for name in call.inputs))
-        while call.kind in WINDOWS and by_name[call.inputs[0]].kind == "pad":
-            call = _padded(call, by_name[call.inputs[0]], by_name, problems)
-        for pad in (
-            by_name[name] for name in call.inputs if by_name[name].kind == "pad" and call.kind not in ("pad", "pass")
-        ):
-            reason = "padding that no convolution or pool reads directly; pad in front of one"
-            problems.append(Problem("padding", pad.path, pad.source, reason))
-        if call.kind in WINDOWS:
-            problems += _window_problems(call, by_name[call.inputs[0]])
+        kind = kind_of(call)
+        positive[call.name] = kind.never_negative(call, tuple(positive[name] for name in call.inputs))
+        for source in (by_name[name] for name in dict.fromkeys(call.inputs)):
+            call = _take_padding(call, source, by_name, positive, found)
+        if kind.window(call) is not None:
+            found += _window_problems(call, by_name[call.inputs[0]])
         by_name[call.name] = call
-        kept[call.name] = kept[call.inputs[0]] if call.kind == "pass" else call
-    gone = {call.name for call in kept.values() if call.kind == "pad"}
-    return [
-        replace(call, inputs=tuple(_through(name, gone, by_name) for name in call.inputs))
-        for name, call in kept.items()
-        if call.name == name and name not in gone
-    ]
+    return tuple(_needed([*by_name.values()])), tuple(found)
 
 
-def _through(name: str, gone: set[str], by_name: dict[str, Call]) -> str:
-    return _through(by_name[name].inputs[0], gone, by_name) if name in gone else name
+def _take_padding(call: Call, source: Call, by_name, positive, problems: list[Problem]) -> Call:
+    """The call with all padding that stands directly in front of it."""
+    kind = kind_of(call)
+    if kind.pads or kind.only_trains:
+        return call  # the window behind takes it
+    while (source := _padding(source, by_name)) is not None:
+        before = source.inputs[0]
+        padded = kind.padded(call, source.params.padding, source.params.value, positive[before])
+        if padded is None:
+            problems.append(Problem("padding", source.path, source.source, _why_not(kind.window(call) is not None)))
+            padded = call
+        call = replace(padded, inputs=(before,) if len(call.inputs) == 1 else call.inputs)
+        source = by_name[before]
+    return call
 
 
-def _padded(call: Call, pad: Call, by_name: dict[str, Call], problems: list[Problem]) -> Call:
-    value = pad.params["value"]
-    fits = value == 0 if call.kind != "max" else value == -float("inf") or (value == 0 and _from_zero(pad, by_name))
-    if not fits:
-        reason = "padding with another value than 0 (in front of a max pool, 0 behind a ReLU, or -inf); pad with 0"
-        problems.append(Problem("padding", pad.path, pad.source, reason))
-    geometry, extra = call.params["geometry"], pad.params["padding"]
-    in_front = tuple(map(sum, zip(call.params.get("in_front", (0, 0, 0, 0)), extra)))
-    geometry = replace(geometry, padding=tuple(map(sum, zip(geometry.padding, extra))))
-    return replace(call, inputs=pad.inputs, params=call.params | {"geometry": geometry, "in_front": in_front})
+def _padding(source: Call, by_name) -> Call | None:
+    """The padding that a call reads, perhaps through what only training has."""
+    while kind_of(source).only_trains:
+        source = by_name[source.inputs[0]]
+    return source if kind_of(source).pads else None
 
 
-def _from_zero(call: Call, by_name: dict[str, Call]) -> bool:
-    """Whether its values are never below zero."""
-    if call.kind == "clip" and call.params["floor"] >= 0:
-        return True
-    inherits = call.kind in ("pad", "pass", "max", "average", "add", "concat", "clip")
-    return inherits and all(_from_zero(by_name[name], by_name) for name in call.inputs)
+def _why_not(window: bool) -> str:
+    if window:
+        return "padding with another value than 0 (in front of a max pool, 0 behind a ReLU, or -inf); pad with 0"
+    return "padding that no convolution or pool reads directly; pad in front of one"
 
 
 def _window_problems(call: Call, image: Call) -> Iterator[Problem]:
@@ -66,5 +60,14 @@ def _window_problems(call: Call, image: Call) -> Iterator[Problem]:
         yield Problem(call.kind, call.path, call.source, "it must read images (N, C, H, W)")
         return
     channels, height, width = image.shape
-    for what, expected, got in call.params["geometry"].problems((height, width, channels)):
+    for what, expected, got in kind_of(call).window(call).problems((height, width, channels)):
         yield Problem(call.kind, call.path, call.source, f"its {what} must be {expected}, not {got}")
+
+
+def _needed(calls: list[Call]) -> list[Call]:
+    """Those that the output needs, and the image."""
+    needed = {calls[0].name, calls[-1].name}
+    for call in reversed(calls):
+        if call.name in needed:
+            needed |= {*call.inputs}
+    return [call for call in calls if call.name in needed]

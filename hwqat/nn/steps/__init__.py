@@ -5,7 +5,7 @@ from hwqat.nn.steps.ends import Input, Output
 from hwqat.nn.steps.pooling import MaxPool, SumPool
 from hwqat.nn.steps.product import Conv2d, Linear
 from hwqat.nn.steps.requantise import Logits, Requantise
-from hwqat.nn.steps.shaping import Concat, Flatten
+from hwqat.nn.steps.shaping import Concat, Flatten, Select
 
 __all__ = [
     "Concat",
@@ -17,6 +17,7 @@ __all__ = [
     "MaxPool",
     "Output",
     "Requantise",
+    "Select",
     "Step",
     "SumPool",
 ]

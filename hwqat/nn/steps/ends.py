@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from hwqat import ops
+from hwqat.data.dataset import require_images
+from hwqat.errors import HwqatError
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
 
@@ -22,8 +24,17 @@ class Input(Step):
     def spec(self):
         return Spec.of(self.shape[0], self.grid.scale, self.grid.lo, self.grid.hi)
 
+    def require_form(self, x: torch.Tensor) -> None:
+        """HwqatError unless it is a batch of images of the size that the network was prepared for."""
+        if tuple(x.shape[1:]) != self.shape:
+            raise HwqatError(
+                f"the network takes images (N, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}; prepare it again for "
+                "another size"
+            )
+
     def accept(self, x: torch.Tensor) -> Value:
-        """Integers of real images: the nearest on the grid."""
+        """Integers of real images in the grid's range: the nearest on the grid."""
+        require_images(x, self.grid, f"the image, {self.name},")
         q = (x.to(torch.float64) / self.grid.scale).round().clamp_(self.grid.lo, self.grid.hi)
         return Value(q.to(torch.float32), self.spec())
 

@@ -67,18 +67,31 @@ class Product(Step):
 class Conv2d(Product):
     """Any groups, stride, dilation; zero padding. geometry: `hwqat.ops.Geometry`, all padding in it.
 
-    in_front: of that padding, (top, left, bottom, right) that the layer itself does not do.
+    order: for each channel of its input in a stream, its place in PyTorch; None if that is the same.
     """
 
-    def __init__(self, name, inputs, path, block, *, layer, geometry, in_front=(0, 0, 0, 0)) -> None:
+    def __init__(self, name, inputs, path, block, *, layer, geometry, order=None) -> None:
         super().__init__(name, inputs, path, block, layer=layer)
-        self.geometry, self.in_front = geometry, in_front
+        self.geometry, self.order = geometry, order
 
     def fake(self, x):
-        if any(self.in_front):
-            top, left, bottom, right = self.in_front
+        top, left, bottom, right = self.geometry.padding
+        if (top, left) != (bottom, right):  # which the layer's own padding cannot be
             x = torch.nn.functional.pad(x, (left, right, top, bottom))
         return self.layer(x)
+
+    @property
+    def out_order(self) -> tuple[int, ...] | None:
+        """`order` of what comes out: filters of a depthwise convolution follow their channels."""
+        if self.order is None or self.layer.groups == 1:
+            return None
+        each = self.layer.out_channels // self.layer.groups
+        return tuple(channel * each + n for channel in self.order for n in range(each))
+
+    def _in_stream_order(self, weight: np.ndarray) -> np.ndarray:
+        if self.order is None:
+            return weight
+        return weight[:, list(self.order)] if self.layer.groups == 1 else weight[list(self.out_order)]
 
     def _hull(self, x):
         if any(self.geometry.padding):
@@ -111,7 +124,7 @@ class Conv2d(Product):
         return ops.Conv2d.make(
             name,
             xs[0],
-            weight.transpose(0, 2, 3, 1),
+            self._in_stream_order(weight).transpose(0, 2, 3, 1),
             weight_bits=self.layer.weight_quantiser.stored_bits,
             geometry=self.geometry,
             groups=self.layer.groups,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
+from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, signed_bits, to_real
 from hwqat.fixed import shift_right as shift_numpy
 from hwqat.nn import exact
@@ -69,12 +70,24 @@ class _Affine(Step):
         return total
 
     def _operands(self, specs: Sequence[Spec]) -> tuple[list[Operand], np.ndarray]:
-        lines = [_line(chain, spec.channels) for spec, chain in zip(specs, self.chains)]
+        lines = [self._line(chain, spec.channels, path) for spec, chain, path in zip(specs, self.chains, self.layers)]
         operands = [
             Operand(spec.scale, line.gain, line.centre, spec.lows, spec.highs, spec.zero_points.astype(float))
             for spec, line in zip(specs, lines)
         ]
         return operands, sum(line.shift for line in lines)
+
+    def _line(self, chain, channels: int, path: str) -> Line:
+        with np.errstate(all="ignore"):
+            line = _line(chain, channels)
+        for what, values in (("gain", line.gain), ("mean", line.centre), ("shift", line.shift)):
+            if not np.isfinite(values).all():
+                channel = int(np.argmin(np.isfinite(values)))
+                raise HwqatError(
+                    f"layer {path!r}, channel {channel}: what stands between it and {self.path!r} (a bias, a batch norm, a "
+                    f"scale) has a {what} of {values[channel]}; train it again, or load another checkpoint"
+                )
+        return line
 
     def _make(self, name, xs, made: Constants, lo: int, hi: int, scale: float, **container) -> ops.Requant:
         factors, bias = made.factors, made.bias
@@ -112,7 +125,7 @@ class Requantise(_Affine):
         ``ratio * (y - shift) + ratio * gain * centre``, and B the rest; both corrections count as constants.
         """
         operands, _ = self._operands(specs)
-        made, scale = self.constants(*specs), self.act.exact_scale()
+        made, scale = self.constants(*specs), self._scale()
         offset = (to_real(made.bias, made.bias_form) - self.act.zero_point) * scale
         total = None
         for x, chain, operand, raw, form in zip(xs, self.chains, operands, made.factors, made.factor_forms):
@@ -137,7 +150,7 @@ class Requantise(_Affine):
 
     def constants(self, *specs: Spec) -> Constants:
         operands, shift = self._operands(specs)
-        scale = self.act.exact_scale()
+        scale = self._scale()
         return make_constants(operands, shift + self.act.zero_point * scale, scale, self.rescale)
 
     def saturated(self, *specs: Spec) -> int:
@@ -147,8 +160,14 @@ class Requantise(_Affine):
     def spec(self, *specs):
         return self._spec(specs[0].channels)
 
+    def _scale(self) -> float:
+        scale = self.act.exact_scale()
+        if not 0 < scale < float("inf"):
+            raise HwqatError(f"activation {self.path!r}: its range gives a step of {scale}; train it again")
+        return scale
+
     def _spec(self, channels: int) -> Spec:
-        return Spec.of(channels, self.act.exact_scale(), self.act.lo, self.act.hi, self.act.zero_point)
+        return Spec.of(channels, self._scale(), self.act.lo, self.act.hi, self.act.zero_point)
 
     def integers(self, *values):
         specs = [value.spec for value in values]
@@ -175,7 +194,7 @@ class Requantise(_Affine):
             self.constants(*specs),
             act.lo,
             act.hi,
-            act.exact_scale(),
+            self._scale(),
             bits=act.bits,
             signed=act.lo < 0,
             zero_point=act.zero_point,

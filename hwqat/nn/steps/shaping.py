@@ -29,23 +29,44 @@ class Concat(Step):
 
 
 class Flatten(Step):
-    """(N, C, H, W) -> (N, C * H * W) in PyTorch's order; the graph's is (H, W, C). One pixel needs no node."""
+    """A frame of the shape ``before`` in the shape ``after``: (C, H, W) -> (C * H * W,) in PyTorch's order; the graph's is
+    (H, W, C). One pixel needs no node, be it a vector before or after."""
 
-    def __init__(self, name, inputs, path, block, *, shape) -> None:
+    def __init__(self, name, inputs, path, block, *, before, after) -> None:
         super().__init__(name, inputs, path, block)
-        self.shape = shape  # (C, H, W)
+        self.before, self.after = before, after
 
     def fake(self, x):
-        return x.flatten(1)
+        return x.reshape(len(x), *self.after)
 
     def spec(self, x):
-        pixels = self.shape[1] * self.shape[2]
+        pixels = int(np.prod(self.before[1:], dtype=int))
         return Spec(*(np.repeat(v, pixels) for v in (x.scale, x.lows, x.highs, x.zero_points)))
 
     def integers(self, x):
-        return Value(x.q.flatten(1), self.spec(x.spec))
+        return Value(self.fake(x.q), self.spec(x.spec))
 
     def node(self, name, xs, specs):
         if xs[0].pixels == 1:
             return None
         return ops.Flatten.make(name, xs[0], module=self.block)
+
+
+class Select(Step):
+    """Channels in another order: ``channels`` of the input. No hardware: what reads it follows the stream's order."""
+
+    def __init__(self, name, inputs, path, block, *, channels) -> None:
+        super().__init__(name, inputs, path, block)
+        self.channels = list(channels)
+
+    def fake(self, x):
+        return x[:, self.channels]
+
+    def spec(self, x):
+        return Spec(*(v[self.channels] for v in (x.scale, x.lows, x.highs, x.zero_points)))
+
+    def integers(self, x):
+        return Value(self.fake(x.q), self.spec(x.spec))
+
+    def node(self, name, xs, specs):
+        return None

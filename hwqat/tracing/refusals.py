@@ -30,12 +30,19 @@ _FORMS = {
     "use MaxPool2d or AvgPool2d": "lppool2d lp_pool2d fractionalmaxpool2d",
     "use the pool for two dimensions": "avgpool1d avg_pool1d maxpool1d max_pool1d adaptiveavgpool1d",
     "use AdaptiveMaxPool2d": "amax max",
+    "numbers drawn at random, which are others each time; leave them out": "rand randn randint rand_like randn_like "
+    "randint_like normal bernoulli uniform randperm",
     "use a mean over space, or layers with ReLU": "sum var std norm pow square sqrt exp log abs",
     "use ZeroPad2d, or the padding of the layer behind it": "reflectionpad2d replicationpad2d circularpad2d",
 }
 _NEAREST = {name: form for form, names in _FORMS.items() for name in names.split()}
 
 
-def refusal(name: str) -> Unsupported:
-    """Of a module's class, a function or a method that no reader knows."""
-    return Unsupported(_NEAREST.get(name.lower().strip("_"), _OTHER))
+def refusal(*names: str) -> Unsupported:
+    """Of a module's class, a function or a method that nothing takes; ``names``: what it is called."""
+    return Unsupported(nearest(*names) or _OTHER)
+
+
+def nearest(*names: str) -> str | None:
+    """The nearest form that is taken, if one is known."""
+    return next((_NEAREST[key] for name in names if (key := name.lower().strip("_")) in _NEAREST), None)

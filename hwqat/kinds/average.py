@@ -1,0 +1,121 @@
+"""Average pools, padded zeros counted, and means over space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+
+from hwqat.nn.affine import Mean
+from hwqat.nn.steps import SumPool
+from hwqat.placement.draft import Value
+from hwqat.tracing import calls
+from hwqat.tracing.moves import view_of
+from hwqat.tracing.refusals import Unsupported
+from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.windows import Geometry
+
+from .windows import adaptive, grown, image_shape, more_padding, window
+
+
+@dataclass(frozen=True)
+class Params(calls.Params):
+    geometry: Geometry
+
+
+@spelled("nn.functional.avg_pool2d")
+def read_average(
+    node,
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+):
+    image_shape(input)
+    geometry = window(kernel_size, stride, padding)
+    if grown(geometry, node, input, ceil_mode) != geometry:
+        raise Unsupported("ceil_mode; pad the image instead")
+    if any(geometry.padding) and not count_include_pad:
+        raise Unsupported("count_include_pad=False with padding; use count_include_pad=True")
+    if divisor_override not in (None, geometry.taps):
+        raise Unsupported("divisor_override; leave it out")
+    return Read("average", (input,), Params(geometry))
+
+
+@spelled("nn.functional.adaptive_avg_pool2d")
+def read_adaptive(node, input, output_size):
+    return Read("average", (input,), Params(adaptive(input, output_size)))
+
+
+@spelled("mean", "Tensor.mean")
+def read_mean(node, input, dim=None, keepdim=False, *, dtype=None):
+    """Over all pixels of each channel, however the axes are named and the image is reshaped before; at once or over one
+    axis after the other. Or over rows or columns alone.
+    """
+    view, rank = view_of(input), len(input.shape)
+    if not node.dtype.is_floating_point:
+        raise Unsupported(f"a change of type to {node.dtype}; leave it out")
+    given = range(rank) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
+    axes = sorted({int(axis) % rank for axis in given} if len(tuple(given)) else range(rank))
+    said = f"a mean over {dim}; average over space, axes 2 and 3, or one of them with keepdim=True"
+    if len(view.shape) != 4:
+        raise Unsupported(said)
+    channels, height, width = view.frame
+    root = view.root
+    before = root.mean_of
+    kept = [axis for axis in range(rank) if axis not in axes]
+    groups = view.places.permute(*kept, *axes).reshape(-1, int(torch.Size([input.shape[a] for a in axes]).numel()))
+    wanted = torch.arange(view.shape[0] * channels * height * width).reshape(-1, height * width)
+    if groups.shape == wanted.shape and bool((groups.sort(1).values == wanted).all()):
+        source, over = root, (height, width)
+        if before is not None:  # the mean of means over rows or columns
+            source, over = before, before.shape[2:]
+        return Read("average", (source,), Params(Geometry(tuple(over), tuple(over))), shape=(channels, 1, 1))
+    if view.same and axes in ([2], [3]):
+        over = (height, 1) if axes == [2] else (1, width)
+        shape = (channels, 1, width) if axes == [2] else (channels, height, 1)
+        node.mean_of = input
+        return Read("average", (input,), Params(Geometry(over, over)), shape=shape, reason=said)
+    raise Unsupported(said)
+
+
+class Average(Kind):
+    name = "average"
+    Params = Params
+    keeps_first = False
+
+    def run(self, call, tensors, training, x):
+        g = call.params.geometry
+        if g.kernel == tuple(x.shape[2:]) and not any(g.padding):
+            return x.mean((2, 3), keepdim=True)
+        top, left, bottom, right = g.padding
+        return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), g.kernel, g.stride)
+
+    def never_negative(self, call, inputs):
+        return all(inputs)
+
+    def window(self, call):
+        return call.params.geometry
+
+    def padded(self, call, padding, value, never_negative):
+        if value != 0:
+            return None
+        return replace(call, params=Params(more_padding(call.params.geometry, padding)))
+
+    def place(self, draft, call, x):
+        geometry = call.params.geometry
+        source = draft.read(call)
+        x = draft.values[call.inputs[0]]
+        if geometry.trivial:
+            return x
+        path = call.label("average")
+        name = draft.add_step(SumPool, path, call.block, [source], geometry=geometry)
+        chain = (Mean(geometry.taps),)
+        return Value(((name, chain),), f"{path}_q", call.block, unsigned=x.unsigned, order=x.order)
+
+
+register(Average())

@@ -1,0 +1,92 @@
+"""Convolutions of two dimensions: dense, grouped, depthwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch.nn.functional as F
+from torch import nn
+
+from hwqat.nn.steps import Conv2d
+from hwqat.nn.weighted import QuantConv2d
+from hwqat.placement.products import layer_of, sum_of
+from hwqat.tracing import calls
+from hwqat.tracing.arguments import layer_path, owned
+from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.windows import Geometry
+
+from .windows import image_shape, more_padding, window
+
+
+@dataclass(frozen=True)
+class Params(calls.Params):
+    """geometry: all padding in it, of zeros."""
+
+    geometry: Geometry
+    groups: int = 1
+
+
+@spelled("nn.functional.conv2d")
+def read_conv(node, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    tensors = {"weight": owned(node, weight, "weight"), "bias": owned(node, bias, "bias")}
+    image_shape(input)
+    given = {role: constant for role, constant in tensors.items() if constant is not None}
+    params = Params(window(weight.shape[2:], stride, padding, dilation), int(groups))
+    return Read("conv", (input,), params, given, layer_path(tensors, node.path, "conv2d"))
+
+
+class Conv(Kind):
+    name = "conv"
+    Params = Params
+    multiplies = True
+
+    def run(self, call, tensors, training, x):
+        g = call.params.geometry
+        top, left, bottom, right = g.padding
+        padding = (top, left)
+        if (top, left) != (bottom, right):
+            x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
+        return F.conv2d(x, tensors["weight"], tensors.get("bias"), g.stride, padding, g.dilation, call.params.groups)
+
+    def never_negative(self, call, inputs):
+        return False
+
+    def window(self, call):
+        return call.params.geometry
+
+    def padded(self, call, padding, value, never_negative):
+        if value != 0:
+            return None
+        return replace(call, params=replace(call.params, geometry=more_padding(call.params.geometry, padding)))
+
+    def place(self, draft, call, x):
+        layer = layer_of(draft, call, QuantConv2d, self.layer)
+        source = draft.read(call)
+        order = draft.values[call.inputs[0]].order
+        if order is not None and call.params.groups not in (1, len(order)):
+            reason = "channels in another order in front of a grouped convolution; give it all of them, groups=1"
+            draft.refuse(call, reason)
+            order = None
+        geometry = call.params.geometry
+        name = draft.add_step(Conv2d, call.path, call.block, [source], layer=layer, geometry=geometry, order=order)
+        return sum_of(call, name, layer, draft.steps[name].out_order)
+
+    def layer(self, call, weight, bias):
+        """PyTorch's layer, whose own padding is that which is alike on opposite sides."""
+        g = call.params.geometry
+        padding = g.padding[:2] if g.padding[:2] == g.padding[2:] else (0, 0)
+        outs, ins = weight.shape[:2]
+        return nn.Conv2d(
+            ins * call.params.groups,
+            outs,
+            g.kernel,
+            g.stride,
+            padding,
+            g.dilation,
+            call.params.groups,
+            bias is not None,
+            device="meta",
+        )
+
+
+register(Conv())

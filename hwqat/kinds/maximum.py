@@ -1,0 +1,77 @@
+"""Max pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+
+import torch.nn.functional as F
+
+from hwqat.nn.steps import MaxPool
+from hwqat.tracing import calls
+from hwqat.tracing.refusals import Unsupported
+from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.windows import Geometry
+
+from .windows import adaptive, grown, image_shape, more_padding, window
+
+
+@dataclass(frozen=True)
+class Params(calls.Params):
+    """geometry: what it pads with is never the largest."""
+
+    geometry: Geometry
+
+
+@spelled("nn.functional.max_pool2d", "max_pool2d")
+def read_max(node, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    image_shape(input)
+    if return_indices:
+        raise Unsupported("return_indices; leave it out")
+    return Read("max", (input,), Params(grown(window(kernel_size, stride, padding, dilation), node, input, ceil_mode)))
+
+
+@spelled("nn.functional.max_pool2d_with_indices", "nn.functional.adaptive_max_pool2d_with_indices")
+def read_indices(node, *arguments, **more):
+    raise Unsupported("return_indices; leave it out")
+
+
+@spelled("nn.functional.adaptive_max_pool2d")
+def read_adaptive(node, input, output_size, return_indices=False):
+    if return_indices:
+        raise Unsupported("return_indices; leave it out")
+    return Read("max", (input,), Params(adaptive(input, output_size)))
+
+
+class Maximum(Kind):
+    name = "max"
+    Params = Params
+    moves = True
+
+    def run(self, call, tensors, training, x):
+        g = call.params.geometry
+        top, left, bottom, right = g.padding
+        return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=-inf), g.kernel, g.stride, 0, g.dilation)
+
+    def never_negative(self, call, inputs):
+        return all(inputs)
+
+    def window(self, call):
+        return call.params.geometry
+
+    def padded(self, call, padding, value, never_negative):
+        if not (value == -inf or (value == 0 and never_negative)):
+            return None
+        return replace(call, params=Params(more_padding(call.params.geometry, padding)))
+
+    def place(self, draft, call, x):
+        source = draft.read(call)
+        x = draft.values[call.inputs[0]]
+        if call.params.geometry.trivial:
+            return x
+        path = call.label("max")
+        name = draft.add_step(MaxPool, path, call.block, [source], geometry=call.params.geometry)
+        return replace(x, operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block)
+
+
+register(Maximum())

@@ -1,0 +1,88 @@
+"""Scales and shifts by constants: one for all, or one for each channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hwqat.nn.affine import Owned
+from hwqat.nn.affine import Scale as ScaleModule
+from hwqat.placement.sums import affine
+from hwqat.tracing import calls
+from hwqat.tracing.arguments import constant, fits, is_image
+from hwqat.tracing.constants import Constant
+from hwqat.tracing.refusals import Unsupported
+from hwqat.tracing.table import Kind, Read, register, spelled
+
+
+@dataclass(frozen=True)
+class Params(calls.Params):
+    """inverse: it divides by the gain. down: it subtracts the shift."""
+
+    inverse: bool = False
+    down: bool = False
+
+
+def read_scale(node, image, *, gain=None, shift=None, inverse=False, down=False):
+    """``image * gain + shift``, or / and -; both numbers, constants' nodes or `Constant`."""
+    given = {}
+    for role, value in (("gain", gain), ("shift", shift)):
+        if value is None:
+            continue
+        if not isinstance(value, Constant):
+            if not fits(value, image, node):
+                form = f"{tuple(value.shape)}"
+                raise Unsupported(f"a constant of shape {form}; one value for all, or one for each channel")
+            value = constant(value, node.path)
+        given[role] = value
+    return Read("scale", (image,), Params(inverse, down), given)
+
+
+@spelled("mul", "multiply", *(f"Tensor.{name}{end}" for name in ("mul", "multiply") for end in ("", "_")))
+def read_mul(node, input, other):
+    if is_image(input) and is_image(other):
+        raise Unsupported("a product of two activations; add them, or scale channels by a parameter")
+    image, value = (input, other) if is_image(input) else (other, input)
+    return read_scale(node, image, gain=value)
+
+
+DIVISIONS = ("div", "divide", "true_divide")
+
+
+@spelled(*DIVISIONS, *(f"Tensor.{name}{end}" for name in DIVISIONS for end in ("", "_")))
+def read_div(node, input, other, rounding_mode=None):
+    if rounding_mode is not None:
+        raise Unsupported("rounding_mode; leave it out")
+    if is_image(input) and is_image(other):
+        raise Unsupported("a quotient of two activations; add them, or scale channels by a parameter")
+    if is_image(other):
+        raise Unsupported("a division by an activation; scale channels by a parameter")
+    return read_scale(node, input, gain=other, inverse=True)
+
+
+@spelled("Tensor.__rtruediv__")
+def read_rdiv(node, input, other):
+    return read_div(node, other, input)
+
+
+@spelled("neg", "negative", "Tensor.neg", "Tensor.negative", "Tensor.neg_", "Tensor.negative_")
+def read_neg(node, input):
+    return read_scale(node, input, gain=-1.0)
+
+
+class Scale(Kind):
+    name = "scale"
+    Params = Params
+
+    def run(self, call, tensors, training, x):
+        return ScaleModule.apply_to(x, tensors.get("gain"), tensors.get("shift"), call.params.inverse, call.params.down)
+
+    def never_negative(self, call, inputs):
+        return False
+
+    def place(self, draft, call, x):
+        path = draft.take(call.label("scale"))
+        module = ScaleModule(call.tensors, draft.reading, inverse=call.params.inverse, down=call.params.down)
+        return affine(draft, replace(call, path=path), x, Owned(module, path))
+
+
+register(Scale())

@@ -1,0 +1,45 @@
+"""Channels in another order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hwqat.nn.steps import Select as SelectStep
+from hwqat.tracing import calls
+from hwqat.tracing.table import Kind, register
+
+
+@dataclass(frozen=True)
+class Params(calls.Params):
+    """channels: for each that comes out, which one of the input it is; each of them once."""
+
+    channels: tuple[int, ...] = ()
+
+
+class Select(Kind):
+    """Made of moves (`hwqat.tracing.moves`). No hardware: what reads it has its weights and constants in that order."""
+
+    name = "select"
+    Params = Params
+    moves = True
+
+    def run(self, call, tensors, training, x):
+        return x[:, list(call.params.channels)]
+
+    def never_negative(self, call, inputs):
+        return all(inputs)
+
+    def place(self, draft, call, x):
+        source = draft.read(call)
+        x = draft.values[call.inputs[0]]
+        path = call.label("select")
+        name = draft.add_step(SelectStep, path, call.block, [source], channels=call.params.channels)
+        place = {channel: at for at, channel in enumerate(call.params.channels)}
+        order = tuple(place[channel] for channel in x.order or range(len(place)))
+        in_order = order == tuple(range(len(order)))
+        return replace(
+            x, operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block, order=None if in_order else order
+        )
+
+
+register(Select())
