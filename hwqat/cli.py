@@ -28,7 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
+    argv = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(argv)
+    args.argv = argv
     warnings.formatwarning = lambda message, *_args, **_kw: f"hwqat: warning: {message}\n"
     try:
         result, code = args.run(args)

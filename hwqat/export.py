@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .backends import board, hls, rtl
+from .backends.text import FROM_PYTHON
 from .folders import write_folder
 from .graph_io import GRAPH, graph_files
 from .passes import Plan
@@ -24,7 +25,7 @@ LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
 
 
 def export(
-    plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export"
+    plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = FROM_PYTHON
 ) -> Path:
     """Write the BUILD folder.
 
@@ -37,7 +38,7 @@ def export(
 
 
 def build_files(
-    plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = "hwqat export"
+    plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = FROM_PYTHON
 ) -> dict[str, bytes | str]:
     """Relative path -> content of a BUILD folder."""
     network, golden = plan.network, plan.graph.run(*frames)

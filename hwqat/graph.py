@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import HwqatError
+from .naming import MOST_NAME, MOST_PATH, NAME_LENGTH, NAME_RULE, PATH_RULE, is_name, is_path, shown
 
 #: Of a graph that nobody named.
 GRAPH_NAME = "network"
@@ -122,8 +123,16 @@ class Graph:
         return run(self, *frames, keep=keep)
 
 
+#: Facts in a graph's meta: how deep they may nest, how long a string may be.
+META_DEPTH, META_STRING = 8, 10_000
+
+
 def verify(graph: Graph) -> Graph:
     """Hold a graph to its rules; returns it, or raises naming node, field, expected, got."""
+    if not is_name(graph.name):
+        raise HwqatError(f"graph {shown(graph.name)}: name must be {NAME_RULE}, {NAME_LENGTH}")
+    if wrong := _meta_problem(graph.meta, "meta", META_DEPTH):
+        raise HwqatError(f"graph {graph.name!r}: {wrong}")
     verify_nodes(graph.name, graph.nodes)
     for op in ("input", "output"):
         if not graph.of(op):
@@ -137,30 +146,58 @@ def verify(graph: Graph) -> Graph:
 def verify_nodes(name: str, nodes: Iterable[Node]) -> None:
     """The rules of the first nodes of the graph ``name``, one behind the other."""
     seen: dict[str, Tensor] = {}
+    folded: dict[str, str] = {}  # names without their case
     for node in nodes:
-        for problem in _problems(node, seen):
+        for problem in _problems(node, seen, folded):
             raise broken(name, node, problem)
         seen[node.name] = node.out
+        folded[node.name.lower()] = node.name
 
 
 def broken(name: str, node: Node, problem: tuple[str, object, object]) -> HwqatError:
     """What is said of a rule that ``node`` of the graph ``name`` breaks: the same sentence wherever it is found."""
     what, expected, got = problem
     return HwqatError(
-        f"graph {name!r}, node {node.name!r} ({node.op}, module {node.module!r}): {what} must be {expected}, not {got}"
+        f"graph {name!r}, node {shown(node.name)} ({node.op}, module {shown(node.module)}): "
+        f"{what} must be {expected}, not {got}"
     )
 
 
-def _problems(node: Node, seen: dict[str, Tensor]) -> Iterator[tuple[str, object, object]]:
-    if not (node.name.isidentifier() and node.name.isascii()):
-        yield "name", "a C identifier", repr(node.name)
+def _problems(node: Node, seen: dict[str, Tensor], folded: dict[str, str]) -> Iterator[tuple[str, object, object]]:
+    if not is_name(node.name):
+        yield "name", NAME_RULE if len(str(node.name)) <= MOST_NAME else NAME_LENGTH, shown(node.name)
+        return
     if node.name in seen:
         yield "name", "unique", repr(node.name)
+    elif node.name.lower() in folded:
+        yield "name", f"unlike {folded[node.name.lower()]!r} in more than case", repr(node.name)
+    if not is_path(node.module):
+        yield "module", PATH_RULE, shown(node.module)
     if node.out.name != node.name:
-        yield "out.name", repr(node.name), repr(node.out.name)
-    missing = [name for name in node.inputs if name not in seen]
+        yield "out.name", repr(node.name), shown(node.out.name)
+    missing = [shown(name) for name in node.inputs if name not in seen]
     if missing:
-        yield "inputs", "names of earlier nodes", missing
+        yield "inputs", "names of earlier nodes", f"[{', '.join(missing[:4])}]"
         return
     yield from ((f"out.{what}", expected, got) for what, expected, got in node.out.problems())
     yield from node.problems(tuple(seen[name] for name in node.inputs))
+
+
+def _meta_problem(value: object, where: str, depth: int) -> str | None:
+    """What is wrong with JSON facts: they are shown to people and kept in files."""
+    if isinstance(value, str):
+        if len(value) > META_STRING or not value.isprintable():
+            return f"{where} must be printable text of at most {META_STRING} characters, not {shown(value)}"
+    elif isinstance(value, dict | list | tuple):
+        if depth == 0:
+            return f"{where} nests deeper than {META_DEPTH} levels"
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(value, dict) and not (isinstance(key, str) and len(key) <= MOST_PATH and key.isprintable()):
+                return (
+                    f"{where} has the key {shown(key)}; keys must be printable text of at most {MOST_PATH} characters"
+                )
+            if wrong := _meta_problem(inner, f"{where}[{shown(key)}]", depth - 1):
+                return wrong
+    elif not (value is None or isinstance(value, bool | int | float)):
+        return f"{where} must be JSON, not {type(value).__name__}"
+    return None

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..passes import DEVICES, Plan
 from ..passes.network import Port
 from .rtl import core_name
+from .text import FROM_PYTHON, environment
 
-_TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "vivado"
 #: Widest stream, and bits of the length register (14 unless told, which is short).
 MAX_TDATA, LENGTH_BITS = 1024, 26
 
@@ -78,7 +75,7 @@ SYSTEMS = {
 }
 
 
-def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
+def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
     """Name -> text of the files of BUILD/vivado; none for a target without a Zynq.
 
     A port wider than AXI DMA's streams is a warning, and no file.
@@ -117,15 +114,7 @@ def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
         "inputs": [_driver_port(plan, port, i) for i, port in enumerate(network.inputs)],
         "outputs": [_driver_port(plan, port, i) for i, port in enumerate(network.outputs)],
     }
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    env.filters["python"] = repr
+    env = environment("vivado")
     names = {
         "block_design.tcl": "block_design.tcl.j2",
         f"{core}_axis.v": "axis.v.j2",

@@ -11,10 +11,9 @@ header library that the generated files call (`hls/*.h`) goes along with them.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from ..errors import HwqatError
 from ..passes import DEVICES, Plan
@@ -24,9 +23,9 @@ from ..stages import Elements, Stage
 from .hls_roms import LINE, dimensions, rom_type, table
 from .hls_stages import MODES, StageText, binding, describe, shape_text
 from .rtl import core_name
+from .text import FROM_PYTHON, environment
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_TEMPLATES = _PACKAGE / "templates" / "hls"
 _LIBRARY = _PACKAGE / "hls"
 #: Widest word that ap_uint takes.
 MAX_WORD = 4096
@@ -38,103 +37,9 @@ _SHAPE_HEADERS = {
     "global_pool.h": "reduce.h",
     "requant.h": "rounding.h",
 }
-#: What a block's function cannot be called: C++ keywords, and names the C library has taken.
-_TAKEN = frozenset(
-    [
-        "alignas",
-        "alignof",
-        "and",
-        "and_eq",
-        "asm",
-        "auto",
-        "bitand",
-        "bitor",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "compl",
-        "const",
-        "constexpr",
-        "const_cast",
-        "continue",
-        "decltype",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "dynamic_cast",
-        "else",
-        "enum",
-        "explicit",
-        "export",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "friend",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "main",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "not_eq",
-        "nullptr",
-        "operator",
-        "or",
-        "or_eq",
-        "private",
-        "protected",
-        "public",
-        "register",
-        "reinterpret_cast",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "static_assert",
-        "static_cast",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "thread_local",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "typeid",
-        "typename",
-        "union",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "wchar_t",
-        "while",
-        "xor",
-        "xor_eq",
-        "hls",
-        "hwqat",
-        "std",
-        "ap_int",
-        "ap_uint",
-        "hwqat_bench",
-    ]
-)
 
 
-def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
+def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
     """Relative path -> text of the files of BUILD/hls.
 
     Args:
@@ -146,15 +51,6 @@ def render(plan: Plan, command: str = "hwqat export") -> dict[str, str]:
 def library_files() -> dict[str, str]:
     """Name -> text of the header library."""
     return {path.name: path.read_text() for path in sorted(_LIBRARY.glob("*.h"))}
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A stage or a block as the templates see it: what it is, and its text."""
-
-    name: str
-    file: str
-    block: Block
 
 
 class _Writer:
@@ -173,18 +69,17 @@ class _Writer:
             "command": command,
         }
         self.texts = {stage.name: describe(stage, plan.graph, self.device) for stage in plan.network.stages}
-        self.parts = self._name_blocks()
         self._check_widths()
 
     def files(self) -> dict[str, str]:
         files = {}
-        for part in self.parts:
-            files[f"blocks/{part.file}.h"] = self._render("block.h.j2", **self._block(part))
-            files[f"blocks/{part.file}.cpp"] = self._render("block.cpp.j2", **self._block(part))
+        for block in self.plan.blocks:
+            files[f"blocks/{block.name}.h"] = self._render("block.h.j2", **self._block(block))
+            files[f"blocks/{block.name}.cpp"] = self._render("block.cpp.j2", **self._block(block))
         for stage in self.network.stages:
             if stage.roms:
                 files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
-        ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "parts": self.parts}
+        ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "blocks": self.plan.blocks}
         ports["axis_parameters"] = [
             f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs
         ]
@@ -197,19 +92,6 @@ class _Writer:
 
     def _render(self, template: str, **facts) -> str:
         return self.env.get_template(template).render(**facts)
-
-    def _name_blocks(self) -> tuple[_Part, ...]:
-        """Blocks keep their names where C++ allows: not a keyword, and unlike every stage, stream and port."""
-        taken = _TAKEN | {self.top} | set(self.streams) | {s.name for s in self.network.stages}
-        taken |= {port.name for port in self.network.inputs + self.network.outputs}
-        parts = []
-        for block in self.plan.blocks:
-            name = block.name
-            while name in taken:
-                name += "_block"
-            taken |= {name}
-            parts.append(_Part(name, block.name, block))
-        return tuple(parts)
 
     def _check_widths(self) -> None:
         for stream in self.network.streams:
@@ -226,17 +108,16 @@ class _Writer:
                     f"than {MAX_WORD}; ask for a lower --fps or --dsp, which folds node {port.node!r} more"
                 )
 
-    def _block(self, part: _Part) -> dict:
-        stages = [self._stage(stage) for stage in part.block.stages]
-        headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in part.block.stages)})
+    def _block(self, block: Block) -> dict:
+        stages = [self._stage(stage) for stage in block.stages]
+        headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in block.stages)})
         shape_headers = sorted({"types.h", *(_SHAPE_HEADERS.get(header, "types.h") for header in headers)})
         return {
-            "part": part,
-            "block": part.block,
+            "block": block,
             "stages": stages,
             "headers": headers,
             "shape_headers": shape_headers,
-            "cycles": max(stage.cycles for stage in part.block.stages),
+            "cycles": max(stage.cycles for stage in block.stages),
         }
 
     def _stage(self, stage: Stage) -> dict:
@@ -284,7 +165,7 @@ class _Writer:
 
     def _tool(self) -> dict:
         part = self.device.part if self.device.part.startswith("xc") else DEVICES["xc7"].part  # Vitis knows no ECP5
-        sources = [f"{self.top}.cpp", *(f"blocks/{part.file}.cpp" for part in self.parts)]
+        sources = [f"{self.top}.cpp", *(f"blocks/{block.name}.cpp" for block in self.plan.blocks)]
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
 
 
@@ -365,14 +246,7 @@ def _carries(stream: Stream) -> str:
 
 
 def _environment() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    env = environment("hls")
     env.globals |= {"wrapped": wrapped, "parameters": _parameters, "DECOUPLES": DECOUPLES}
     env.filters |= {
         "stream_type": _stream_type,

@@ -10,16 +10,15 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from ..naming import identifier
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import Stream
 from ..stages import Rom, Stage
+from .text import environment
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_TEMPLATES = _PACKAGE / "templates" / "rtl"
 _LIBRARY = _PACKAGE / "hls" / "rtl"
 #: Facts about the top's ports, for benches.
 PORTS = "ports.json"
@@ -56,8 +55,8 @@ def foreign_top(facts: dict, tool: str, pins: list[tuple[str, str]]) -> str:
 
 
 def core_name(plan: Plan) -> str:
-    """The graph's name as an identifier."""
-    return identifier(plan.graph.name)
+    """The module without TLAST."""
+    return plan.core
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,7 @@ class _Writer:
         return self.env.get_template(template).render(**facts)
 
     def module(self, block: Block) -> str:
-        # "top" is taken by the wrapper.
-        return f"{self.core}_{block.name}{'_block' if block.name == 'top' else ''}"
+        return f"{self.core}_{block.name}"
 
     def rom_file(self, stage: Stage, rom: Rom) -> str:
         return f"{self.core}_{stage.name}_{rom.name}.hex"
@@ -217,14 +215,7 @@ class _Writer:
 
 
 def _environment() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    env = environment("rtl")
     env.filters |= {"bit": lambda value: f"1'b{int(value)}", "wide": _wide}
     return env
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +103,23 @@ def target_of(args: Namespace) -> Target:
     return Target(device=args.target, clock_mhz=args.clock, fps=args.fps, dsp=args.dsp)
 
 
-def typed(*words: str, **options) -> str:
-    """A command as one would type it again; options that were not given are left out."""
-    given = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
-    return " ".join(["hwqat", *words, *given])
+def typed(args: Namespace, **names: str) -> str:
+    """The command that runs, as it was typed; ``names`` stand for what was given as those arguments.
+
+    A build says how it was made, but not where it was written: the same bytes in every folder.
+    """
+    words = [args.argv[0]]  # the command's name
+    for before, word in zip(args.argv, args.argv[1:]):
+        for argument, name in names.items():
+            given, option = str(getattr(args, argument)), f"--{argument}"
+            behind = before.startswith("--") and option.startswith(before)  # argparse takes a beginning, too
+            if word == given and (behind or not before.startswith("--")):
+                word = name
+            elif word.partition("=")[2] == given and option.startswith(word.partition("=")[0]):
+                word = f"{option}={name}"
+        if word != "--json":  # which says it to programs, and changes nothing
+            words.append(word)
+    return shlex.join(["hwqat", *words])
 
 
 def table(rows: list[tuple[str, str]]) -> str:

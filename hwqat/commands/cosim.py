@@ -45,7 +45,7 @@ def run(args):
     save_result(
         args.build,
         "cosim",
-        {"command": typed("cosim", "BUILD", frames=args.frames, stall=args.stall, rtl=args.rtl), **found},
+        {"command": typed(args, build="BUILD"), **found},
     )
     return found, int(bool(result.mismatches))
 

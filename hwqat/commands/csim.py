@@ -24,7 +24,7 @@ def run(args):
     if result.first:
         print(result.first)
     found = csim_json(result)
-    save_result(args.build, "csim", {"command": typed("csim", "BUILD", frames=args.frames), **found})
+    save_result(args.build, "csim", {"command": typed(args, build="BUILD"), **found})
     return found, int(bool(result.mismatches))
 
 

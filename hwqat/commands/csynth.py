@@ -22,8 +22,6 @@ def run(args):
     found = run_csynth(
         args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True)
     )
-    command = typed(
-        "csynth", "BUILD", tool=args.tool, part=args.part, clock=None if args.clock is None else f"{args.clock:g}"
-    )
+    command = typed(args, build="BUILD")
     save_result(args.build, "csynth", {"command": command, **found})
     return found, 0

@@ -64,16 +64,7 @@ def run(args):
     frames = to_frames(trained.dataset.test)
     count = args.vectors or frames_to_write(len(frames), frames[0].size)
     labels = None if trained.missing else trained.dataset.test.labels[:count]
-    command = typed(
-        "export",
-        str(args.source),
-        out="BUILD",
-        rescale=args.rescale,
-        target=args.target,
-        clock=f"{args.clock:g}",
-        fps=args.fps,
-        dsp=args.dsp,
-    )
+    command = typed(args, out="BUILD")
     build = export(plan, args.out, (frames[:count],), labels, command)
     floating = _float_accuracy(args.source)
     save_result(build, "export", {"command": command, "float_accuracy": floating})
@@ -84,7 +75,7 @@ def run(args):
     result = plan_json(plan)
     if not args.check:
         return result, 0
-    return _check(trained, graph, build, args.out, result, floating)
+    return _check(trained, graph, build, args.out, result, floating, command)
 
 
 def _export_graph(args, plan, began: float):
@@ -98,9 +89,7 @@ def _export_graph(args, plan, began: float):
                 f"{option} needs a RUN; {args.source} holds a graph ('hwqat csim' and 'hwqat cosim' check a build)"
             )
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
-    command = typed(
-        "export", str(args.source), out="BUILD", target=args.target, clock=f"{args.clock:g}", fps=args.fps, dsp=args.dsp
-    )
+    command = typed(args, out="BUILD")
     build = export(plan, args.out, frames, labels, command)
     save_result(build, "export", {"command": command, "float_accuracy": None})
     print(plan_table(plan))
@@ -133,7 +122,7 @@ def _float_accuracy(source: str) -> float | None:
     return load_card(folder).accuracy.get("test") if folder.is_dir() else None
 
 
-def _check(trained, graph, build: Path, out: str, result: dict, floating: float | None):
+def _check(trained, graph, build: Path, out: str, result: dict, floating: float | None, command: str):
     """Run every engine on the build and print one table."""
     from ..sim.generated.cosim import run_cosim
     from ..sim.generated.csim import run_csim
@@ -149,8 +138,8 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
     unequal = eval_differences(trained.model, graph, test)
     csim = run_csim(build, progress=True)
     cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
-    save_result(build, "csim", {"command": "hwqat csim BUILD", **csim_json(csim)})
-    save_result(build, "cosim", {"command": f"hwqat cosim BUILD --frames {COSIM_FRAMES}", **cosim_json(cosim)})
+    save_result(build, "csim", {"command": command, **csim_json(csim)})
+    save_result(build, "cosim", {"command": command, **cosim_json(cosim)})
     wrong = unequal + csim.mismatches + cosim.mismatches
     rows = [
         ("network", f"{trained.run.net} on {trained.dataset.name}"),

@@ -38,6 +38,6 @@ def run(args):
         print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; {used}")
         if args.seeds > 1:
             print("by seed: " + ", ".join(f"{seed}: {mhz:.1f}" for seed, mhz in result.placed.seeds.items()) + " MHz")
-    command = typed("synth", "BUILD", target=result.target, seeds=args.seeds if args.seeds > 1 else None)
+    command = typed(args, build="BUILD")
     save_result(args.build, "synth", {"command": command, **found})
     return found, 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import HwqatError
 from ..export import PLAN
 from ..graph_io import load_graph
-from ..naming import identifier
+from ..naming import core_name
 from .compilers import BAMBU_PART, Compiler, Job, choose
 from .report import Synthesis, compared, find_report, plain, read_report, read_stages
 
@@ -85,7 +85,7 @@ def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mh
         raise HwqatError(f"{script} cannot be read ({error.strerror}); export the build again") from None
     default = BAMBU_PART if compiler.tool == "bambu" else own[1] if own else ""
     return Job(
-        top=identifier(load_graph(build).name),
+        top=core_name(load_graph(build).name),
         hls=build / "hls",
         work=build / FOLDER,
         part=part or default,

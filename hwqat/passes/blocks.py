@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import groupby
 
+from ..naming import Names, identifier, unreserved
 from ..stages import Stage
 from .network import Network, Stream
 
@@ -15,7 +15,8 @@ class Block:
     """Neighbouring stages of one module.
 
     Attributes:
-        name: a C identifier, unique in the network; module: the user's path (``stages.2.1``).
+        name: an identifier that C++ and SystemVerilog take, and unlike all others there, whatever its case;
+        module: the user's path (``stages.2.1``).
         stages: in dataflow order; inputs, outputs: streams that cross its border, in order of use;
         streams: those that stay inside.
     """
@@ -28,19 +29,36 @@ class Block:
     streams: tuple[Stream, ...]
 
 
-def group_blocks(network: Network) -> tuple[Block, ...]:
-    """Runs of stages with the same module. A run in dataflow order cannot be part of a cycle of blocks."""
-    blocks, taken = [], set()
+def group_blocks(network: Network, core: str) -> tuple[Block, ...]:
+    """Runs of stages with the same module. A run in dataflow order cannot be part of a cycle of blocks.
+
+    core: the name of the top, which no block has.
+    """
+    taken, blocks = Names(_others(network, core)), []
+    counts: dict[str, int] = {}
     for module, run in groupby(network.stages, key=lambda stage: stage.module):
-        base = name = re.sub(r"\W+", "_", module, flags=re.ASCII).strip("_") or "net"
-        if base[0].isdigit():
-            base = name = f"block_{base}"
-        count = 2
-        while name in taken:
-            name, count = f"{base}_part{count}", count + 1
-        taken.add(name)
+        counts[module] = counts.get(module, 0) + 1
+        name = taken.take(_wanted(module, counts[module], taken))
         blocks.append(_block(name, module, tuple(run), network))
     return tuple(blocks)
+
+
+def _wanted(module: str, part: int, taken: Names) -> str:
+    """Of the ``part``-th run of a module."""
+    words = module.strip("_") or "net"
+    name = identifier(f"block_{words}" if words[0].isdigit() else words)
+    name = unreserved(name if part == 1 else f"{name}_part{part}", "block")
+    return f"{name}_block" if name in taken else name
+
+
+def _others(network: Network, core: str) -> list[str]:
+    """What else is called something in the text of either back end."""
+    names = [core, "top", "axis"]  # the module with TLAST and the one for Vivado are called CORE_top and CORE_axis
+    for stage in network.stages:
+        names += [stage.name, f"{stage.name}_constants"]
+    for stream in network.streams:
+        names += [stream.name, f"{stream.name}_fifo"]
+    return names + [port.name for port in (*network.inputs, *network.outputs)]
 
 
 def _block(name: str, module: str, stages: tuple[Stage, ...], network: Network) -> Block:

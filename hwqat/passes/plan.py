@@ -9,6 +9,7 @@ from functools import cached_property
 from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
 from ..graph import Graph, verify
+from ..naming import core_name
 from ..ops import Folding
 from .blocks import Block, group_blocks
 from .depths import size_streams
@@ -58,6 +59,11 @@ class Plan:
         return DEVICES[self.target.device]
 
     @cached_property
+    def core(self) -> str:
+        """What the top is called in generated sources."""
+        return core_name(self.graph.name)
+
+    @cached_property
     def cycles(self) -> int:
         """Cycles a frame in the steady state: those of the slowest stage or port."""
         return self.network.cycles
@@ -65,7 +71,7 @@ class Plan:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The stages by the user's submodules, in dataflow order."""
-        return group_blocks(self.network)
+        return group_blocks(self.network, self.core)
 
     @cached_property
     def macs(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
-from hwqat.naming import identifier, unique
+from hwqat.naming import Names, identifier, unique
 from hwqat.nn.steps import Concat, Input, MaxPool, Requantise, Step
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
@@ -61,6 +61,7 @@ class Draft:
         self.layers: dict[tuple, nn.Module] = {}  # `key` of a call -> its layer: shared ones stay shared
         self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
         self._paths: set[str] = set()  # of quantisers
+        self._names = Names()  # of steps
         self._keys = Counter(map(self.key, reading.calls))
 
     # Layers -----------------------------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ class Draft:
 
     def add_step(self, kind: type[Step], path: str, block: str, inputs=(), **details) -> str:
         """A step; its name is returned."""
-        name = unique(identifier(path), self.steps)
+        name = self._names.take(identifier(path))
         self.steps[name] = kind(name, tuple(inputs), path, block, **details)
         return name
 

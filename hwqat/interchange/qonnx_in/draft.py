@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.graph import Tensor
-from hwqat.naming import identifier, unique
+from hwqat.naming import Names, identifier, module_path
 from hwqat.ops import Op
 
 from .values import Real, Weights
+
+#: The list of scopes that torch's exporter notes with a node, outermost first: the last but one is the module's path.
+_SCOPES = re.compile(r"\[.*?'([^']*)', '[^']*'\]")
 
 
 class Draft:
@@ -22,7 +24,7 @@ class Draft:
         self.onnx, self.name = onnx, name
         self.nodes: list[Op] = []
         self.shape: tuple[int, ...] = ()
-        self._taken: set[str] = set()
+        self._names = Names()
 
     def add(self, op: Op) -> Tensor:
         self.nodes.append(op)
@@ -33,17 +35,16 @@ class Draft:
 
     def path(self, node) -> str:
         """The module that a node came from: what torch's exporter notes with it, or the older one's ``/conv1/Conv``."""
-        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), None)
-        if scopes is not None:
-            path = ast.literal_eval(scopes)[-2]
-            return re.split(r"\.(?:act|weight|bias|input|output)_quant\b", path)[0]
-        return node.name.strip("/").rsplit("/", 1)[0].replace("/", ".") if "/" in node.name else ""
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
+        if known := _SCOPES.fullmatch(scopes):
+            path = re.split(r"\.(?:act|weight|bias|input|output)_quant\b", known[1])[0]
+        else:
+            path = node.name.strip("/").rpartition("/")[0].replace("/", ".")
+        return module_path(path.strip("."))
 
     def fresh(self, node, suffix: str = "") -> str:
         """A name for what becomes of a node."""
-        name = unique(clean(self.path(node) or node.name or node.op_type) + suffix, self._taken)
-        self._taken.add(name)
-        return name
+        return self._names.take(clean(self.path(node) or node.name or node.op_type) + suffix)
 
     def real(self, node, x) -> Real:
         """What an operator reads that changes what the network's input became."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hwqat import graph
 from hwqat.graph import GRAPH_NAME, broken
+from hwqat.naming import module_path
 from hwqat.nn.values import Spec, Value
 from hwqat.ops import Op
 
@@ -33,6 +34,11 @@ class Step:
     def __init__(self, name: str, inputs: tuple[str, ...], path: str, block: str) -> None:
         self.name, self.inputs, self.path, self.block = name, inputs, path, block
         self.modules: dict = {}
+
+    @property
+    def module(self) -> str:
+        """The block's path as the graph says it."""
+        return module_path(self.block)
 
     def fake(self, *xs: Tensor) -> Tensor:
         raise NotImplementedError

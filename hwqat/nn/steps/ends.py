@@ -48,7 +48,7 @@ class Input(Step):
             scale=grid.scale,
             bits=grid.bits,
             signed=grid.signed,
-            module=self.block,
+            module=self.module,
         )
 
 
@@ -65,4 +65,4 @@ class Output(Step):
         return x
 
     def node(self, name, xs, specs):
-        return ops.Output.make(name, xs[0], module=self.block)
+        return ops.Output.make(name, xs[0], module=self.module)

@@ -59,7 +59,7 @@ class SumPool(_Pool):
         return Value(F.avg_pool2d(q, self.geometry.kernel, self.geometry.stride, padding, divisor_override=1), spec)
 
     def node(self, name, xs, specs):
-        return ops.SumPool.make(name, xs[0], self.geometry, module=self.block)
+        return ops.SumPool.make(name, xs[0], self.geometry, module=self.module)
 
 
 class MaxPool(_Pool):
@@ -81,4 +81,4 @@ class MaxPool(_Pool):
         return self.integers(x) if isinstance(x, Value) else self.fake(x)
 
     def node(self, name, xs, specs):
-        return ops.MaxPool.make(name, xs[0], self.geometry, module=self.block)
+        return ops.MaxPool.make(name, xs[0], self.geometry, module=self.module)

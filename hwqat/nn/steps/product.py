@@ -129,7 +129,7 @@ class Conv2d(Product):
             geometry=self.geometry,
             groups=self.layer.groups,
             weight_scale=float(step.max()),
-            module=self.block,
+            module=self.module,
         )
 
 
@@ -155,5 +155,5 @@ class Linear(Product):
             weight,
             weight_bits=self.layer.weight_quantiser.stored_bits,
             weight_scale=float(step.max()),
-            module=self.block,
+            module=self.module,
         )

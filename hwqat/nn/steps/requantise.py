@@ -105,7 +105,7 @@ class _Affine(Step):
             hi=hi,
             scale=scale,
             rounding=self.rounding,
-            module=self.block,
+            module=self.module,
             **container,
         )
 

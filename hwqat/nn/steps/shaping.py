@@ -25,7 +25,7 @@ class Concat(Step):
         return Value(q, self.spec(*(value.spec for value in values)))
 
     def node(self, name, xs, specs):
-        return ops.Concat.make(name, xs, module=self.block)
+        return ops.Concat.make(name, xs, module=self.module)
 
 
 class Flatten(Step):
@@ -49,7 +49,7 @@ class Flatten(Step):
     def node(self, name, xs, specs):
         if xs[0].pixels == 1:
             return None
-        return ops.Flatten.make(name, xs[0], module=self.block)
+        return ops.Flatten.make(name, xs[0], module=self.module)
 
 
 class Select(Step):
