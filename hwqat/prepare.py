@@ -18,7 +18,7 @@ from hwqat.placement.place import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
 from hwqat.tracing import Call, Reading
-from hwqat.tracing.check import hold_to_the_users, require_finite
+from hwqat.tracing.check import hold_to_the_reading, hold_to_the_users, require_finite
 from hwqat.tracing.constants import Constant
 from hwqat.tracing.reader import read_recording, two_images
 from hwqat.tracing.record import as_is, record
@@ -76,9 +76,11 @@ def prepare(
             reading = _normalised(reading, normalise)
         steps = place(reading, scheme, grid)  # names all that is not supported
         several = two_images(batches[0], len(batches[0]))
-        hold_to_the_users(network, reading, [several, noise(several, grid)], given)
+        wanted = hold_to_the_users(network, reading, [several, noise(several, grid)], given)
     quantised = QatModel(steps, scheme, reading).to(home.device)
-    calibrate(quantised, batches, scheme.calibration)
+    seen = calibrate(quantised, batches, scheme.calibration)
+    if not scheme.relu6_as_relu:  # which is another network on purpose
+        hold_to_the_reading(reading, wanted, [*seen])
     quantised.train(model.training)
     return quantised
 
@@ -108,19 +110,25 @@ def noise(images: Tensor, grid: Grid, count: int = 3) -> Tensor:
 
 
 @torch.no_grad()
-def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> None:
-    """Begin every quantiser from the float network's weights and from its activations on ``batches``."""
+def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[Tensor, ...]:
+    """Begin every quantiser from the float network's weights and from its activations on ``batches``.
+
+    Returns the float outputs on the first batch.
+    """
     for step in model.steps:
         if isinstance(step, Product):
             step.layer.begin()
     acts = {id(step.act): step.act for step in model.steps if isinstance(step, Requantise)}.values()
     seen = {act: Histogram() for act in acts}
     with _observed(model, seen):
-        for batch in batches:
+        first, *more = batches
+        outs = model.run_float(first)
+        for batch in more:
             model.run_float(batch)
     for act, histogram in seen.items():
         top = min(CALIBRATIONS[method](histogram, act.hi), act.cap)
         act.start(top, histogram.least, histogram.greatest)
+    return outs
 
 
 @contextlib.contextmanager

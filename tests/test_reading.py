@@ -565,6 +565,14 @@ def test_whatever_is_read_as_another_thing_is_refused_by_name(kind, monkeypatch)
     assert "test_reading.py:" in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ("clip", "add", "scale", "norm"))
+def test_what_is_placed_as_another_thing_is_refused(kind, monkeypatch):
+    """A fault of ours behind the reading: the quantised network, unquantised, is another one."""
+    monkeypatch.setattr(type(find_kind(kind)), "place", lambda self, draft, call, *xs: xs[0])
+    with pytest.raises(HwqatError, match="Everything was read rightly, but its quantised network is another one"):
+        prepare(lively(Everything()), FINE, images() / 128)
+
+
 def test_a_reader_that_overlooks_a_bound_is_found(monkeypatch):
     from hwqat.kinds import clip
 

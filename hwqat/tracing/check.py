@@ -25,15 +25,18 @@ from .table import kind_of
 #: hundred layers. What is read correctly differs by at most 3e-7 in float32.
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-5, torch.float16: 0.03, torch.bfloat16: 0.2}
 
+#: Of the quantised network with nothing quantised: batch norms may be folded, and sums are in another order.
+PLACED = 1e-3
+
 
 def hold_to_the_users(
     model: nn.Module, reading: Reading, batches: list[Tensor], given: Callable[[Tensor], Tensor] = lambda x: x
-) -> None:
+) -> list[Tensor]:
     """HwqatError if ``reading`` gives other outputs than ``model`` on some batch of images, naming what differs first.
 
-    To be called inside `as_is`. given: what the user's network takes of the images that the reading takes.
+    To be called inside `as_is`. Returns the reading's outputs on the first batch. given: what the user's network takes of the images that the reading takes.
     """
-    network = float_network(reading)
+    network, first = float_network(reading), None
     for images in batches:
         with plain():
             taken = given(images)
@@ -43,6 +46,17 @@ def hold_to_the_users(
         if differ(wanted, got):
             with plain():
                 raise HwqatError(_why(model, reading, taken, wanted, got))
+        first = got if first is None else first
+    return first
+
+
+def hold_to_the_reading(reading: Reading, wanted: list[Tensor], got: list[Tensor]) -> None:
+    """HwqatError if the quantised network, with nothing quantised, is another than what was read: a fault of ours."""
+    if len(wanted) != len(got) or any(difference(a[: len(b)], b) > PLACED for a, b in zip(wanted, got)):
+        raise HwqatError(
+            f"{reading.name} was read rightly, but its quantised network is another one, {_apart(wanted, got)}; write it in "
+            "another form, and tell us"
+        )
 
 
 def outputs(result: Any) -> list[Tensor]:

@@ -134,7 +134,10 @@ def moved(node: Node) -> View:
         raise Unsupported("places that depend on the values of a tensor; let them depend on shapes alone")
     if not node.dtype.is_floating_point:
         raise Unsupported(f"a change of type to {node.dtype}; leave it out")
-    places = run(node, {sources[0]: source.places})
+    try:
+        places = run(node, {sources[0]: source.places})
+    except RuntimeError as error:
+        raise Unsupported(f"a move of elements that cannot be followed ({error}); write it in another form") from None
     return View(source.root, source.shape, places, (*source.via, node), source.reason)
 
 
@@ -145,7 +148,7 @@ def run(node: Node, given: dict[Node, Tensor]) -> Tensor:
         if not isinstance(x, Node):
             return x
         if x in given:
-            return given[x].clone()
+            return given[x].clone(memory_format=torch.contiguous_format)  # how it lies in memory means nothing
         return x.value if x.value is not None else torch.zeros(x.shape, dtype=torch.int64)
 
     args, kwargs = pytree.tree_map(tensor, (node.args, node.kwargs))

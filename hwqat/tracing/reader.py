@@ -187,8 +187,7 @@ class Reader:
             try:
                 self._forms[node] = self._move(node, node.view)
             except Unsupported as reason:
-                self._unknown(node, str(reason))
-                return self._calls[node]
+                self._forms[node] = self._unknown(node, str(reason))
         return self._forms[node]
 
     def _move(self, node: Node, view: View) -> str:
@@ -206,12 +205,10 @@ class Reader:
         self.made_by[name] = node
         return name
 
-    def _unknown(self, node: Node, reason: str) -> None:
+    def _unknown(self, node: Node, reason: str) -> str:
         self._refuse(node, reason)
         inputs = tuple(self._call_of(x) for x in dict.fromkeys(node.reads()) if x.image)
-        shape = tuple(node.shape[1:])
-        node.view = None
-        self._add(node, self._call(node, "unknown", inputs, shape))
+        return self._add(node, self._call(node, "unknown", inputs, tuple(node.shape[1:])))
 
     def _refuse(self, node: Node, reason: str) -> None:
         self._refused.setdefault(Problem(node.what, node.path, node.source, reason), self._at[node])
