@@ -1,6 +1,22 @@
 """The commands by name. Each module has HELP, arguments(parser) and run(args) -> (result, exit code)."""
 
-from . import compare, cosim, csim, csynth, doctor, evaluate, export, import_, onnx, report, search, sweep, synth, train
+from . import (
+    compare,
+    cosim,
+    csim,
+    csynth,
+    doctor,
+    evaluate,
+    export,
+    import_,
+    layers,
+    onnx,
+    report,
+    search,
+    sweep,
+    synth,
+    train,
+)
 
 COMMANDS = {
     "train": train,
@@ -14,6 +30,7 @@ COMMANDS = {
     "onnx": onnx,
     "import": import_,
     "report": report,
+    "layers": layers,
     "compare": compare,
     "sweep": sweep,
     "search": search,

@@ -81,5 +81,8 @@ class Clip(Kind):
         path = call.label("relu" if floor == 0 else "clip")
         return replace(x, floor=max(x.floor, floor), cap=min(x.cap, cap), path=path, block=call.block, ready=None)
 
+    def again(self, draft, call, source):
+        return source  # it did nothing, or it would have been summed anew
+
 
 register(Clip())

@@ -10,6 +10,7 @@ import torch
 from hwqat.nn.steps import Concat as ConcatStep
 from hwqat.placement.draft import Value
 from hwqat.quant import ACT_QUANTISERS
+from hwqat.quant.grid import MAX_BITS
 from hwqat.tracing.arguments import is_image
 from hwqat.tracing.calls import join
 from hwqat.tracing.refusals import Unsupported
@@ -40,6 +41,8 @@ class Concat(Kind):
         unsigned = all(x.floor == 0 or x.unsigned for x in xs)
         caps = {x.cap for x in pending}
         bits = draft.scheme.layer(path, last=draft.facts.feeds_last(call)).act_bits
+        if draft.facts.is_last(call):  # it leaves the network
+            bits = max(bits, MAX_BITS)
         shared = ACT_QUANTISERS[draft.scheme.activations](
             bits,
             not unsigned,

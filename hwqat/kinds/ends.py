@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hwqat.nn.steps import Input
+from hwqat.nn.steps import Output as OutputStep
 from hwqat.placement.draft import Value
-from hwqat.placement.outputs import place_output
 from hwqat.tracing.table import Kind, register
 
 
@@ -32,7 +32,13 @@ class Output(Kind):
         return all(inputs)
 
     def place(self, draft, call, *xs):
-        place_output(draft, call)
+        for number, name in enumerate(call.inputs):
+            made = draft.facts.by_name[name]
+            if draft.values[name].order is not None:
+                what = "a flattened image" if len(made.shape) == 1 else "an image in that order"
+                reason = f"{what} is an output of the network; return the image itself, and reorder behind the network"
+                draft.refuse(made, reason)
+            draft.add_step(OutputStep, f"output_{number}", "", [draft.output(name)])
 
 
 class Unknown(Kind):

@@ -33,13 +33,17 @@ class Select(Kind):
         source = draft.read(call)
         x = draft.values[call.inputs[0]]
         path = call.label("select")
-        name = draft.add_step(SelectStep, path, call.block, [source], channels=call.params.channels)
+        name = self.again(draft, call, source)
         place = {channel: at for at, channel in enumerate(call.params.channels)}
         order = tuple(place[channel] for channel in x.order or range(len(place)))
         in_order = order == tuple(range(len(order)))
         return replace(
             x, operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block, order=None if in_order else order
         )
+
+    def again(self, draft, call, source):
+        channels = call.params.channels
+        return draft.add_step(SelectStep, call.label("select"), call.block, [source], channels=channels)
 
 
 register(Select())

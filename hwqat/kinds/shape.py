@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from hwqat.placement.flat import flatten_value
+from dataclasses import replace
+
+import numpy as np
+
+from hwqat.nn.steps import Flatten as FlattenStep
 from hwqat.tracing.table import Kind, register
 
 
@@ -19,10 +23,19 @@ class Flatten(Kind):
         return all(inputs)
 
     def place(self, draft, call, x):
-        shape = draft.facts.by_name[call.inputs[0]].shape
-        draft.read(call)
-        draft.values[call.name] = draft.values[call.inputs[0]]
-        return flatten_value(draft, call, tuple(shape), call.label("flatten"))
+        source = draft.read(call)
+        x = draft.values[call.inputs[0]]
+        name = self.again(draft, call, source)
+        channels, *size = draft.facts.by_name[call.inputs[0]].shape
+        places = np.arange(channels * int(np.prod(size, dtype=int))).reshape(channels, -1)
+        order = places[list(x.order or range(channels))].T.ravel().tolist()  # a stream has a pixel's channels together
+        return replace(x, operands=((name, ()),), ready=name, order=None if order == sorted(order) else tuple(order))
+
+    def again(self, draft, call, source):
+        before = tuple(draft.facts.by_name[call.inputs[0]].shape)
+        return draft.add_step(
+            FlattenStep, call.label("flatten"), call.block, [source], before=before, after=tuple(call.shape)
+        )
 
 
 register(Flatten())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.naming import Names, identifier, unique
-from hwqat.nn.steps import Concat, Input, MaxPool, Requantise, Step
+from hwqat.nn.steps import Concat, Input, Logits, MaxPool, Requantise, Step
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.weights import WeightQuantiser
@@ -47,7 +47,11 @@ class Value:
 
     def made(self, step: str, act: ActQuantiser) -> Value:
         """As the integers of a requantise."""
-        return replace(self, operands=((step, ()),), floor=-inf, cap=inf, unsigned=not act.signed, ready=step)
+        return replace(self.leaving(step), unsigned=not act.signed)
+
+    def leaving(self, step: str) -> Value:
+        """As the integers of ``step``."""
+        return replace(self, operands=((step, ()),), floor=-inf, cap=inf, ready=step)
 
 
 class Draft:
@@ -57,6 +61,8 @@ class Draft:
         self.reading, self.scheme, self.grid, self.facts = reading, scheme, grid, Facts(reading.calls)
         self.values: dict[str, Value] = {}
         self.steps: dict[str, Step] = {}
+        self.sums: dict[str, Value] = {}  # call -> what it made before that was requantised
+        self.outputs: dict[str, str] = {}  # call -> the step that leaves the network with what it made
         self.problems: list[Problem] = []
         self.layers: dict[tuple, nn.Module] = {}  # `key` of a call -> its layer: shared ones stay shared
         self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
@@ -118,7 +124,7 @@ class Draft:
 
     def add_affine(self, kind: type[Step], path: str, value: Value, **details) -> str:
         """A step that adds up the operands of a value."""
-        layers = (*(self.steps[source].path for source, _ in value.operands), path)
+        layers = (*self._said_of(value), path)
         name = self.add_step(
             kind,
             path,
@@ -141,6 +147,9 @@ class Draft:
         self.steps[name].modules.setdefault(path, act)
         return name
 
+    def add_logits(self, path: str, value: Value) -> str:
+        return self.add_affine(Logits, path, value, floor=value.floor, cap=value.cap)
+
     def read(self, call: Call) -> str:
         """The step with the integers that ``call`` reads first."""
         return self.requantise(call.inputs[0])
@@ -150,11 +159,40 @@ class Draft:
         value = self.values[name]
         if value.ready is not None:
             return value.ready
-        path = self.take(value.path)
-        act = self._quantiser(self.facts.by_name[name], value, path)
+        self.sums[name] = value
+        call, path = self.facts.by_name[name], self.take(value.path)
+        if self.facts.is_last(call):
+            step = self.add_logits(path, value)
+            self.values[name] = replace(value.leaving(step), unsigned=value.floor == 0 or value.unsigned)
+            return step
+        act = self._quantiser(call, value, path)
         step = self.add_requantise(path, value, act)
         self.values[name] = value.made(step, act)
         return step
+
+    def output(self, name: str) -> str:
+        """The step with what the call ``name`` made as it leaves the network: never narrowed to an activation's bits,
+        be it that a further layer reads it with so few."""
+        if name not in self.outputs:
+            self.outputs[name] = self._output(name)
+        return self.outputs[name]
+
+    def _output(self, name: str) -> str:
+        call, value = self.facts.by_name[name], self.values[name]
+        if name in self.sums or value.ready is None:
+            step = self.requantise(name)
+            value = self.sums[name]
+            return step if isinstance(self.steps[step], Logits) else self.add_logits(self.take(value.path), value)
+        if kind_of(call).moves:
+            source = self.output(call.inputs[0])
+            if source != self.values[call.inputs[0]].ready:
+                return kind_of(call).again(self, call, source)
+        return value.ready
+
+    def _said_of(self, value: Value) -> tuple[str, ...]:
+        """Paths that a scheme may name a sum by: of the steps that are added, then of what stands behind each."""
+        behind = (path for _, chain in value.operands for element in chain for path in getattr(element, "modules", {}))
+        return (*(self.steps[source].path for source, _ in value.operands), *behind)
 
     def _quantiser(self, call: Call, value: Value, path: str) -> ActQuantiser:
         """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
@@ -170,8 +208,8 @@ class Draft:
         bits = layer.act_bits
         if only_norm and not isinstance(sources[0], Input) and bits != FLOAT_BITS:
             bits = self.scheme.bn_bits
-        for step in (*sources, None):  # what is said of the layer, then what is said of its activation
-            bits = self.scheme.override(step.path if step else path).get("act_bits", bits)
+        for said in (*self._said_of(value), path):  # of the layer, then of its batch norm, then of its activation
+            bits = self.scheme.override(said).get("act_bits", bits)
         signed = not (value.floor == 0 or value.unsigned)
         if signed and bits == 1:
             reason = (

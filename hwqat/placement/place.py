@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from hwqat.data.dataset import Grid
+from hwqat.errors import HwqatError
 from hwqat.nn.steps import Output, Step
 from hwqat.quant import Scheme
 from hwqat.tracing.calls import Call, Reading, require_none
@@ -25,7 +28,23 @@ def place(reading: Reading, scheme: Scheme, grid: Grid) -> list[Step]:
         if made is not None:
             draft.values[call.name] = made
     require_none(reading.name, [*reading.problems, *draft.problems])
+    paths = (path for step in draft.steps.values() for path in (step.path, *step.modules) if path)
+    _require_matches(reading.name, scheme, [*dict.fromkeys(paths)])
     return _used(draft.steps)
+
+
+def _require_matches(name: str, scheme: Scheme, paths: list[str]) -> None:
+    """HwqatError for a glob of the scheme that means no layer and no activation, with those that look like it."""
+    for glob in scheme.layers:
+        if any(fnmatchcase(path, glob) for path in paths):
+            continue
+        plain = glob.strip("*?.[]")
+        inside = [path for path in paths if plain and path.startswith(f"{plain}.")]
+        near = inside or get_close_matches(plain, paths, n=5, cutoff=0.5) or paths
+        some = ", ".join(map(repr, dict.fromkeys(near[:5])))
+        raise HwqatError(
+            f"the scheme's layers {glob!r} match no layer or activation of {name}; near are {some}; 'hwqat layers' lists all"
+        )
 
 
 def in_evaluation(calls: tuple[Call, ...]) -> tuple[Call, ...]:

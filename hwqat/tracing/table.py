@@ -55,7 +55,7 @@ class Kind(ABC):
     Attributes:
         name: in `Call.kind`. Params: the dataclass of what it needs beside its tensors.
         multiplies: it has weights: what stands in front and behind are layers of a scheme.
-        moves: it hands integers on as they are, changed in place or order at most.
+        moves: it hands integers on as they are, changed in place or order at most; `again` does that with others.
         keeps_first: what it makes of the first layer's activations has the bits of the first layer.
         pads: it only puts ``params.value`` around an image, (top, left, bottom, right) pixels: ``params.padding``.
         only_trains: in eval() it does nothing.
@@ -80,6 +80,10 @@ class Kind(ABC):
     @abstractmethod
     def place(self, draft: Draft, call: Call, *values: Value) -> Value | None:
         """Where quantisers stand around it: its steps, and the value that it makes."""
+
+    def again(self, draft: Draft, call: Call, source: str) -> str:
+        """Of a kind that moves: the step that moves the integers of the step ``source`` as `place` did those it read."""
+        raise NotImplementedError
 
     def window(self, call: Call) -> Geometry | None:
         """The window that slides over its input, if there is one."""

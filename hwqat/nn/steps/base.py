@@ -63,6 +63,14 @@ class Step:
         for problem in node.problems(xs):
             raise broken(GRAPH_NAME, node, problem)
 
+    def bits(self) -> tuple[int | None, int | None]:
+        """Of its weights, and of the activation that it makes, where it has such."""
+        return None, None
+
+    def macs(self, shape: tuple[int, ...]) -> int:
+        """Multiply-accumulates of a frame; shape: of what it makes, as PyTorch orders it."""
+        return 0
+
     def unquantised(self) -> Iterator[str]:
         """What keeps it from being integers, a phrase for each."""
         return iter(())

@@ -40,6 +40,12 @@ class Product(Step):
     def fake(self, x):
         return self.layer(x)
 
+    def bits(self):
+        return self.layer.weight_quantiser.bits, None
+
+    def macs(self, shape):
+        return self.layer.weight.numel() * int(np.prod(shape[1:], dtype=int))
+
     def unquantised(self):
         if not self.layer.weight_quantiser.quantised:
             yield "its weights have 32 bits"

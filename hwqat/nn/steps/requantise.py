@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isinf
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from hwqat.quant.constants import Constants, Operand, Rescale, make_constants
 
 #: Widest output of an accelerator.
 OUTPUT_BITS = 32
+#: An output of fewer bits is made finer, unless its integers are exact sums as they are.
+LEAST_BITS = 16
 #: Format of the bias of logits whose M is 1: integers of the output.
 OWN_BIAS = Fixed(OUTPUT_BITS, OUTPUT_BITS)
 
@@ -144,6 +147,9 @@ class Requantise(_Affine):
             total = y if total is None else total + y
         return self.act(total + _columns(offset, total))
 
+    def bits(self):
+        return None, self.act.bits
+
     def unquantised(self):
         if not self.act.quantised:
             yield "its activations have 32 bits"
@@ -202,59 +208,89 @@ class Requantise(_Affine):
 
 
 class Logits(_Affine):
-    """What leaves the last layer: its exact sums and an integer bias; nothing is clipped.
+    """What leaves the network: exact sums, as wide as they are, with an integer bias.
 
-    M is 1. With one weight step per channel, or a batch norm, M is each channel's scale relative to the largest.
+    Of one sum M is 1. With one weight step per channel, or a batch norm, M is each channel's scale relative to the
+    largest; of two sums, relative to the finer. floor, cap: of a ReLU or clip on the sum, which is clamped to it.
     """
 
-    def fake(self, x):
-        return self.total(x)
+    def __init__(self, name, inputs, path, block, *, floor: float = -inf, cap: float = inf, **affine) -> None:
+        super().__init__(name, inputs, path, block, **affine)
+        self.floor, self.cap = floor, cap
 
-    def constants(self, x: Spec) -> tuple[Constants, float]:
+    def fake(self, *xs):
+        total = self.total(*xs)
+        return total if self.floor == -inf and self.cap == inf else total.clamp(self.floor, self.cap)
+
+    def constants(self, *specs: Spec) -> tuple[Constants, float]:
         """M and B, and the scale of the output."""
-        (operand,), shift = self._operands([x])
-        steps = np.where(operand.constant, 0.0, np.abs(operand.gain * operand.scale))
-        unit = steps.max() if steps.any() else operand.scale.max()
-        halvings = 0
+        operands, shift = self._operands(specs)
+        unit, halvings = min(map(_largest_step, operands)), 0
         while True:
             scale = float(unit) * 2.0**halvings
-            made = self._constants(operand, shift, scale, halvings)
+            made = self._constants(operands, shift, scale, halvings)
             lost = made.saturated and made.bias_form == OWN_BIAS  # with a format of the user's it may saturate
-            if signed_bits(*self._range(made)) <= OUTPUT_BITS and not lost:
+            bits = signed_bits(*self._range(made, scale))
+            if (
+                halvings <= 0 and bits < LEAST_BITS and made.bias_form != OWN_BIAS
+            ):  # small integers, scaled apart: finer
+                halvings -= LEAST_BITS - bits
+                if halvings > -LEAST_BITS:
+                    continue
+            if bits <= OUTPUT_BITS and not lost:
                 return made, scale
-            halvings += 1
+            halvings = max(halvings, 0) + 1
 
-    def _constants(self, operand: Operand, shift, scale: float, halvings: int) -> Constants:
-        moving = (operand.gain * operand.scale)[~operand.constant]
-        if (moving == moving[:1]).all() and (moving > 0).all():  # M is a power of two
+    def _constants(self, operands: list[Operand], shift, scale: float, halvings: int) -> Constants:
+        moving = (operands[0].gain * operands[0].scale)[~operands[0].constant]
+        if len(operands) == 1 and (moving == moving[:1]).all() and (moving > 0).all():  # M is a power of two
             forms = (Fixed(2, 2 - halvings),)
-            return make_constants([operand], shift, scale, Rescale(OUTPUT_BITS), forms=forms, bias_form=OWN_BIAS)
-        return make_constants([operand], shift, scale, self.rescale)
+            return make_constants(operands, shift, scale, Rescale(OUTPUT_BITS), forms=forms, bias_form=OWN_BIAS)
+        return make_constants(operands, shift, scale, self.rescale)
 
-    def _range(self, made: Constants) -> tuple[int, int]:
+    def _range(self, made: Constants, scale: float) -> tuple[int, int]:
+        """Of the integers that come out."""
         ends = [int(shift_numpy(end, made.frac, self.rounding)) for end in (min(made.lows), max(made.highs))]
-        return ends[0], ends[1]
+        low, high = (None if isinf(end) else round(end / scale) for end in (self.floor, self.cap))
+        return tuple(clamp(end, low, high) for end in ends)
 
-    def saturated(self, x: Spec) -> int:
-        return self.constants(x)[0].saturated
+    def saturated(self, *specs: Spec) -> int:
+        return self.constants(*specs)[0].saturated
 
-    def spec(self, x):
-        made, scale = self.constants(x)
-        return Spec.of(x.channels, scale, *self._range(made))
+    def spec(self, *specs):
+        made, scale = self.constants(*specs)
+        return Spec.of(specs[0].channels, scale, *self._range(made, scale))
 
-    def integers(self, x):
-        made, scale = self.constants(x.spec)
+    def integers(self, *values):
+        specs = [value.spec for value in values]
+        made, scale = self.constants(*specs)
         if not made.fits:
-            self.hold_to_the_graph(x.spec)
-        lo, hi = self._range(made)
-        return Value(exact.requantise([x.q], made, self.rounding, lo, hi), Spec.of(x.spec.channels, scale, lo, hi))
+            self.hold_to_the_graph(*specs)
+        lo, hi = self._range(made, scale)
+        q = exact.requantise([value.q for value in values], made, self.rounding, lo, hi)
+        return Value(q, Spec.of(specs[0].channels, scale, lo, hi))
 
-    def evaluate(self, x):
-        return self.integers(x) if isinstance(x, Value) else self.fake(x)
+    def evaluate(self, *xs):
+        if all(isinstance(x, Value) for x in xs):
+            return self.integers(*xs)
+        total = self.real_total(*xs)
+        return total if self.floor == -inf and self.cap == inf else total.clamp(self.floor, self.cap)
 
     def node(self, name, xs, specs):
         made, scale = self.constants(*specs)
-        return self._make(name, xs, made, *self._range(made), scale, signed=True)
+        lo, hi = self._range(made, scale)
+        return self._make(name, xs, made, lo, hi, scale, signed=True)
+
+
+def _largest_step(operand: Operand) -> float:
+    """The largest step of a channel, in real values."""
+    steps = np.where(operand.constant, 0.0, np.abs(operand.gain * operand.scale))
+    return float(steps.max() if steps.any() else operand.scale.max())
+
+
+def clamp(value: int, low: int | None, high: int | None) -> int:
+    value = value if low is None else max(value, low)
+    return value if high is None else min(value, high)
 
 
 def _line(chain, channels: int) -> Line:
