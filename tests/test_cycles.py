@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from networks import Net, basic
+from plain_cycles import plain_run
 from strategies import random_case
 
 from hwqat.ops import Folding, Output
@@ -128,3 +129,44 @@ def test_cycles_of_tight_plans_are_those_of_the_rtl(tmp_path):
 @pytest.mark.parametrize("first", range(4100, 4160, 20))
 def test_cycles_are_those_of_the_rtl_on_many_graphs(first, tmp_path):
     check_against_rtl(range(first, first + 20), tmp_path)
+
+
+def check_against_plain(seeds):
+    """Every frame's cycle, every stage's trips and every FIFO's beats, with depths that lock up, stalls and slow sources."""
+    locked = 0
+    for seed in seeds:
+        network, rng = random_case(seed).plan.network, np.random.default_rng(seed)
+        for style in ("rtl", "hls"):
+            model = Model(network, style)
+            for trial in range(3):
+                depths = {
+                    s.name: int(rng.choice([1, 2, 3, 4, s.min_depth, s.depth, UNBOUNDED])) if trial else s.depth
+                    for s in network.streams
+                }
+                options = {
+                    "frames": int(rng.integers(1, 4)),
+                    "pace": int(rng.choice([0, network.cycles])),
+                    "stall_in": float(rng.choice([0, 0, 0.1, 0.5])),
+                    "stall_out": float(rng.choice([0, 0, 0.1, 0.9])),
+                    "seed": trial,
+                }
+                timing = model.run(depths=depths, limit=10_000, **options)
+                if timing.deadlock:
+                    locked += 1
+                    options |= {"stall_in": 0.0, "stall_out": 0.0}  # which cannot cure it
+                    assert plain_run(model, depths, limit=10_000, **options) is None, f"seed {seed}: {timing.deadlock}"
+                    continue
+                finish, trips, most = plain_run(model, depths, **options)
+                assert list(timing.finish.values()) == [tuple(row) for row in finish], f"seed {seed}, {style}"
+                assert timing.busy == {name: n for name, n in zip(model.names, trips) if name}
+                assert list(timing.most.values()) == most[: len(network.streams)]
+    return locked
+
+
+def test_nothing_is_lost_by_what_makes_it_fast():
+    assert check_against_plain(range(10)) > 1
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_on_many_graphs():
+    check_against_plain(range(10, 508))

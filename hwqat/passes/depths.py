@@ -23,6 +23,8 @@ is what the SystemVerilog needs; ``depth`` is enough for both, rounded up to wha
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from ..sim.models.cycles import UNBOUNDED, Model
 from .bounds import bound_depths, count_bursts
 from .network import DECOUPLES, Network, Stream
@@ -41,19 +43,12 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
         return _bounded(network, count_bursts(network, cycles))
     regions = find_regions(network)
-    bursts = {style: _bursts(network, style, regions, cycles) for style in ("rtl", "hls")}
-    least = {style: found.copy() for style, found in bursts.items()}
-    for style, depths in least.items():
-        waits: list[str] = []
-        kept: dict[bytes, list[int]] = {}
-        for region in regions:
-            found = _solve(region, style, cycles, depths, kept)
-            depths.update(found)
-            waits += found
-        _settle(Model(network, style), cycles, depths, waits, tight and style == "rtl")
-        _shrink(Model(network, style), cycles, depths, bursts[style])
+    models = {style: Model(network, style) for style in ("rtl", "hls")}
+    with ThreadPoolExecutor(len(models)) as pool:  # the model is C++, during which Python lets others run
+        search = lambda style: _least_of(models[style], regions, cycles, tight and style == "rtl")  # noqa: E731
+        least = dict(zip(models, pool.map(search, models)))
     joins = {stream.name: region for region in regions for stream in _waits(region)}
-    depths = _merge(network, cycles, least, [*joins])
+    depths = _merge(network, cycles, models, least, [*joins])
     reasons = {}
     for stream in network.streams:
         rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
@@ -62,6 +57,21 @@ def size_streams(network: Network, tight: bool = False) -> Network:
         why = _why(joins[stream.name], rtl, hls) if stream.name in joins else _why_burst(network, stream)
         reasons[stream.name] = depths[stream.name], rtl, why
     return with_depths(network, reasons)
+
+
+def _least_of(model: Model, regions: tuple[Region, ...], cycles: int, tight: bool) -> dict[str, int]:
+    """The least depths for one back end: steps 1 to 3."""
+    bursts = _bursts(model, regions, cycles)
+    depths = dict(bursts)
+    waits: list[str] = []
+    kept: dict[bytes, list[int]] = {}
+    for region in regions:
+        found = _solve(region, model.style, cycles, depths, kept)
+        depths.update(found)
+        waits += found
+    _settle(model, cycles, depths, waits, tight)
+    _shrink(model, cycles, depths, bursts)
+    return depths
 
 
 def _bounded(network: Network, bursts: dict[str, int]) -> Network:
@@ -75,7 +85,9 @@ def _bounded(network: Network, bursts: dict[str, int]) -> Network:
     return with_depths(network, reasons)
 
 
-def _merge(network: Network, cycles: int, least: dict[str, dict[str, int]], waits: list[str]) -> dict[str, int]:
+def _merge(
+    network: Network, cycles: int, models: dict[str, Model], least: dict[str, dict[str, int]], waits: list[str]
+) -> dict[str, int]:
     """One depth for each stream that is enough for both back ends, and what a memory holds."""
     beats = {stream.name: stream.beats for stream in network.streams}
     held = lambda name, depth: min(round_up(depth), max(beats[name], depth))  # noqa: E731
@@ -83,8 +95,8 @@ def _merge(network: Network, cycles: int, least: dict[str, dict[str, int]], wait
     before = {}
     while depths != before:
         before = dict(depths)
-        for style in least:
-            _settle(Model(network, style), cycles, depths, waits, tight=False)
+        for model in models.values():
+            _settle(model, cycles, depths, waits, tight=False)
         depths = {name: held(name, depth) for name, depth in depths.items()}
     return depths
 
@@ -99,20 +111,21 @@ def round_up(depth: int) -> int:
     return 1 << (depth - 1).bit_length() if depth <= 64 else -(-depth // 64) * 64
 
 
-def _bursts(network: Network, style: str, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
+def _bursts(model: Model, regions: tuple[Region, ...], cycles: int) -> dict[str, int]:
     """Depths with which no stage ever waits for room, but for the streams in which a join's branches wait.
 
     None for RTL that keeps the rate without.
     """
+    network = model.network
     waits = {stream.name for region in regions for stream in _waits(region)}
-    if style == "rtl":
+    if model.style == "rtl":
         shallow = {s.name: UNBOUNDED if s.name in waits else 2 for s in network.streams}
-        if Model(network, style).run(_frames(cycles), depths=shallow).slowest <= cycles:
+        if model.keeps(cycles, _frames(cycles), shallow):
             return {}
     ports = {port.name for port in (*network.inputs, *network.outputs)}  # what is outside may wait
     inside = [s for s in network.streams if not {s.source, s.sink} & ports]
     # unhurried, or the stages in front of the slowest would run ahead and pile up frames between them
-    free = Model(network, style).run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams}, pace=cycles)
+    free = model.run(_frames(cycles), depths={s.name: UNBOUNDED for s in network.streams}, pace=cycles)
     return {s.name: free.most[s.name] + 1 for s in inside if s.name not in waits and free.most[s.name] > 2}
 
 
@@ -126,11 +139,7 @@ def _shrink(model: Model, cycles: int, depths: dict[str, int], bursts: dict[str,
     def shrunk(part):
         return depths | {name: max(2, depth * part // PARTS) for name, depth in bursts.items()}
 
-    def enough(part):
-        timing = model.run(frames, depths=shrunk(part))
-        return not timing.deadlock and timing.slowest <= target
-
-    depths.update(shrunk(_least(0, PARTS, enough)))
+    depths.update(shrunk(_least(0, PARTS, lambda part: model.keeps(target, frames, shrunk(part)))))
 
 
 def _waits(region: Region) -> list[Stream]:
@@ -161,8 +170,7 @@ def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int
     for stream in sorted(waits, key=lambda s: least[s.name] * s.elements.width):
 
         def enough(depth, name=stream.name):
-            timing = model.run(frames, depths=known | least | {name: depth}, limit=limit)
-            return not timing.deadlock and timing.slowest <= target
+            return model.keeps(target, frames, known | least | {name: depth}, limit)
 
         least[stream.name] = _least(known.get(stream.name, 2), least[stream.name], enough, part)
     return [least[s.name] for s in waits]
@@ -174,18 +182,24 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
         return
     frames = _frames(cycles)
     target = max(cycles, model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED)).slowest)
+    enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
+    steps = [depths]  # each a tenth deeper
 
-    def enough(trial):
-        timing = model.run(frames, depths=trial)
-        return not timing.deadlock and timing.slowest <= target
+    def grown(step):
+        while len(steps) <= step:
+            steps.append(steps[-1] | {name: steps[-1][name] + -(-steps[-1][name] // 10) for name in waits})
+        return steps[step]
 
-    grown = dict(depths)
-    while not enough(grown):
-        grown |= {name: grown[name] + -(-grown[name] // 10) for name in waits}
+    low, high = 0, 1  # the first step that is enough lies above `low`, if the first of all is not
+    if enough(grown(0)):
+        return
+    while not enough(grown(high)):
+        low, high = high, 2 * high
+    found = dict(grown(_least(low + 1, high, lambda step: enough(grown(step)))))
     for name in waits if tight else ():
-        if grown[name] > depths[name]:
-            grown[name] = _least(depths[name], grown[name], lambda depth, name=name: enough(grown | {name: depth}))
-    depths.update(grown)
+        if found[name] > depths[name]:
+            found[name] = _least(depths[name], found[name], lambda depth, name=name: enough(found | {name: depth}))
+    depths.update(found)
 
 
 def _least(low: int, high: int, enough, part: int = 1) -> int:

@@ -54,7 +54,8 @@ START = 1
 #: A depth that never fills.
 UNBOUNDED = 1 << 30
 
-_SOURCE, _SINK, _UNIT, _FORK, _WINDOW = range(5)
+_SOURCE, _SINK, _UNIT, _FORK, _READER, _WRITER = range(6)
+_DONE, _DEADLOCK, _LIMIT, _LATE = range(4)
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,20 @@ class Model:
         self._lengths = {"trips": 0, "orders": 0}
         self._registers = 0  # inside stages; they follow the streams
         self._kept: dict = {}
+        self._runs: dict[tuple, Timing] = {}  # a search asks for some again
         self.names = []
         for port in network.outputs:  # consumers first
             self._add(port.name, _SINK, inputs=(port.stream,), beats=(port.beats, 0))
         for stage in reversed(network.stages):
             self._add_hls(stage) if style == "hls" else self._add_rtl(stage)
         for port in network.inputs:
-            self._add(port.name, _SOURCE, outputs=(port.stream,), beats=(0, port.beats))
+            self._add(port.name, _SOURCE, outputs=(port.stream,), beats=(port.beats, 0))
         self.depths = np.concatenate([self.depths, np.zeros(self._registers, np.int32)])
         self._table = np.array(self._rows, dtype=np.int64)
         self._links = np.array(self._links or [0], dtype=np.int32)
         self._moves = np.array(self._moves, dtype=np.int32).reshape(-1, 3)
         self._ends = np.array(self._ends or [0], dtype=np.int32)
+        self._alike = np.concatenate([*map(_alike, self._trips), np.zeros(1, np.int32)])
         self._trips = np.concatenate([*self._trips, np.zeros(1, np.int32)])
         self._orders = np.concatenate([*self._orders, np.zeros(1, np.int32)])
 
@@ -125,6 +128,7 @@ class Model:
         stall_out: float = 0.0,
         seed: int = 0,
         limit: int | None = None,
+        longest: int | None = None,
     ) -> Timing:
         """Simulate ``frames`` frames back to back.
 
@@ -132,22 +136,28 @@ class Model:
             depths: of some streams, instead of their own (UNBOUNDED: never full).
             pace: cycles over which the inputs spread the beats of a frame, at least (0: as fast as the network takes them).
             stall_in, stall_out: chance of an idle cycle at each input and output, below 1; seed: of the chances.
-            limit: cycles after which to give up, as after a deadlock.
+            limit: cycles after which to give up, as after a deadlock; longest: likewise, from one frame to the next.
         """
         held = self.depths.copy()
         for name, depth in (depths or {}).items():
             held[self._place[name]] = depth
+        key = held.tobytes(), frames, pace, stall_in, stall_out, seed, limit, longest
+        if key not in self._runs:
+            self._runs[key] = self._run(held, *key[1:])
+        return self._runs[key]
+
+    def _run(self, held, frames, pace, stall_in, stall_out, seed, limit, longest) -> Timing:
         n, sinks = len(self.names), len(self.network.outputs)
         finish = np.zeros((sinks, frames), dtype=np.int64)
         busy = np.zeros(n, dtype=np.int64)
         most, left = (np.zeros(len(held), dtype=np.int32) for _ in range(2))
-        cycles = np.zeros(1, dtype=np.int64)
         chance = [int(p * 65536) for p in (stall_in, stall_out)]
         state = _library()(
             n,
             self._table,
             self._links,
             self._trips,
+            self._alike,
             len(self._moves),
             self._moves,
             self._ends,
@@ -156,6 +166,7 @@ class Model:
             held,
             frames,
             -1 if limit is None else limit,
+            longest or 0,
             pace,
             START,
             *chance,
@@ -164,9 +175,8 @@ class Model:
             busy,
             most,
             left,
-            cycles,
         )
-        trips = dict(zip(self.names, busy.tolist()))
+        trips = {name: count for name, count in zip(self.names, busy.tolist()) if name}
         stages = [stage.name for stage in self.network.stages]
         last = finish.max(axis=0)
         return Timing(
@@ -174,11 +184,21 @@ class Model:
             steady=0 if state else int(last[-1] - (last[-2] if frames > 1 else 0)),
             slowest=0 if state else int(np.diff(last).max() if frames > 1 else last[0]),
             finish={port.name: tuple(row.tolist()) for port, row in zip(self.network.outputs, finish)},
-            deadlock={0: None, 1: self._describe(held, left), 2: f"no end after {limit} cycles"}[state],
+            deadlock={
+                _DONE: None,
+                _DEADLOCK: self._describe(held, left),
+                _LIMIT: f"no end after {limit} cycles",
+                _LATE: f"a frame takes more than {longest} cycles",
+            }[state],
             limit=max(stages, key=trips.get, default=""),
             busy=trips,
             most=dict(zip(self.streams, most.tolist())),
         )
+
+    def keeps(self, cycles: int, frames: int, depths: Mapping[str, int], limit: int | None = None) -> bool:
+        """Whether it does not lock up and no frame takes more than ``cycles``; with several frames, after the first."""
+        timing = self.run(frames, depths=depths, limit=limit, longest=cycles)
+        return timing.deadlock is None and timing.slowest <= cycles
 
     def signature(self, depths: Mapping[str, int]) -> bytes:
         """Equal for models that behave equally, whatever their names; ``depths`` as in `run`."""
@@ -230,30 +250,13 @@ class Model:
         elif stage.kind == "window":
             key = (stage.geometry, stage.height, stage.width, stage.outer, stage.inner, stage.taps, stage.rows)
             need, room = (self._keep("orders", (key, side), lambda side=side: stage.orders[side]) for side in (0, 1))
-            self._add(
-                stage.name,
-                _WINDOW,
-                stage.inputs,
-                stage.outputs,
-                latency,
-                need=need[0],
-                room=room[0],
-                beats=(stage.in_beats, stage.out_beats),
-            )
+            self._add_window(stage.name, stage.inputs, stage.outputs, latency, need, room)
         elif stage.kind == "mvu" and stage.repeats > 1:
             replayed = self._register()
             self._add_unit(stage, (replayed,), latency, _loop(stage))
             key = ("replay", stage.folds, stage.repeats)
             need, room = (self._keep("orders", (key, side), lambda side=side: _replay(stage)[side]) for side in (0, 1))
-            self._add(
-                f"{stage.name} (replay)",
-                _WINDOW,
-                stage.inputs,
-                (replayed,),
-                need=need[0],
-                room=room[0],
-                beats=(stage.folds, stage.folds * stage.repeats),
-            )
+            self._add_window(f"{stage.name} (replay)", stage.inputs, (replayed,), 0, need, room)
         else:
             self._add_unit(stage, stage.inputs, latency, _loop(stage))
 
@@ -262,6 +265,11 @@ class Model:
         trips = names[loop.order]
         place, period = self._keep("trips", trips.tobytes(), lambda: trips)
         self._add(stage.name, _UNIT, inputs, stage.outputs, latency, trips=place, period=period)
+
+    def _add_window(self, name, inputs, outputs, latency, need, room) -> None:
+        """Two halves around a buffer; ``need``, ``room``: (place, beats) of their orders."""
+        self._add(name, _READER, (), outputs, latency, order=need[0], beats=(need[1], room[1]))
+        self._add("", _WRITER, inputs, (), order=room[0], beats=(room[1], need[1]))
 
     def _move(self, reads: tuple[int, ...], writes: tuple[int, ...]) -> int:
         """The number of what a trip moves; equal ones have one."""
@@ -284,11 +292,11 @@ class Model:
             self._lengths[what] += len(array)
         return self._kept[what, key]
 
-    def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, trips=0, period=0, need=0, room=0, beats=(0, 0)):
+    def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, trips=0, period=0, order=0, beats=(0, 0)):
         first = len(self._links)
         self._links += [self._place.get(stream, stream) for stream in (*inputs, *outputs)]
         self._rows.append(
-            (kind, latency, len(inputs), len(outputs), first, first + len(inputs), trips, period, need, room, *beats)
+            (kind, latency, len(inputs), len(outputs), first, first + len(inputs), trips, period, order, *beats)
         )
         self.names.append(name)
 
@@ -342,6 +350,16 @@ def _replay(stage) -> tuple[np.ndarray, np.ndarray]:
     return need, np.full(stage.folds, -stage.folds * stage.repeats, dtype=np.int32)  # the group before last is done
 
 
+def _alike(trips: np.ndarray) -> np.ndarray:
+    """For each trip of a period, how many from it on are the same, round the period (int32, at most 255)."""
+    n = len(trips)
+    ends = np.flatnonzero(trips != np.roll(trips, -1))  # the last of each kind
+    if not len(ends):
+        return np.full(n, 255, dtype=np.int32)
+    ends = np.append(ends, ends[0] + n)
+    return np.minimum(ends[np.searchsorted(ends, np.arange(n))] - np.arange(n) + 1, 255).astype(np.int32)
+
+
 @lru_cache(maxsize=1)
 def _library():
     """The compiled model; built on first use and kept in the user's cache under its content's hash."""
@@ -371,12 +389,14 @@ def _library():
         array(np.int64),
         array(np.int32),
         array(np.int32),
-        i32,
-        array(np.int32),
-        array(np.int32),
         array(np.int32),
         i32,
         array(np.int32),
+        array(np.int32),
+        array(np.int32),
+        i32,
+        array(np.int32),
+        i64,
         i64,
         i64,
         i32,
@@ -386,7 +406,6 @@ def _library():
         u64,
         *[array(np.int64)] * 2,
         *[array(np.int32)] * 2,
-        array(np.int64),
     ]
 
     return function
