@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -62,9 +63,14 @@ def prepare(
         raise HwqatError(
             f"the batches of the example must have one size, not {sorted({tuple(b.shape[1:]) for b in batches})}"
         )
+    if isinstance(model, QatModel):
+        raise HwqatError("this network is quantised already; prepare takes the float network")
+    if not isinstance(model, nn.Module):
+        raise HwqatError(f"prepare takes a network, a torch.nn.Module, not a {type(model).__name__}")
     network = unwrapped(model)
     for batch in batches:
         require_images(batch, grid, "the example")
+    _warn_of_pixels(batches[0], grid)
     home = next((x for x in (*network.parameters(), *network.buffers()) if x.is_floating_point()), batches[0])
     batches = [batch.to(home.device, torch.float32) for batch in batches]
     normalise = _normalise(mean, std, batches[0].shape[1], home.device)
@@ -99,6 +105,17 @@ def unwrapped(model: nn.Module) -> nn.Module:
             model = model.module
         else:
             return model
+
+
+def _warn_of_pixels(images: Tensor, grid: Grid) -> None:
+    """Of images that lie on the grid of ToTensor, but not on theirs."""
+    steps, pixels = images.double() / grid.scale, images.double() / PIXELS.scale
+    off, beside = (float((x - x.round()).abs().max()) for x in (steps, pixels))
+    if off > 0.05 and beside < 1e-3 and float(pixels.min()) >= 0:
+        warnings.warn(
+            f"the images are pixels divided by 255, up to {off:.2f} steps off the grid; hwqat.PIXELS is theirs",
+            stacklevel=3,
+        )
 
 
 def noise(images: Tensor, grid: Grid, count: int = 3) -> Tensor:

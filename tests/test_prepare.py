@@ -12,7 +12,7 @@ from hwqat import models
 from hwqat.data import Grid
 from hwqat.errors import HwqatError
 from hwqat.nn.steps import Requantise
-from hwqat.prepare import prepare
+from hwqat.prepare import PIXELS, prepare
 from hwqat.quant import Scheme
 from hwqat.tracing import trace
 
@@ -132,6 +132,17 @@ def test_several_batches_calibrate_together(digitnet):
     assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), both.parameters()))
     with pytest.raises(HwqatError, match="prepare needs an example"):
         prepare(digitnet, Scheme(), [], GRID)
+
+
+def test_pixels_on_another_grid_are_told():
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), generator=torch.Generator().manual_seed(0)) / 255
+    net = nn.Sequential(nn.Conv2d(3, 4, 3))
+    with pytest.warns(
+        UserWarning, match="the images are pixels divided by 255, up to 0.50 steps off the grid; hwqat.PIXELS"
+    ):
+        prepare(net, Scheme(), pixels)
+    prepare(net, Scheme(), pixels, PIXELS)
+    prepare(net, Scheme(), torch.rand(2, 3, 8, 8))
 
 
 def test_gradients_reach_every_parameter(digitnet):

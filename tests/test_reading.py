@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from random_modules import random_module
 from torch import nn
 from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 
 from hwqat.errors import HwqatError
 from hwqat.graph_io import graph_files
@@ -246,6 +247,10 @@ def replaced_network_forward(n):
     n.forward = lambda x: plain(x) * 2 + 1
 
 
+def inference(n):
+    n.forward = torch.inference_mode()(n.forward)
+
+
 def weight_norm(n):
     nn.utils.parametrizations.weight_norm(n.conv)
 
@@ -325,6 +330,15 @@ FORMS = {
     "a constant that widens": (net(lambda n, x: n.one(x).mul(n.gain.view(1, -1, 1, 1)), one=nn.Conv2d(3, 1, 1)), "a constant of shape"),
     "a number of a parameter": (body(lambda n, y: y * float(n.gain[3]) + n.shift.max().item()), None),
     "a number of a parameter that is trained": (body(lambda n, y: y * float(n.gain[3]) * n.gain.view(-1, 1, 1)), "used as it is, and once as a number"),
+    "a parameter of the image's type": (body(lambda n, y: y * n.gain.view(-1, 1, 1).type_as(y) + n.shift.to(y)[:, None, None]), None),
+    "a parameter expanded": (body(lambda n, y: y * n.gain.view(1, -1, 1, 1).expand_as(y) + n.shift.view(-1, 1, 1).expand(8, 8, 6)), None),
+    "a parameter repeated": (body(lambda n, y: y - n.shift.view(1, -1, 1, 1).repeat(1, 1, 8, 6)), None),
+    "ones like the image": (body(lambda n, y: y * torch.ones_like(y) * 0.5 + torch.full_like(y, 0.25)), None),
+    "a value of the image in ones": (body(lambda n, y: y + torch.full_like(y, y.mean())), "does not support"),
+    "a map of zeros": (body(lambda n, y: y + n.map, map=nn.Parameter(torch.zeros(1, 8, 8, 6))), "a constant of shape"),
+    "a map of expanded rows": (body(lambda n, y: y + n.row.expand_as(y), row=nn.Parameter(torch.zeros(6))), "a constant of shape"),
+    "rows of a table by the image": (body(lambda n, y: y + n.gain[(y.mean((0, 2, 3)) > 0).long()].view(-1, 1, 1)), "does not support"),
+    "a gathered order": (body(lambda n, y: n.next(torch.gather(y, 1, n.index.view(1, -1, 1, 1).expand_as(y))), index=PERMUTED, next=nn.Conv2d(8, 8, 1)), None),
     "a closure's tensor": (body(lambda n, y: y * SCALE.view(-1, 1, 1)), None),
     "NumPy's numbers": (body(lambda n, y: y * np.float32(0.7) + np.ones(1)[0]), None),
     "from NumPy": (body(lambda n, y: y * torch.from_numpy(np.linspace(0.5, 2, 8, dtype=np.float32)).view(-1, 1, 1)), None),
@@ -358,6 +372,11 @@ FORMS = {
     "hooks on the network itself": (changed(hooked_network), None),
     "a layer whose forward was replaced": (changed(replaced_forward), None),
     "a network whose forward was replaced": (changed(replaced_network_forward), None),
+    "a checkpointed block": (body(lambda n, y: checkpoint(n.next, y, use_reentrant=False), next=nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())), None),
+    "frozen batch norm": (body(lambda n, y: frozen_norm(n, y)), None),
+    "inference mode inside": (changed(inference), "inference_mode"),
+    "a network averaged over training": (lambda: torch.optim.swa_utils.AveragedModel(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), None),
+    "a graph of torch.fx": (lambda: torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())), None),
     "weight norm": (changed(weight_norm), "a weight that is computed"),
     "a pruned layer": (changed(pruned), "a weight that is computed"),
     "a custom gradient": (body(lambda n, y: Double.apply(y)), None),
@@ -448,6 +467,13 @@ def set_part(y):
     y = y.clone()
     y[:, 0] = 0
     return y
+
+
+def frozen_norm(n, y):
+    """As torchvision's FrozenBatchNorm2d."""
+    weight, bias, mean, var = (t.reshape(1, -1, 1, 1) for t in (n.gain, n.shift, n.shift, n.gain))
+    scale = weight * (var + 1e-5).rsqrt()
+    return y * scale + (bias - mean * scale)
 
 
 def in_place_part(y):
@@ -609,6 +635,29 @@ def test_half_and_double_networks(dtype):
         got = prepare(model.to(dtype), FINE, x).eval()(x)
     assert (wanted - got).norm() <= (0.02 if dtype is torch.bfloat16 else 2e-3) * wanted.norm()
     assert next(model.parameters()).dtype is dtype
+
+
+@pytest.mark.parametrize("dtype", (torch.float16, torch.bfloat16))
+def test_coarse_types_hide_no_misreading(dtype, monkeypatch):
+    """A scale that is off by 5 % in one place, far less at the output than rounding may be."""
+    monkeypatch.setattr(type(find_kind("scale")), "run", wrong(find_kind("scale"), lambda x: x * 1.05))
+    model = lively(Everything()).to(dtype)
+    with pytest.raises(HwqatError, match="is not read as what it is: mul in the top level"):
+        prepare(model, FINE, images() / 128)
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (lambda: nn.Sequential(nn.LazyConv2d(4, 3)), "0.weight of Sequential has no values yet"),
+        (lambda: nn.Conv2d(3, 4, 3, device="meta"), "weight of Conv2d has no values yet"),
+        (lambda: lambda x: x, "prepare takes a network, a torch.nn.Module, not a function"),
+        (lambda: prepare(nn.Conv2d(3, 4, 3), Scheme(), images() / 128), "this network is quantised already"),
+    ],
+)
+def test_what_is_no_float_network_is_a_sentence(model, message):
+    with pytest.raises(HwqatError, match=message):
+        prepare(model(), Scheme(), images() / 128)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile's own import

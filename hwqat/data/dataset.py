@@ -29,7 +29,8 @@ class Grid:
 
 
 def require_images(images: Tensor, grid: Grid, what: str) -> None:
-    """HwqatError unless real images (N, C, H, W) lie in the range of a grid, half a step more at most; ``what``: they."""
+    """HwqatError unless real images (N, C, H, W) lie in the range of a grid, a step more at most (as 1.0 does where 127/128
+    is the last); ``what``: they."""
     if not images.is_floating_point():
         raise HwqatError(
             f"{what} holds {images.dtype}; real images are wanted, integers times the grid's scale, {grid.scale:g}"
@@ -39,7 +40,7 @@ def require_images(images: Tensor, grid: Grid, what: str) -> None:
     low, high = (float(end) / grid.scale for end in images.detach().double().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise HwqatError(f"{what} has values that are not finite (NaN or infinite)")
-    if low < grid.lo - 0.5 or high > grid.hi + 0.5:
+    if low < grid.lo - 1 or high > grid.hi + 1:
         raise HwqatError(
             f"{what} must lie in {grid.lo * grid.scale:g}..{grid.hi * grid.scale:g}, the grid's range, not in "
             f"{low * grid.scale:g}..{high * grid.scale:g}; give the grid of the pixels (hwqat.PIXELS is [0, 1]), "

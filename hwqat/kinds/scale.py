@@ -8,7 +8,7 @@ from hwqat.nn.affine import Owned
 from hwqat.nn.affine import Scale as ScaleModule
 from hwqat.placement.sums import affine
 from hwqat.tracing import calls
-from hwqat.tracing.arguments import constant, fits, is_image
+from hwqat.tracing.arguments import each_channel, is_image
 from hwqat.tracing.constants import Constant
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
@@ -24,17 +24,12 @@ class Params(calls.Params):
 
 def read_scale(node, image, *, gain=None, shift=None, inverse=False, down=False):
     """``image * gain + shift``, or / and -; both numbers, constants' nodes or `Constant`."""
-    given = {}
-    for role, value in (("gain", gain), ("shift", shift)):
-        if value is None:
-            continue
-        if not isinstance(value, Constant):
-            if not fits(value, image, node):
-                form = f"{tuple(value.shape)}"
-                raise Unsupported(f"a constant of shape {form}; one value for all, or one for each channel")
-            value = constant(value, node.path)
-        given[role] = value
-    return Read("scale", (image,), Params(inverse, down), given)
+    given = {role: value for role, value in (("gain", gain), ("shift", shift)) if value is not None}
+    tensors = {
+        role: value if isinstance(value, Constant) else each_channel(value, image, node)
+        for role, value in given.items()
+    }
+    return Read("scale", (image,), Params(inverse, down), tensors)
 
 
 @spelled("mul", "multiply", *(f"Tensor.{name}{end}" for name in ("mul", "multiply") for end in ("", "_")))

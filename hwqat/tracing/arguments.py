@@ -134,13 +134,37 @@ def _taken(x: Node, source: Node, path: str) -> Constant | None:
     return Constant("take", (inner,), (tuple(places), tuple(x.shape)))
 
 
-def fits(x: Any, image: Node, result: Node) -> bool:
-    """Whether a constant has one value for all, or one for each channel, of an image, and leaves its shape alone."""
+def each_channel(x: Any, image: Node, result: Node) -> Constant:
+    """A constant that an image is computed with: one value for all, or one for each channel."""
     if not isinstance(x, Node):
-        return True
+        return constant(x, result.path)
+    refused = Unsupported(f"a constant of shape {x.shape}; one value for all, or one for each channel")
     if result.shape != image.shape:
-        return False
+        raise refused
     if int(torch.Size(x.shape).numel()) == 1:
-        return True
+        return constant(x, result.path)
     aligned = (1,) * (len(image.shape) - len(x.shape)) + tuple(x.shape)
-    return aligned == (1, image.shape[1], *[1] * (len(image.shape) - 2))
+    if aligned == (1, image.shape[1], *[1] * (len(image.shape) - 2)):
+        return constant(x, result.path)
+    known, places = _source(x)
+    if known is None:
+        raise refused
+    numbers = places.expand(image.shape)
+    first = numbers[:1].flatten(2)[..., :1] if len(image.shape) > 2 else numbers[:1]
+    if not bool((numbers.reshape(*image.shape[:2], -1) == first.reshape(1, -1, 1)).all()):
+        raise refused
+    return Constant("take", (constant(known, result.path),), (tuple(first.flatten().tolist()), (image.shape[1],)))
+
+
+def _source(x: Node) -> tuple[Node | None, torch.Tensor | None]:
+    """What moves made a constant of, and which element of it each is: None if something is computed with the network's
+    tensors. Of other constants, equal values are one."""
+    if x.short in MOVES and [*x.reads()]:
+        source, places = _source([*x.reads()][0])
+        return source, None if places is None else run(x, {[*x.reads()][0]: places})
+    numbers = torch.arange(int(torch.Size(x.shape).numel())).reshape(x.shape)
+    if any(leaf.kept for leaf in constants_of(x)):
+        return (x, numbers) if x.name == "tensor" else (None, None)
+    first: dict[float, int] = {}
+    values = x.value.flatten().tolist()
+    return x, torch.tensor([first.setdefault(value, at) for at, value in enumerate(values)]).reshape(x.shape)

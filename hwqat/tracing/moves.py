@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from .record import Node
+from .record import LIKE_OTHERS, Node
 from .refusals import Unsupported, nearest, refusal
 
 #: Functions that move elements, or leave some out, or repeat some, and compute nothing.
@@ -128,14 +128,14 @@ def view_of(node: Node) -> View:
 
 def moved(node: Node) -> View:
     """What a node of MOVES is a form of."""
-    sources = [x for x in node.reads() if x.image]
-    source = view_of(sources[0])
-    if any(x is not sources[0] and node.short not in ("view_as", "reshape_as", "expand_as") for x in sources[1:]):
+    given, *others = node.reads()
+    if not given.image or (any(x.image and x is not given for x in others) and node.short not in LIKE_OTHERS):
         raise Unsupported("places that depend on the values of a tensor; let them depend on shapes alone")
+    source = view_of(given)
     if not node.dtype.is_floating_point:
         raise Unsupported(f"a change of type to {node.dtype}; leave it out")
     try:
-        places = run(node, {sources[0]: source.places})
+        places = run(node, {given: source.places})
     except RuntimeError as error:
         raise Unsupported(f"a move of elements that cannot be followed ({error}); write it in another form") from None
     return View(source.root, source.shape, places, (*source.via, node), source.reason)

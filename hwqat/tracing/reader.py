@@ -113,7 +113,7 @@ class Reader:
     def _frozen(self, tensors) -> dict[str, Tensor]:
         """Values of the network's tensors that something was worked out from once."""
         once = [self.sources[name] for name in tensors if self.sources[name].name != "tensor"]
-        once += [x for node in self._needed if node.short in MOVES for x in [*node.reads()][1:]]  # places
+        once += [x for node in self._needed if node.short in MOVES for x in node.values[1:]]  # places
         names = {leaf.state[0] for node in once for leaf in constants_of(node)} | self.recording.read_out
         return {name: self.tensors[name].detach().clone() for name in sorted(names & self.state)}
 
@@ -207,7 +207,7 @@ class Reader:
 
     def _unknown(self, node: Node, reason: str) -> str:
         self._refuse(node, reason)
-        inputs = tuple(self._call_of(x) for x in dict.fromkeys(node.reads()) if x.image)
+        inputs = tuple(self._call_of(x) for x in dict.fromkeys(node.values) if x.image)
         return self._add(node, self._call(node, "unknown", inputs, tuple(node.shape[1:])))
 
     def _refuse(self, node: Node, reason: str) -> None:
@@ -253,5 +253,5 @@ def _needed(outputs: list[Node]) -> set[Node]:
         node = todo.pop()
         if node not in needed:
             needed.add(node)
-            todo += node.reads()
+            todo += node.values
     return needed

@@ -42,6 +42,8 @@ LIKE = frozenset(
         "new_tensor",
     ]
 )
+#: Functions that take the form of all but their first tensor, not the values.
+LIKE_OTHERS = frozenset(["to", "type_as", "view_as", "reshape_as", "expand_as"])
 #: What tells the form of a tensor, or shows it to a person.
 FORM = frozenset(
     [
@@ -109,10 +111,10 @@ class Node:
 
     Attributes:
         function: that PyTorch knows by ``name`` ("torch.Tensor.add"); None of the image and of the network's tensors.
-        args, kwargs: what it was given; a node stands for each tensor.
+        args, kwargs: what it was given; a node stands for each tensor. values: those of them that it has values of.
         shape, dtype: of the tensor. value: the tensor; of what comes from the image only if values are kept.
         image: whether it comes from the image.
-        state: names of a tensor of the network, those of its state_dict first.
+        state: names of a tensor of the network, those of its state_dict first; kept: whether it has any there.
         item: which of several results it is.
         path, module: the innermost module that runs. own: whether that is one of torch's layers. what: its class then, else
             the function, as a person would call it.
@@ -128,8 +130,10 @@ class Node:
     function: Callable | None = None
     args: tuple = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    values: tuple[Node, ...] = ()
     value: Tensor | None = None
     state: tuple[str, ...] = ()
+    kept: bool = False
     item: int | None = None
     path: str = ""
     own: bool = False
@@ -178,6 +182,7 @@ def record(model: nn.Module, images: Tensor, keep: bool = False) -> Recording:
 @contextlib.contextmanager
 def as_is(model: nn.Module) -> Iterator[None]:
     """Within, a network is in eval(), without gradients; afterwards modes and buffers are what they were before."""
+    _require_tensors(model)
     modes = {module: module.training for module in model.modules()}
     before = {name: tensor.clone() for name, tensor in model.named_buffers()}
     device = next((t.device.type for t in (*model.parameters(), *model.buffers())), "cpu")
@@ -203,6 +208,15 @@ def _eager() -> contextlib.AbstractContextManager:
     """Within, what torch.compile made runs as it was written."""
     compiled = "torch._dynamo" in sys.modules  # else nothing is compiled, and importing it takes seconds
     return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
+
+
+def _require_tensors(model: nn.Module) -> None:
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin) or tensor.is_meta:
+            raise HwqatError(
+                f"{name} of {type(model).__name__} has no values yet (a lazy layer, or the meta device); run one batch through "
+                "the network, or load a checkpoint first"
+            )
 
 
 def _require_one_input(model: nn.Module) -> None:
@@ -291,7 +305,9 @@ class Recorder(TorchFunctionMode):
                 self._put(tensor, self.node(alias))
             else:  # made by nobody that we saw: it is the network's, or a constant of the code
                 names = tuple(self._names.get(id(tensor), ()))
-                node = Node("tensor", tuple(tensor.shape), tensor.dtype, False, value=tensor, state=names)
+                node = Node(
+                    "tensor", tuple(tensor.shape), tensor.dtype, False, value=tensor, state=names, kept=bool(names)
+                )
                 self.nodes.append(node)
                 self._put(tensor, node)
         return self._known[id(tensor)]
@@ -332,7 +348,8 @@ class Recorder(TorchFunctionMode):
         name = name_of(function)
         short = name.rpartition(".")[2]
         sources = [x for x in pytree.tree_leaves(given) if isinstance(x, Node)]
-        image = short in RANDOM or (short not in LIKE and any(x.image for x in sources))
+        values = sources[1:] if short in LIKE else sources[:1] if short in LIKE_OTHERS else sources
+        image = short in RANDOM or any(x.image for x in values)
         path, module = self._modules[-1] if self._modules else ("", None)
         own = module is not None and type(module).__module__.startswith("torch.nn.modules") and path != ""
         what, source = type(module).__name__ if own else word(short), _users_line()
@@ -341,7 +358,7 @@ class Recorder(TorchFunctionMode):
             if id(tensor) in done:
                 continue
             done.add(id(tensor))
-            node = Node(name, tuple(tensor.shape), tensor.dtype, image, function, *given)
+            node = Node(name, tuple(tensor.shape), tensor.dtype, image, function, *given, tuple(values))
             node.item = item if several and item < len(made) else None
             node.path, node.own, node.what, node.source, node.module = path, own, what, source, module
             if self.keep or not image:
@@ -404,7 +421,7 @@ def constants_of(node: Node) -> list[Node]:
         if id(at) not in seen:
             seen.add(id(at))
             found += [at] if at.name == "tensor" else []
-            todo += at.reads()
+            todo += at.values
     return found
 
 
