@@ -126,8 +126,8 @@ def measure(name: str, folder: Path, frames: int, speed: str) -> dict:
     shape = plan.graph.of("input")[0].out.shape
     export(plan, build, (np.random.default_rng(1).integers(-128, 128, (frames, *shape)),))
     predicted = cycles.simulate(plan.network, frames)
-    lint = linted(build / "rtl", rtl.top_name(plan))
-    started, sources, top = spent(), sorted((build / "rtl").glob("*.sv")), rtl.top_name(plan)
+    lint = linted(build / "rtl", plan.top)
+    started, sources, top = spent(), sorted((build / "rtl").glob("*.sv")), plan.top
     simulator = verilator.build(sources, top, folder / "cache", speed=speed, main=BARE)
     build_s, started = spent() - started, spent()
     verilator.build(sources, top, folder / "cache", speed=speed, main=BARE)

@@ -27,6 +27,16 @@ class Packing:
     terms: int = 1
     in_luts: bool = False
 
+    def groups(self, terms: int) -> tuple[int, ...]:
+        """How many of ``terms`` products are added packed before they are unpacked: groups of about one size.
+
+        More than half of what is allowed goes into each where there are several, so that the trees of adders before
+        and behind the unpacking are together as deep as one.
+        """
+        count = -(-terms // self.terms)
+        size = -(-terms // count)
+        return (size,) * (count - 1) + (terms - (count - 1) * size,)
+
 
 @dataclass(frozen=True)
 class Device:

@@ -45,7 +45,7 @@ def build_files(
     golden = golden if isinstance(golden, tuple) else (golden,)
     files: dict[str, bytes | str] = dict(graph_files(plan.graph))
     files |= {f"hls/{name}": text for name, text in hls.render(plan, command).items()}
-    files |= {f"rtl/{name}": text for name, text in (rtl.library_files() | rtl.render(plan)).items()}
+    files |= {f"rtl/{name}": text for name, text in (rtl.library_files(plan) | rtl.render(plan)).items()}
     files |= {f"vivado/{name}": text for name, text in board.render(plan, command).items()}
     files |= vector_files(
         {port.name: x for port, x in zip(network.inputs, frames, strict=True)},

@@ -38,6 +38,16 @@ class Overflow(StrEnum):
     SAT_ZERO = "AP_SAT_ZERO"  # zero
 
 
+def half(frac: int) -> int:
+    """Half of a number's unit where it has ``frac`` fractional bits, as a raw integer; 0 where there is nothing to round."""
+    return 1 << (frac - 1) if frac > 0 else 0
+
+
+def folded_half(rounding: Rounding, frac: int) -> int:
+    """What is added beforehand, which makes dropping ``frac`` bits a plain shift: AP_RND's half, 0 for other modes."""
+    return half(frac) if rounding is Rounding.RND else 0
+
+
 @dataclass(frozen=True)
 class Fixed:
     """The format ``ap_fixed<width, integer>`` (``ap_ufixed`` when not signed).

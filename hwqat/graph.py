@@ -54,6 +54,11 @@ class Tensor:
         """Elements of one frame."""
         return self.pixels * self.channels
 
+    @property
+    def text(self) -> str:
+        """``8x8x16 uint8``."""
+        return f"{'x'.join(map(str, self.shape))} {'int' if self.signed else 'uint'}{self.bits}"
+
     def problems(self) -> Iterator[tuple[str, object, object]]:
         """Violated rules as (field, expected, got)."""
         if len(self.shape) != 3 or min(self.shape) < 1:

@@ -30,11 +30,26 @@ MISTAKES = {
     "fifo forgets to stall": ("fifo_registers", "hwqat_fifo.sv", "load    = ready_i | ~valid_q;", "load    = 1'b1;"),
     "fifo overflows": ("fifo_memory_4", "hwqat_fifo.sv", "ready_o = used_q != UseBits'(Words);", "ready_o = 1'b1;"),
     "fifo wraps late": ("fifo_memory_4", "hwqat_fifo.sv", "(read_q  == LastAddr) ? '0 :", "(&read_q) ? '0 :"),
-    "fork forgets who has it": ("fork_3", "hwqat_fork.sv", "done_q | (valid_o & ready_i);", "valid_o & ready_i;"),
-    "fork waits for all": ("fork_2", "hwqat_fork.sv", "ready_o = &(done_q | ready_i);", "ready_o = &ready_i;"),
-    "split drops a part": ("width_split_3", "hwqat_width.sv", "(ready_i & (left_q ==", "((left_q =="),
+    "fork forgets who has it": (
+        "fork_3",
+        "hwqat_fork.sv",
+        "done_q | (out_valid_o & out_ready_i);",
+        "out_valid_o & out_ready_i;",
+    ),
+    "fork waits for all": (
+        "fork_2",
+        "hwqat_fork.sv",
+        "in_ready_o  = &(done_q | out_ready_i);",
+        "in_ready_o  = &out_ready_i;",
+    ),
+    "split drops a part": ("width_split_3", "hwqat_width.sv", "(out_ready_i & (left_q ==", "((left_q =="),
     "gather counts wrong": ("width_gather_3", "hwqat_width.sv", "have_q <= HaveBits'(push);", "have_q <= '0;"),
-    "concat takes from all": ("concat", "hwqat_concat.sv", "= turn_q & {Inputs{ready_i}};", "= {Inputs{ready_i}};"),
+    "concat takes from all": (
+        "concat",
+        "hwqat_concat.sv",
+        "= turn_q & {Inputs{out_ready_i}};",
+        "= {Inputs{out_ready_i}};",
+    ),
     "concat turns early": ("concat", "hwqat_concat.sv", "left_q == '0", "left_q <= CountBits'(1)"),
     "replay reads too soon": ("replay_2_3", "hwqat_replay.sv", "(read_fold < write_fold)", "(read_fold <= write_fold)"),
     "replay never frees": ("replay_3_2", "hwqat_replay.sv", "[read_half_q] <= 1'b0;", "[read_half_q] <= 1'b1;"),
@@ -42,7 +57,12 @@ MISTAKES = {
     "pipe ends early": ("pipe_3_2", "hwqat_pipe.sv", "tree_valid_o & fold_last;", "tree_valid_o;"),
     "join takes one": ("join_0", "hwqat_requant.sv", "ready & in_valid_i[0], ready & in_valid_i[1]", "ready, ready"),
     "join loses its turn": ("join_1", "hwqat_requant.sv", ".step_i(take), .count", ".step_i(valid), .count"),
-    "branches drift apart": ("join_after_fork", "hwqat_fork.sv", "done_q | (valid_o & ready_i);", "valid_o & ready_i;"),
+    "branches drift apart": (
+        "join_after_fork",
+        "hwqat_fork.sv",
+        "done_q | (out_valid_o & out_ready_i);",
+        "out_valid_o & out_ready_i;",
+    ),
     "tlast counts offers": ("tlast_3", "hwqat_tlast.sv", "valid_i & ready_i", "valid_i | ready_i"),
     "resize extends by sign": ("slots_0", "hwqat_resize.sv", "Signed & data_i", "data_i"),
 }
@@ -83,13 +103,18 @@ CUTS = [
     ("hwqat_replay", {"Folds": 3, "Repeats": 2}, "valid_o data_o", ("valid_i", "ready_i", "data_i")),
     ("hwqat_pipe", {"Latency": 2, "Folds": 3}, "ready_o", ("valid_i",)),
     ("hwqat_pipe", {"Latency": 2, "Folds": 3}, "valid_o", ("valid_i", "ready_i")),
-    ("hwqat_width", {"LanesIn": 4, "LanesOut": 2}, "ready_o", ("valid_i",)),
-    ("hwqat_width", {"LanesIn": 2, "LanesOut": 4}, "ready_o", ("valid_i",)),
-    ("hwqat_width", {"LanesIn": 2, "LanesOut": 4}, "valid_o data_o", ("valid_i", "ready_i", "data_i")),
-    ("hwqat_fork", {"Outputs": 3}, "ready_o", ("valid_i",)),
-    ("hwqat_fork", {"Outputs": 3}, "valid_o", ("ready_i",)),
-    ("hwqat_concat", {}, "ready_o", ("valid_i",)),
-    ("hwqat_concat", {}, "valid_o", ("ready_i",)),
+    ("hwqat_width", {"LanesIn": 4, "LanesOut": 2}, "in_ready_o", ("in_valid_i",)),
+    ("hwqat_width", {"LanesIn": 2, "LanesOut": 4}, "in_ready_o", ("in_valid_i",)),
+    (
+        "hwqat_width",
+        {"LanesIn": 2, "LanesOut": 4},
+        "out_valid_o out_data_o",
+        ("in_valid_i", "out_ready_i", "in_data_i"),
+    ),
+    ("hwqat_fork", {"Outputs": 3}, "in_ready_o", ("in_valid_i",)),
+    ("hwqat_fork", {"Outputs": 3}, "out_valid_o", ("out_ready_i",)),
+    ("hwqat_concat", {}, "in_ready_o", ("in_valid_i",)),
+    ("hwqat_concat", {}, "out_valid_o", ("out_ready_i",)),
     ("hwqat_mvu", {"Folds": 2, "Pe": 2, "Simd": 2}, "in_ready_o", ("in_valid_i",)),
     ("hwqat_mvu", {"Pe": 2, "Simd": 2}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
     ("hwqat_dwu", {"Folds": 3, "Pe": 2, "Taps": 3}, "in_ready_o", ("in_valid_i",)),
@@ -99,16 +124,21 @@ CUTS = [
     ("hwqat_window_parallel", {}, "in_ready_o", ("in_valid_i", "out_ready_i")),
     ("hwqat_window_parallel", {}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
     ("hwqat_requant", {}, "in_ready_o", ("in_valid_i",)),
-    ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "in_ready_o[0]", ("in_valid_i[0]",)),
-    ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "in_ready_o[1]", ("in_valid_i[1]",)),
-    ("hwqat_requant", {"Inputs": 2, "X1Bits": 8, "Shared": 1}, "in_ready_o", ("in_valid_i",)),
-    ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "out_valid_o out_data_o", ("in_valid_i", "in_data_i", "out_ready_i")),
+    ("hwqat_requant", {"Inputs": 2, "In1Bits": 8}, "in_ready_o[0]", ("in_valid_i[0]",)),
+    ("hwqat_requant", {"Inputs": 2, "In1Bits": 8}, "in_ready_o[1]", ("in_valid_i[1]",)),
+    ("hwqat_requant", {"Inputs": 2, "In1Bits": 8, "Shared": 1}, "in_ready_o", ("in_valid_i",)),
+    (
+        "hwqat_requant",
+        {"Inputs": 2, "In1Bits": 8},
+        "out_valid_o out_data_o",
+        ("in_valid_i", "in_data_i", "out_ready_i"),
+    ),
 ]
 
 
 def test_ready_does_not_wait_for_valid(tmp_path):
     """Read off the netlist: no path of gates from one to the other; but with two inputs, from the other's valid."""
-    there = ("hwqat_requant", {"Inputs": 2, "X1Bits": 8}, "in_ready_o[0]", ("in_valid_i[1]",))
-    through = ("hwqat_width", {"LanesIn": 2, "LanesOut": 4}, "ready_o", ("ready_i",))
+    there = ("hwqat_requant", {"Inputs": 2, "In1Bits": 8}, "in_ready_o[0]", ("in_valid_i[1]",))
+    through = ("hwqat_width", {"LanesIn": 2, "LanesOut": 4}, "in_ready_o", ("out_ready_i",))
     found = combinational_paths(tmp_path, [*CUTS, there, through])
     assert found == [there, through]

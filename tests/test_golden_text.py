@@ -1,4 +1,5 @@
-"""The whole text of DigitNet's HLS project, as a reader would find it, kept in tests/golden.
+"""The whole text of DigitNet's HLS project, and a block, core and top of its RTL, as a reader would find them, kept in
+tests/golden.
 
 A change of a template, of the library's interface or of the plan shows here as a diff to read. Where it is meant:
 
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from hwqat import data, zoo
-from hwqat.backends import board, hls
+from hwqat.backends import board, hls, rtl
 from hwqat.passes import Target, make_plan
 from hwqat.restore import restore, to_graph
 
 GOLDEN = Path(__file__).parent / "golden" / "digitnet"
+#: A block with a window, a fork and a join, and what is around it.
+RTL = ("digitnet_blocks_1.sv", "digitnet.sv", "digitnet_top.sv")
 #: Lines of a table of constants that are kept.
 HEAD = 24
 COMMAND = "hwqat export zoo:digitnet-int8 --dsp 128"
@@ -27,12 +30,14 @@ COMMAND = "hwqat export zoo:digitnet-int8 --dsp 128"
 
 @pytest.fixture(scope="module")
 def project():
-    """Relative path -> text of BUILD/hls and BUILD/vivado, less the library, which is hls/ itself."""
+    """Relative path -> text of BUILD/hls, BUILD/vivado and some of BUILD/rtl, less the library, which is hls/ itself."""
     dataset = data.load("digits")
     graph = to_graph(*restore(zoo.find("zoo:digitnet-int8"), dataset), dataset)
     plan = make_plan(graph, Target(dsp=128))
     files = {f"hls/{name}": text for name, text in hls.render(plan, COMMAND).items() if not name.startswith("hwqat/")}
     files |= {f"vivado/{name}": text for name, text in board.render(plan, COMMAND).items()}
+    written = rtl.render(plan)
+    files |= {f"rtl/{name}": written[name] for name in RTL}
     return {name: shortened(text) if name.startswith("hls/constants/") else text for name, text in files.items()}
 
 

@@ -15,8 +15,8 @@ from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.sim.generated import csim
-from hwqat.stages import KINDS
-from hwqat.stages.window import GAP
+from hwqat.stages import STAGES
+from hwqat.stages.line_buffer import GAP
 
 
 class Net:
@@ -67,7 +67,7 @@ class Net:
             bias_form=bias_form,
             lo=lo,
             hi=hi,
-            fold=Folding(fold, fold, 1 if shared else len(xs)),
+            fold=Folding(fold, fold, inputs=1 if shared else len(xs)),
             **kwargs,
         )
 
@@ -193,7 +193,7 @@ CASES = (windows, foldings, roundings, joins, pools, concats, smallest)
 def test_every_stage_is_golden(dialect, tmp_path):
     assert dialect in csim.DIALECTS
     made = [make() for make in CASES]
-    assert {stage.kind for plan, *_ in made for stage in plan.network.stages} == set(KINDS)
+    assert {stage.kind for plan, *_ in made for stage in plan.network.stages} == {cls.kind for cls in STAGES}
     for make, result in zip(CASES, csim.run_many(made, tmp_path, dialect=dialect)):
         assert not result.mismatches, f"{make.__name__}: {result.first}"
 

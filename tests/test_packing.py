@@ -222,7 +222,7 @@ def stages():
     deep = fold(net.conv(y, 16, 3, groups=16), 1, 1, 9)
     many = fold(net.conv(y, 16, 3), 2, 1, 9)  # 128 words
     back = fold(net.requant(fold(net.conv(y, 16), 4, 2)), 1, 1)
-    joins = [fold(net.requant(deep, back), 1, 1, taps) for taps in (1, 2)]
+    joins = [fold(net.requant(deep, back), 1, 1, 1, inputs) for inputs in (1, 2)]
     net.bits = 4
     four = fold(net.conv(fold(net.requant(y, relu=True), 1, 1), 16), 8, 2)
     low = fold(net.conv(fold(net.requant(y), 1, 1), 16), 4, 4)

@@ -278,7 +278,7 @@ def test_foldings_of_ones_own_are_held_to_the_graph():
     assert make_plan(graph, foldings=foldings).foldings == foldings
     conv = next(node.name for node in graph.nodes if isinstance(node, Conv2d))
     cases = {
-        rf"node '{conv}' cannot be folded by \(pe, lanes, taps\) = \(5, 1, 1\); it can by \(1, 1, 1\), ": {
+        rf"node '{conv}' cannot be folded by pe=5, lanes=1, taps=1, inputs=1; it can by pe=1, lanes=1, taps=1, ": {
             conv: Folding(5, 1, 1)
         },
         "foldings must name the nodes of the graph; no node has the name: 'nowhere'": {"nowhere": Folding()},

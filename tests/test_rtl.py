@@ -136,7 +136,7 @@ def test_blocks_become_files_and_keep_their_names():
         "little_top_block.sv",
     }
     assert "// Block b.0:" in files["little_b_0.sv"]
-    assert "c (conv2d): 6 x 6 x 2 int8 -> 6 x 6 x 4 int" in files["little_stem.sv"]
+    assert "3x3 convolution, 6x6x2 int8 -> 6x6x4 int" in files["little_stem.sv"]
 
 
 def test_roms_hold_the_plan_s_words():
@@ -173,7 +173,7 @@ def test_random_graphs_lint_without_a_warning(seed, tmp_path):
     plan = random_case(seed).plan
     for name, text in (rtl.library_files() | rtl.render(plan)).items():
         (tmp_path / name).write_text(text)
-    assert lint(tmp_path, rtl.top_name(plan)) == ""
+    assert lint(tmp_path, plan.top) == ""
 
 
 def test_lint_sees_a_width_error(tmp_path):

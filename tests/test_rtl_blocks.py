@@ -54,8 +54,8 @@ def width(lanes_in, lanes_out):
     x = data(1)
     return Variant(
         f"hwqat_width #(.LanesIn({lanes_in}), .LanesOut({lanes_out}), .Bits(8)) u (.clk_i(ap_clk), .rst_ni(ap_rst_n), "
-        ".data_i(@a_TDATA), .valid_i(@a_TVALID), .ready_o(@a_TREADY), "
-        ".data_o(@y_TDATA), .valid_o(@y_TVALID), .ready_i(@y_TREADY));",
+        ".in_data_i(@a_TDATA), .in_valid_i(@a_TVALID), .in_ready_o(@a_TREADY), "
+        ".out_data_o(@y_TDATA), .out_valid_o(@y_TVALID), .out_ready_i(@y_TREADY));",
         {"a": lanes_in, "y": lanes_out},
         {"a": x},
         {"y": x},
@@ -65,12 +65,11 @@ def width(lanes_in, lanes_out):
 
 def fork(outputs):
     x, names = data(2), [f"y{i}" for i in range(outputs)]
-    copies = " ".join(f"assign @{name}_TDATA = data;" for name in names)
     pins = lambda pin: ", ".join(f"@{name}_{pin}" for name in reversed(names))  # noqa: E731
     return Variant(
-        f"logic [15:0] data; {copies} hwqat_fork #(.Width(16), .Outputs({outputs})) u (.clk_i(ap_clk), .rst_ni(ap_rst_n), "
-        ".data_i(@a_TDATA), .valid_i(@a_TVALID), .ready_o(@a_TREADY), "
-        f".data_o(data), .valid_o({{{pins('TVALID')}}}), .ready_i({{{pins('TREADY')}}}));",
+        f"hwqat_fork #(.Width(16), .Outputs({outputs})) u (.clk_i(ap_clk), .rst_ni(ap_rst_n), "
+        ".in_data_i(@a_TDATA), .in_valid_i(@a_TVALID), .in_ready_o(@a_TREADY), "
+        f".out_data_o({{{pins('TDATA')}}}), .out_valid_o({{{pins('TVALID')}}}), .out_ready_i({{{pins('TREADY')}}}));",
         {"a": 2} | dict.fromkeys(names, 2),
         {"a": x},
         dict.fromkeys(names, x),
@@ -88,8 +87,8 @@ def concat(*beats):
     bits = max(1, (max(beats) - 1).bit_length())
     return Variant(
         f"hwqat_concat #(.Width(8), .Inputs({len(beats)}), .CountBits({bits}), .Beats({{{numbers}}})) u "
-        f"(.clk_i(ap_clk), .rst_ni(ap_rst_n), .data_i({{{pins('TDATA')}}}), .valid_i({{{pins('TVALID')}}}), "
-        f".ready_o({{{pins('TREADY')}}}), .data_o(@y_TDATA), .valid_o(@y_TVALID), .ready_i(@y_TREADY));",
+        f"(.clk_i(ap_clk), .rst_ni(ap_rst_n), .in_data_i({{{pins('TDATA')}}}), .in_valid_i({{{pins('TVALID')}}}), "
+        f".in_ready_o({{{pins('TREADY')}}}), .out_data_o(@y_TDATA), .out_valid_o(@y_TVALID), .out_ready_i(@y_TREADY));",
         dict.fromkeys([*names, "y"], 1),
         inputs,
         {"y": y.reshape(FRAMES, -1)},

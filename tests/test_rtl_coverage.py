@@ -24,6 +24,7 @@ def corners(stage, network) -> set[str]:
 
 def _window(s):
     g, side = s.geometry, "all taps" if s.taps > 1 else "serial taps"
+    (in_beats,), (out_beats,) = s.beats
     found = {
         f"kernel {'1 x 1' if g.kernel == (1, 1) else 'row' if g.kernel[0] == 1 else 'column' if g.kernel[1] == 1 else 'area'}"
     }
@@ -39,9 +40,9 @@ def _window(s):
     found |= {"kernel beyond the image"} if g.span[0] > s.height or g.span[1] > s.width else set()
     found |= (
         {"fewer windows than pixels"}
-        if s.out_beats < s.in_beats
+        if out_beats < in_beats
         else {"more beats out than in"}
-        if s.out_beats > s.in_beats
+        if out_beats > in_beats
         else set()
     )
     found |= ({"several channel groups"} if s.outer > 1 else set()) | (

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from test_rtl import lint
 
-from hwqat.backends import rtl
 from hwqat.export import export
 from hwqat.passes import Target, make_plan
 from hwqat.sim.generated.cosim import run_cosim
@@ -29,14 +28,14 @@ def network(request, tmp_path_factory):
 @pytest.mark.slow
 def test_lints_without_a_warning(network):
     plan, build = network
-    assert lint(build / "rtl", rtl.top_name(plan)) == ""
+    assert lint(build / "rtl", plan.top) == ""
 
 
 @pytest.mark.slow
 def test_top_has_no_parameter(network):
     plan, build = network
-    top = (build / "rtl" / f"{rtl.top_name(plan)}.sv").read_text()
-    assert re.search(rf"^module {rtl.top_name(plan)} \(", top, re.MULTILINE)
+    top = (build / "rtl" / f"{plan.top}.sv").read_text()
+    assert re.search(rf"^module {plan.top} \(", top, re.MULTILINE)
     assert "parameter" not in top
 
 
@@ -59,7 +58,7 @@ def test_flipped_bits_in_a_middle_stage_are_traced_to_it(network):
     """In a copy of the simulator's folder, with the same simulator: the first stage that differs is the one with the ROM."""
     plan, build = network
     stage = [s for s in plan.network.stages if s.kind == "mvu"][len(plan.foldings) // 6]
-    path = build / "rtl" / f"{rtl.core_name(plan)}_{stage.name}_weight.hex"
+    path = build / "rtl" / f"{plan.core}_{stage.name}_weight.hex"
     text = path.read_text()
     # In every word: what a single weight changes, clamps in the stages behind it may swallow.
     path.write_text("".join(f"{int(line[0], 16) ^ 4:x}{line[1:]}\n" for line in text.splitlines()))

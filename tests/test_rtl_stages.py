@@ -292,7 +292,7 @@ def requant_join(folding):
     return network([a, b, r], {r.name: folding})
 
 
-CASES["requant_join_at_once"] = lambda: requant_join(Folding(4, 4, 2))
+CASES["requant_join_at_once"] = lambda: requant_join(Folding(4, 4, inputs=2))
 CASES["requant_join_in_turn"] = lambda: requant_join(Folding(2, 2, 1))
 
 
@@ -318,7 +318,7 @@ def requant_in_pieces(device, signed, shared):
         lo=-127,
         hi=127,
     )
-    return network([a, b, r], {r.name: Folding(2, 2, 1 if shared else 2)}, device=device)
+    return network([a, b, r], {r.name: Folding(2, 2, inputs=1 if shared else 2)}, device=device)
 
 
 CASES |= {
@@ -371,7 +371,7 @@ def forks_and_several_outputs():
     return network([x, a, b, p], {"a": Folding(2, 2, 9), "b": Folding(2, 1, 1)}, outputs=[a, x, b, p])
 
 
-def same_tensor_twice(taps):
+def same_tensor_twice(at_once):
     x = image((3, 3, 2))
     r = Requant.make(
         "r",
@@ -383,7 +383,7 @@ def same_tensor_twice(taps):
         lo=-64,
         hi=64,
     )
-    return network([x, r], {"r": Folding(2, 2, taps)})
+    return network([x, r], {"r": Folding(2, 2, inputs=at_once)})
 
 
 CASES["same_tensor_twice_at_once"] = lambda: same_tensor_twice(2)
@@ -420,5 +420,5 @@ def test_equals_golden_at_the_rate_of_its_work(name, plans, results):
     result = results[name]
     assert result.mismatches == 0, result.first
     # One trip a cycle: nothing is lost between rows, pixels or frames.
-    trips = [max(s.in_beats, s.out_beats) if s.kind == "window" else s.cycles for s in plans[name].network.stages]
-    assert result.steady_cycles <= max(trips)
+    beats = [max(*s.beats[0], *s.beats[1]) if s.kind == "window" else s.cycles for s in plans[name].network.stages]
+    assert result.steady_cycles <= max(beats)

@@ -286,7 +286,7 @@ def test_yosys_reads_large_networks_without_a_warning(graph, tmp_path):
     plan = make_plan(graph(), Target(fps=200e6 / 2**15))
     for name, text in (rtl.library_files() | rtl.render(plan)).items():
         (tmp_path / name).write_text(text)
-    assert yosys_warnings(tmp_path, rtl.top_name(plan)) == []
+    assert yosys_warnings(tmp_path, plan.top) == []
 
 
 def test_yosys_finds_an_undriven_signal(build, tmp_path):

@@ -11,9 +11,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from hwqat.ops import Conv2d, Geometry, Input
+from hwqat.ops import Conv2d, Folding, Geometry, Input
 from hwqat.stages import Window
-from hwqat.stages.window import GAP
+from hwqat.stages.line_buffer import GAP
 
 
 class Broken(Exception):
@@ -26,18 +26,18 @@ def simulate(w: Window) -> tuple[int, list[tuple]]:
     capacity = w.rows * w.width
     taps = [(ky * g.dilation[0], kx * g.dilation[1]) for ky, kx in product(range(g.kernel[0]), range(g.kernel[1]))]
     groups = [taps] if w.taps > 1 else [[tap] for tap in taps]
-    order = product(range(w.out_height), range(w.out_width), range(w.outer), groups, range(w.inner))
-    beats = list(order)
-    assert len(beats) == w.out_beats
+    lead, pace, (in_beats,) = w.schedule.lead, w.schedule.pace, w.beats[0]
+    beats = list(product(*map(range, w.out_size), range(w.outer), groups, range(w.inner)))
+    assert (len(beats),) == w.beats[1]
 
     memory: dict[tuple, tuple] = {}  # (row of the buffer, column, channel beat) -> (row, column, trip)
     written, out, read, oldest, trip = 0, [], 0, 0, 0
-    while read < w.in_beats or written < len(beats):
+    while read < in_beats or written < len(beats):
         if trip > 4 * w.cycles + 100:
             raise Broken("it never ends")
         emitted = None
-        if trip >= w.lead and (trip - w.lead) % w.pace == 0:
-            e = (trip - w.lead) // w.pace
+        if trip >= lead and (trip - lead) % pace == 0:
+            e = (trip - lead) // pace
             if e < len(beats):
                 y, x, group, offsets, inner = beats[e]
                 top, left = y * g.stride[0] - g.padding[0], x * g.stride[1] - g.padding[1]
@@ -60,7 +60,7 @@ def simulate(w: Window) -> tuple[int, list[tuple]]:
                 written, emitted = written + 1, max(0, top * w.width + max(0, left)) if top >= 0 else 0
             elif e == len(beats):
                 emitted = w.height * w.width
-        if read < w.in_beats:
+        if read < in_beats:
             pixel, channel = divmod(read, w.beats_per_pixel)
             if pixel < oldest + capacity:
                 row, column = divmod(pixel, w.width)
@@ -74,7 +74,7 @@ def simulate(w: Window) -> tuple[int, list[tuple]]:
 def wanted(w: Window) -> list[tuple]:
     """The stream as the module's docstring orders it."""
     g, stream = w.geometry, []
-    for y, x, group in product(range(w.out_height), range(w.out_width), range(w.outer)):
+    for y, x, group in product(*map(range, w.out_size), range(w.outer)):
         window = [
             (y * g.stride[0] - g.padding[0] + ky * g.dilation[0], x * g.stride[1] - g.padding[1] + kx * g.dilation[1])
             for ky in range(g.kernel[0])
@@ -105,14 +105,14 @@ def random_window(rng: Random, largest: int) -> Window:
     weight = np.ones((groups, *kernel, inner), dtype=np.int64)
     node = Conv2d.make("c", x, weight, weight_bits=1, geometry=geometry, groups=groups)
     taps = geometry.taps if rng.random() < 0.5 else 1
-    return Window.of("w", node, x, geometry, lanes=1, taps=taps, outer=groups, pad_value=0)
+    return Window.of(node, x, Folding(lanes=1, taps=taps), outer=groups)
 
 
 def beats_in_numbers(w: Window) -> list[tuple]:
     """What `beats_of` says of a frame that holds the number of each of its beats, in the form of `simulate`."""
     places = list(product(range(w.height), range(w.width), range(w.beats_per_pixel)))
     frame = np.arange(len(places)).repeat(w.lanes).reshape(1, w.height, w.width, -1)
-    beats = replace(w, pad_value=-1).beats_of(frame)[0].reshape(w.out_beats, -1, w.lanes)
+    beats = replace(w, pad_value=-1).beats_of(frame)[0].reshape(w.beats[1][0], -1, w.lanes)
     assert (beats == beats[:, :, :1]).all()
     return [tuple(places[i] if i >= 0 else None for i in beat) for beat in beats[:, :, 0].tolist()]
 
@@ -135,7 +135,7 @@ def test_the_fixed_schedule_keeps_every_beat_until_it_is_used(seed, count, large
         assert beats_in_numbers(w) == out, w
         assert trips == w.cycles, w
         # Near the ideal: whichever of input and output is longer, and the lead before the first beat.
-        assert w.cycles <= max(w.in_beats, w.out_beats) + w.lead + w.in_beats // w.height, w
+        assert w.cycles <= max(*w.beats[0], *w.beats[1]) + w.schedule.lead + w.beats[0][0] // w.height, w
         if w.taps > 1:
             assert not w.rows & (w.rows - 1) and not w.columns & (w.columns - 1), w
 
@@ -145,11 +145,13 @@ def test_a_worse_schedule_is_noticed():
     rng, seen = Random(5), {"lead": 0, "rows": 0, "columns": 0}
     for _ in range(60):
         w = random_window(rng, 8)
-        for field, value in (("lead", w.lead - 1), ("rows", w.geometry.span[0] - 1), ("columns", w.columns // 2)):
+        worse = {"lead": w.schedule.lead - 1, "rows": w.geometry.span[0] - 1, "columns": w.columns // 2}
+        for field, value in worse.items():
             if value < 1 or (field == "columns" and w.taps == 1):
                 continue
+            change = {field: value} if field == "columns" else {"schedule": replace(w.schedule, **{field: value})}
             try:
-                trips, _out = simulate(replace(w, **{field: value}))
+                trips, _out = simulate(replace(w, **change))
                 seen[field] += trips != w.cycles
             except Broken:
                 seen[field] += 1
@@ -161,6 +163,6 @@ def test_padding_of_one_frame_costs_no_beat():
     x = Input.make("x", (8, 8, 1), lo=0, hi=1, scale=1.0).out
     geometry = Geometry((3, 3), padding=(1, 1, 1, 1))
     node = Conv2d.make("c", x, np.ones((1, 3, 3, 1), dtype=np.int64), weight_bits=1, geometry=geometry)
-    w = Window.of("w", node, x, geometry, lanes=1, taps=9, outer=1, pad_value=0)
-    assert (w.in_beats, w.out_beats, w.rows, w.columns) == (64, 64, 4, 4)
-    assert w.cycles == 64 + w.lead == 64 + 8 + 1 + GAP
+    w = Window.of(node, x, Folding(taps=9), outer=1)
+    assert (w.beats, w.rows, w.columns) == (((64,), (64,)), 4, 4)
+    assert w.cycles == 64 + w.schedule.lead == 64 + 8 + 1 + GAP

@@ -5,7 +5,7 @@
 //
 // The ROMs hold one word of Pe constants for each of the Groups channel groups, or (PerTensor) one
 // constant for all. in_data_i packs input 0 in the low bits; so do the handshakes. An input that is
-// not there (Inputs = 1) has X1Bits = 0.
+// not there (Inputs = 1) has In1Bits = 0.
 // Two inputs may share the multipliers of their lanes (Shared): they are taken in turn.
 // Latency: 7 cycles: constants, 3 of hwqat_scale, sum, rounding, clamp. Throughput: one beat a cycle; two
 // cycles a beat with Shared.
@@ -13,51 +13,51 @@
 // in_ready_o waits for the other input's valid (never for its own).
 
 module hwqat_requant #(
-  parameter int unsigned Inputs  = 1,
-  parameter bit          Shared  = 1'b0,
-  parameter int unsigned Groups  = 1,
-  parameter int unsigned Pe      = 1,
+  parameter int unsigned Inputs = 1,
+  parameter bit          Shared = 1'b0,
+  parameter int unsigned Groups = 1,
+  parameter int unsigned Pe     = 1,
 
-  parameter int unsigned X0Bits     = 8,
-  parameter bit          X0Signed   = 1'b1,
-  parameter int unsigned M0Bits     = 16,
-  parameter bit          M0Signed   = 1'b1,
-  parameter bit          M0PerTensor = 1'b0,
-  parameter              M0File     = "",
-  parameter int unsigned Shift0     = 0,
+  parameter int unsigned In0Bits          = 8,
+  parameter bit          In0Signed        = 1'b1,
+  parameter int unsigned Factor0Bits      = 16,
+  parameter bit          Factor0Signed    = 1'b1,
+  parameter bit          Factor0PerTensor = 1'b0,
+  parameter              Factor0File      = "",
+  parameter int unsigned Shift0           = 0,
 
-  parameter int unsigned X1Bits     = 0,
-  parameter bit          X1Signed   = 1'b1,
-  parameter int unsigned M1Bits     = 16,
-  parameter bit          M1Signed   = 1'b1,
-  parameter bit          M1PerTensor = 1'b0,
-  parameter              M1File     = "",
-  parameter int unsigned Shift1     = 0,
+  parameter int unsigned In1Bits          = 0,
+  parameter bit          In1Signed        = 1'b1,
+  parameter int unsigned Factor1Bits      = 16,
+  parameter bit          Factor1Signed    = 1'b1,
+  parameter bit          Factor1PerTensor = 1'b0,
+  parameter              Factor1File      = "",
+  parameter int unsigned Shift1           = 0,
 
-  parameter int unsigned Wide       = 27,  // operands of the target's multiplier blocks
-  parameter int unsigned Narrow     = 18,
+  parameter int unsigned Wide          = 27,  // operands of the target's multiplier blocks
+  parameter int unsigned Narrow        = 18,
 
-  parameter int unsigned BiasBits   = 16,
+  parameter int unsigned BiasBits      = 16,
   parameter bit          BiasPerTensor = 1'b0,
-  parameter              BiasFile   = "",
+  parameter              BiasFile      = "",
 
-  parameter int unsigned SumBits  = 32,
-  parameter int          Frac     = 8,
-  parameter logic [127:0] Rounding = "AP_RND",
-  parameter logic signed [63:0] Lo = -64'sd128,
-  parameter logic signed [63:0] Hi = 64'sd127,
-  parameter int unsigned OutBits  = 8
+  parameter int unsigned        SumBits  = 32,
+  parameter int                 Frac     = 8,
+  parameter logic [127:0]       Rounding = "AP_RND",
+  parameter logic signed [63:0] Lo       = -64'sd128,
+  parameter logic signed [63:0] Hi       = 64'sd127,
+  parameter int unsigned        OutBits  = 8
 ) (
-  input  logic                          clk_i,
-  input  logic                          rst_ni,
+  input  logic                            clk_i,
+  input  logic                            rst_ni,
 
-  input  logic [Pe*(X0Bits+X1Bits)-1:0] in_data_i,
-  input  logic [Inputs-1:0]             in_valid_i,
-  output logic [Inputs-1:0]             in_ready_o,
+  input  logic [Pe*(In0Bits+In1Bits)-1:0] in_data_i,
+  input  logic [Inputs-1:0]               in_valid_i,
+  output logic [Inputs-1:0]               in_ready_o,
 
-  output logic [Pe*OutBits-1:0]         out_data_o,
-  output logic                          out_valid_o,
-  input  logic                          out_ready_i
+  output logic [Pe*OutBits-1:0]           out_data_o,
+  output logic                            out_valid_o,
+  input  logic                            out_ready_i
 );
 
   if (Inputs != 1 && Inputs != 2) begin : g_check
@@ -106,15 +106,15 @@ module hwqat_requant #(
 
   logic [GroupBits-1:0]             group, group_q, bias_group_q;
   logic                             unused_group_last;
-  logic [Pe*(X0Bits+X1Bits)-1:0]    x_q;
-  logic [Pe*M0Bits-1:0]             m0;
+  logic [Pe*(In0Bits+In1Bits)-1:0]  x_q;
+  logic [Pe*Factor0Bits-1:0]        m0;
   logic [Pe*BiasBits-1:0]           bias;
 
   hwqat_counter #(.Count(Groups)) u_group (
     .clk_i, .rst_ni, .step_i(take_last), .count_o(group), .last_o(unused_group_last)
   );
   hwqat_constants #(
-    .Lanes(Pe), .Bits(M0Bits), .Groups(Groups), .PerTensor(M0PerTensor), .File(M0File)
+    .Lanes(Pe), .Bits(Factor0Bits), .Groups(Groups), .PerTensor(Factor0PerTensor), .File(Factor0File)
   ) u_m0 (
     .clk_i, .en_i(en), .group_i(group), .data_o(m0)
   );
@@ -133,11 +133,11 @@ module hwqat_requant #(
     end
   end
 
-  logic [Pe*M1Bits-1:0] m1;
+  logic [Pe*Factor1Bits-1:0] m1;
 
   if (Inputs == 2) begin : g_second
     hwqat_constants #(
-      .Lanes(Pe), .Bits(M1Bits), .Groups(Groups), .PerTensor(M1PerTensor), .File(M1File)
+      .Lanes(Pe), .Bits(Factor1Bits), .Groups(Groups), .PerTensor(Factor1PerTensor), .File(Factor1File)
     ) u_m1 (
       .clk_i, .en_i(en), .group_i(group), .data_o(m1)
     );
@@ -153,12 +153,12 @@ module hwqat_requant #(
     logic [3:0] valid_q, turn_q;
 
     hwqat_scale_shared #(
-      .Lanes(Pe), .X0Bits(X0Bits), .X0Signed(X0Signed), .M0Bits(M0Bits), .M0Signed(M0Signed), .Shift0(Shift0),
-      .X1Bits(X1Bits), .X1Signed(X1Signed), .M1Bits(M1Bits), .M1Signed(M1Signed), .Shift1(Shift1), .OutBits(SumBits),
+      .Lanes(Pe), .X0Bits(In0Bits), .X0Signed(In0Signed), .M0Bits(Factor0Bits), .M0Signed(Factor0Signed), .Shift0(Shift0),
+      .X1Bits(In1Bits), .X1Signed(In1Signed), .M1Bits(Factor1Bits), .M1Signed(Factor1Signed), .Shift1(Shift1), .OutBits(SumBits),
       .Wide(Wide), .Narrow(Narrow)
     ) u_scale (
       .clk_i, .en_i(en), .second_i(turn_q[0]),
-      .x0_i(x_q[Pe*X0Bits-1:0]), .m0_i(m0), .x1_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m1_i(m1), .data_o(terms0)
+      .x0_i(x_q[Pe*In0Bits-1:0]), .m0_i(m0), .x1_i(x_q[Pe*In0Bits +: Pe*In1Bits]), .m1_i(m1), .data_o(terms0)
     );
     assign terms1 = '0;
 
@@ -174,17 +174,17 @@ module hwqat_requant #(
     assign sum_more  = turn_q[3];
   end else begin : g_each
     hwqat_scale #(
-      .Lanes(Pe), .XBits(X0Bits), .XSigned(X0Signed), .MBits(M0Bits), .MSigned(M0Signed),
+      .Lanes(Pe), .XBits(In0Bits), .XSigned(In0Signed), .MBits(Factor0Bits), .MSigned(Factor0Signed),
       .Wide(Wide), .Narrow(Narrow), .Shift(Shift0), .OutBits(SumBits)
     ) u_scale0 (
-      .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits-1:0]), .m_i(m0), .data_o(terms0)
+      .clk_i, .en_i(en), .x_i(x_q[Pe*In0Bits-1:0]), .m_i(m0), .data_o(terms0)
     );
     if (Inputs == 2) begin : g_second
       hwqat_scale #(
-        .Lanes(Pe), .XBits(X1Bits), .XSigned(X1Signed), .MBits(M1Bits), .MSigned(M1Signed),
+        .Lanes(Pe), .XBits(In1Bits), .XSigned(In1Signed), .MBits(Factor1Bits), .MSigned(Factor1Signed),
         .Wide(Wide), .Narrow(Narrow), .Shift(Shift1), .OutBits(SumBits)
       ) u_scale1 (
-        .clk_i, .en_i(en), .x_i(x_q[Pe*X0Bits +: Pe*X1Bits]), .m_i(m1), .data_o(terms1)
+        .clk_i, .en_i(en), .x_i(x_q[Pe*In0Bits +: Pe*In1Bits]), .m_i(m1), .data_o(terms1)
       );
     end else begin : g_none
       logic unused_m1;

@@ -1,6 +1,6 @@
 // Padding and sliding window, all taps in one beat, over a banked circular line buffer.
 //
-//   for each output pixel, for each of PixelBeats beats: one beat of KernelH * KernelW * Lanes
+//   for each output pixel, for each of Outer * Inner beats: one beat of KernelY * KernelX * Lanes
 //   elements, element tap * Lanes + lane; PadValue where the tap lies outside the image
 //
 // The buffer holds Rows rows in Rows x Columns banks, chosen by the low bits of row and column (both
@@ -20,15 +20,16 @@ module hwqat_window_parallel #(
   parameter int Width      = 4,
   parameter int OutHeight  = 4,
   parameter int OutWidth   = 4,
-  parameter int KernelH    = 3,
-  parameter int KernelW    = 3,
-  parameter int StrideH    = 1,
-  parameter int StrideW    = 1,
-  parameter int DilationH  = 1,
-  parameter int DilationW  = 1,
+  parameter int KernelY    = 3,
+  parameter int KernelX    = 3,
+  parameter int StrideY    = 1,
+  parameter int StrideX    = 1,
+  parameter int DilationY  = 1,
+  parameter int DilationX  = 1,
   parameter int PadTop     = 1,
   parameter int PadLeft    = 1,
-  parameter int PixelBeats = 1,
+  parameter int Outer      = 1,
+  parameter int Inner      = 1,
   parameter int Lanes      = 1,
   parameter int Bits       = 8,
   parameter logic signed [63:0] PadValue = 64'sd0,
@@ -42,13 +43,14 @@ module hwqat_window_parallel #(
   input  logic                                  in_valid_i,
   output logic                                  in_ready_o,
 
-  output logic [KernelH*KernelW*Lanes*Bits-1:0] out_data_o,
+  output logic [KernelY*KernelX*Lanes*Bits-1:0] out_data_o,
   output logic                                  out_valid_o,
   input  logic                                  out_ready_i
 );
 
-  localparam int SpanH      = (KernelH - 1) * DilationH + 1;
-  localparam int SpanW      = (KernelW - 1) * DilationW + 1;
+  localparam int SpanH      = (KernelY - 1) * DilationY + 1;
+  localparam int SpanW      = (KernelX - 1) * DilationX + 1;
+  localparam int PixelBeats = Outer * Inner;
   localparam int RowBeats   = Width * PixelBeats;
   localparam int Beat       = Lanes * Bits;
   localparam int Words      = ((Width + Columns - 1) / Columns) * PixelBeats;  // of one bank
@@ -57,8 +59,8 @@ module hwqat_window_parallel #(
   localparam int ColBits    = (Columns > 1) ? $clog2(Columns) : 1;
   localparam int BeatBits   = (PixelBeats > 1) ? $clog2(PixelBeats) : 1;
   // Twice the largest distance between two numbers that are compared.
-  localparam int NumberBits = $clog2((Height + Rows + SpanH + StrideH + 1) * RowBeats + SpanW * PixelBeats) + 2;
-  localparam int PlaceBits  = $clog2(Height + Width + SpanH + SpanW + StrideH + StrideW) + 2;
+  localparam int NumberBits = $clog2((Height + Rows + SpanH + StrideY + 1) * RowBeats + SpanW * PixelBeats) + 2;
+  localparam int PlaceBits  = $clog2(Height + Width + SpanH + SpanW + StrideY + StrideX) + 2;
 
   if (2**$clog2(Rows) != Rows || 2**$clog2(Columns) != Columns) begin : g_check_powers
     $error("hwqat_window_parallel: Rows and Columns must be powers of two");
@@ -128,7 +130,7 @@ module hwqat_window_parallel #(
   );
   hwqat_window_scan #(
     .Height(Height), .Width(Width), .PixelBeats(PixelBeats), .OutHeight(OutHeight), .OutWidth(OutWidth),
-    .SpanH(SpanH), .SpanW(SpanW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
+    .SpanH(SpanH), .SpanW(SpanW), .StrideY(StrideY), .StrideX(StrideX), .PadTop(PadTop), .PadLeft(PadLeft),
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(pixel_step),
@@ -138,8 +140,8 @@ module hwqat_window_parallel #(
   );
 
   // Bank of the window's first tap: low bits of its row, counted on across frames, and of its column.
-  localparam row_bank_t RowStep   = row_bank_t'(StrideH) & RowMask;
-  localparam row_bank_t FrameStep = row_bank_t'(Height - (OutHeight - 1) * StrideH) & RowMask;
+  localparam row_bank_t RowStep   = row_bank_t'(StrideY) & RowMask;
+  localparam row_bank_t FrameStep = row_bank_t'(Height - (OutHeight - 1) * StrideY) & RowMask;
 
   row_bank_t first_row_q, row_bank_q;
   col_bank_t first_col_q, col_bank_q;
@@ -149,32 +151,32 @@ module hwqat_window_parallel #(
       first_row_q <= row_bank_t'(-PadTop) & RowMask;
       first_col_q <= col_bank_t'(-PadLeft) & ColMask;
     end else if (pixel_step) begin
-      first_col_q <= (row_end ? col_bank_t'(-PadLeft) : first_col_q + col_bank_t'(StrideW)) & ColMask;
+      first_col_q <= (row_end ? col_bank_t'(-PadLeft) : first_col_q + col_bank_t'(StrideX)) & ColMask;
       if (row_end) first_row_q <= (first_row_q + (frame_end ? FrameStep : RowStep)) & RowMask;
     end
   end
 
   // ---- Place of the next beat, worked out one cycle ahead.
-  logic [KernelH-1:0] row_inside, row_inside_q;
-  logic [KernelW-1:0] col_inside, col_inside_q;
+  logic [KernelY-1:0] row_inside, row_inside_q;
+  logic [KernelX-1:0] col_inside, col_inside_q;
   number_t            last_row, last_col;  // beats from the first tap to the last one inside the image
   number_t            after_q;             // number of that one's beat, plus one
   logic [Columns*AddrBits-1:0] bank_addr, bank_addr_q;
 
-  for (genvar i = 0; i < KernelH; i++) begin : g_row_inside
+  for (genvar i = 0; i < KernelY; i++) begin : g_row_inside
     place_t tap_row;
-    assign tap_row       = row + place_t'(i * DilationH);
+    assign tap_row       = row + place_t'(i * DilationY);
     assign row_inside[i] = (tap_row >= 0) & (tap_row < place_t'(Height));
   end
 
   always_comb begin
     last_row = '0;
     last_col = '0;
-    for (int i = 0; i < KernelH; i++) begin
-      if (row_inside[i]) last_row = number_t'(i * DilationH * RowBeats);
+    for (int i = 0; i < KernelY; i++) begin
+      if (row_inside[i]) last_row = number_t'(i * DilationY * RowBeats);
     end
-    for (int j = 0; j < KernelW; j++) begin
-      if (col_inside[j]) last_col = number_t'(j * DilationW * PixelBeats);
+    for (int j = 0; j < KernelX; j++) begin
+      if (col_inside[j]) last_col = number_t'(j * DilationX * PixelBeats);
     end
   end
 
@@ -192,11 +194,11 @@ module hwqat_window_parallel #(
   end
 
   // Column j of the window: its bank, and the address there.
-  logic [KernelW*Columns*AddrBits-1:0] addr_of_tap;  // the address where the tap hits the bank, else 0
+  logic [KernelX*Columns*AddrBits-1:0] addr_of_tap;  // the address where the tap hits the bank, else 0
 
-  for (genvar j = 0; j < KernelW; j++) begin : g_col
-    // floor((j * DilationW - PadLeft) / Columns): the quotient of the row's first window.
-    localparam int Start      = j * DilationW - PadLeft;
+  for (genvar j = 0; j < KernelX; j++) begin : g_col
+    // floor((j * DilationX - PadLeft) / Columns): the quotient of the row's first window.
+    localparam int Start      = j * DilationX - PadLeft;
     localparam int StartBlock = (Start >= 0) ? Start / Columns : -((-Start + Columns - 1) / Columns);
 
     place_t    tap_col;
@@ -204,17 +206,17 @@ module hwqat_window_parallel #(
     addr_t     base_q;  // address of the pixel's first beat; wraps while it lies outside the image
     logic      carry;   // the step crosses into one more block of Columns columns
 
-    assign tap_col = col + place_t'(j * DilationW);
-    assign bank    = (first_col_q + col_bank_t'(j * DilationW)) & ColMask;
-    assign carry   = {1'b0, bank} + (ColBits+1)'(StrideW % Columns) >= (ColBits+1)'(Columns);
+    assign tap_col = col + place_t'(j * DilationX);
+    assign bank    = (first_col_q + col_bank_t'(j * DilationX)) & ColMask;
+    assign carry   = {1'b0, bank} + (ColBits+1)'(StrideX % Columns) >= (ColBits+1)'(Columns);
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         base_q <= addr_t'(StartBlock * PixelBeats);
       end else if (pixel_step) begin
         if (row_end)    base_q <= addr_t'(StartBlock * PixelBeats);
-        else if (carry) base_q <= base_q + addr_t'((StrideW / Columns + 1) * PixelBeats);
-        else            base_q <= base_q + addr_t'((StrideW / Columns) * PixelBeats);
+        else if (carry) base_q <= base_q + addr_t'((StrideX / Columns + 1) * PixelBeats);
+        else            base_q <= base_q + addr_t'((StrideX / Columns) * PixelBeats);
       end
     end
 
@@ -228,7 +230,7 @@ module hwqat_window_parallel #(
 
   always_comb begin
     bank_addr = '0;
-    for (int j = 0; j < KernelW; j++) begin
+    for (int j = 0; j < KernelX; j++) begin
       bank_addr = bank_addr | addr_of_tap[j*Columns*AddrBits +: Columns*AddrBits];
     end
   end
@@ -261,11 +263,11 @@ module hwqat_window_parallel #(
   end
 
   // Banks, and for each row bank the columns of the window in their order.
-  logic [Rows*KernelW*Beat-1:0] ordered;
+  logic [Rows*KernelX*Beat-1:0] ordered;
   row_bank_t                    read_row_q;
   col_bank_t                    read_col_q;
-  logic [KernelH-1:0]           read_row_inside_q;
-  logic [KernelW-1:0]           read_col_inside_q;
+  logic [KernelY-1:0]           read_row_inside_q;
+  logic [KernelX-1:0]           read_col_inside_q;
 
   always_ff @(posedge clk_i) begin
     if (en) begin
@@ -293,29 +295,29 @@ module hwqat_window_parallel #(
       assign banks[c*Beat +: Beat] = read_q;
     end
 
-    for (genvar j = 0; j < KernelW; j++) begin : g_order
+    for (genvar j = 0; j < KernelX; j++) begin : g_order
       col_bank_t bank;
-      assign bank = (read_col_q + col_bank_t'(j * DilationW)) & ColMask;
-      assign ordered[(r*KernelW+j)*Beat +: Beat] = banks[bank*Beat +: Beat];
+      assign bank = (read_col_q + col_bank_t'(j * DilationX)) & ColMask;
+      assign ordered[(r*KernelX+j)*Beat +: Beat] = banks[bank*Beat +: Beat];
     end
   end
 
   // Rows of the window in their order; padding.
   localparam logic [Bits-1:0] Pad = PadValue[Bits-1:0];
 
-  logic [KernelH*KernelW*Beat-1:0] out_q;
+  logic [KernelY*KernelX*Beat-1:0] out_q;
 
-  for (genvar i = 0; i < KernelH; i++) begin : g_row
+  for (genvar i = 0; i < KernelY; i++) begin : g_row
     row_bank_t              bank;
-    logic [KernelW*Beat-1:0] taps;
+    logic [KernelX*Beat-1:0] taps;
 
-    assign bank = (read_row_q + row_bank_t'(i * DilationH)) & RowMask;
-    assign taps = ordered[bank*(KernelW*Beat) +: KernelW*Beat];
+    assign bank = (read_row_q + row_bank_t'(i * DilationY)) & RowMask;
+    assign taps = ordered[bank*(KernelX*Beat) +: KernelX*Beat];
 
-    for (genvar j = 0; j < KernelW; j++) begin : g_tap
+    for (genvar j = 0; j < KernelX; j++) begin : g_tap
       always_ff @(posedge clk_i) begin
         if (en) begin
-          out_q[(i*KernelW+j)*Beat +: Beat] <=
+          out_q[(i*KernelX+j)*Beat +: Beat] <=
               (read_row_inside_q[i] & read_col_inside_q[j]) ? taps[j*Beat +: Beat] : {Lanes{Pad}};
         end
       end

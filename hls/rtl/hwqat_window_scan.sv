@@ -21,8 +21,8 @@ module hwqat_window_scan #(
   parameter int OutWidth   = 4,
   parameter int SpanH      = 3,
   parameter int SpanW      = 3,
-  parameter int StrideH    = 1,
-  parameter int StrideW    = 1,
+  parameter int StrideY    = 1,
+  parameter int StrideX    = 1,
   parameter int PadTop     = 1,
   parameter int PadLeft    = 1,
   parameter int Rows       = 4,
@@ -53,8 +53,8 @@ module hwqat_window_scan #(
   localparam int RowBeats = Width * PixelBeats;
 
   // Steps of the registers below: one window on, one row of windows on, one frame on.
-  localparam int ColStep    = StrideW * PixelBeats;
-  localparam int RowStep    = StrideH * RowBeats;
+  localparam int ColStep    = StrideX * PixelBeats;
+  localparam int RowStep    = StrideY * RowBeats;
   localparam int FrameStep  = Height * RowBeats;
   localparam int FirstCol   = -PadLeft * PixelBeats;
   localparam int FirstRow   = -PadTop * RowBeats;
@@ -68,15 +68,15 @@ module hwqat_window_scan #(
   number_t col_beats_q; // of the window's first column, relative to the row
   number_t first_q;
 
-  assign row_end_o   = col_q == place_t'((OutWidth - 1) * StrideW - PadLeft);
-  assign frame_end_o = row_end_o & (row_q == place_t'((OutHeight - 1) * StrideH - PadTop));
+  assign row_end_o   = col_q == place_t'((OutWidth - 1) * StrideX - PadLeft);
+  assign frame_end_o = row_end_o & (row_q == place_t'((OutHeight - 1) * StrideY - PadTop));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       col_q       <= place_t'(-PadLeft);
       col_beats_q <= number_t'(FirstCol);
     end else if (step_i) begin
-      col_q       <= row_end_o ? place_t'(-PadLeft)           : col_q + place_t'(StrideW);
+      col_q       <= row_end_o ? place_t'(-PadLeft)           : col_q + place_t'(StrideX);
       col_beats_q <= row_end_o ? number_t'(FirstCol)          : col_beats_q + number_t'(ColStep);
     end
   end
@@ -87,7 +87,7 @@ module hwqat_window_scan #(
       row_beats_q <= number_t'(FirstRow);
       frame_q     <= '0;
     end else if (step_i & row_end_o) begin
-      row_q       <= frame_end_o ? place_t'(-PadTop)           : row_q + place_t'(StrideH);
+      row_q       <= frame_end_o ? place_t'(-PadTop)           : row_q + place_t'(StrideY);
       row_beats_q <= frame_end_o ? number_t'(FirstRow)         : row_beats_q + number_t'(RowStep);
       if (frame_end_o) frame_q <= frame_q + number_t'(FrameStep);
     end

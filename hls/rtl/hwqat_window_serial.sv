@@ -15,12 +15,12 @@ module hwqat_window_serial #(
   parameter int Width     = 4,
   parameter int OutHeight = 4,
   parameter int OutWidth  = 4,
-  parameter int KernelH   = 3,
-  parameter int KernelW   = 3,
-  parameter int StrideH   = 1,
-  parameter int StrideW   = 1,
-  parameter int DilationH = 1,
-  parameter int DilationW = 1,
+  parameter int KernelY   = 3,
+  parameter int KernelX   = 3,
+  parameter int StrideY   = 1,
+  parameter int StrideX   = 1,
+  parameter int DilationY = 1,
+  parameter int DilationX = 1,
   parameter int PadTop    = 1,
   parameter int PadLeft   = 1,
   parameter int Outer     = 1,
@@ -42,15 +42,15 @@ module hwqat_window_serial #(
   input  logic                  out_ready_i
 );
 
-  localparam int SpanH      = (KernelH - 1) * DilationH + 1;
-  localparam int SpanW      = (KernelW - 1) * DilationW + 1;
+  localparam int SpanH      = (KernelY - 1) * DilationY + 1;
+  localparam int SpanW      = (KernelX - 1) * DilationX + 1;
   localparam int PixelBeats = Outer * Inner;
   localparam int RowBeats   = Width * PixelBeats;
   localparam int Words      = Rows * RowBeats;
   localparam int AddrBits   = (Words > 1) ? $clog2(Words) : 1;
   // Twice the largest distance between two numbers that are compared.
-  localparam int NumberBits = $clog2((Height + Rows + SpanH + StrideH + 1) * RowBeats + SpanW * PixelBeats) + 2;
-  localparam int PlaceBits  = $clog2(Height + Width + SpanH + SpanW + StrideH + StrideW) + 2;
+  localparam int NumberBits = $clog2((Height + Rows + SpanH + StrideY + 1) * RowBeats + SpanW * PixelBeats) + 2;
+  localparam int PlaceBits  = $clog2(Height + Width + SpanH + SpanW + StrideY + StrideX) + 2;
 
   typedef logic [NumberBits-1:0]       number_t;
   typedef logic signed [PlaceBits-1:0] place_t;
@@ -88,7 +88,7 @@ module hwqat_window_serial #(
 
   hwqat_window_scan #(
     .Height(Height), .Width(Width), .PixelBeats(PixelBeats), .OutHeight(OutHeight), .OutWidth(OutWidth),
-    .SpanH(SpanH), .SpanW(SpanW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
+    .SpanH(SpanH), .SpanW(SpanW), .StrideY(StrideY), .StrideX(StrideX), .PadTop(PadTop), .PadLeft(PadLeft),
     .Rows(Rows), .NumberBits(NumberBits), .PlaceBits(PlaceBits)
   ) u_scan (
     .clk_i, .rst_ni, .step_i(make & pixel_end),
@@ -99,8 +99,8 @@ module hwqat_window_serial #(
 
   localparam int InnerBits = (Inner > 1) ? $clog2(Inner) : 1;
   localparam int OuterBits = (Outer > 1) ? $clog2(Outer) : 1;
-  localparam int KhBits    = (KernelH > 1) ? $clog2(KernelH) : 1;
-  localparam int KwBits    = (KernelW > 1) ? $clog2(KernelW) : 1;
+  localparam int KhBits    = (KernelY > 1) ? $clog2(KernelY) : 1;
+  localparam int KwBits    = (KernelX > 1) ? $clog2(KernelX) : 1;
 
   logic [InnerBits-1:0] unused_inner;
   logic [OuterBits-1:0] unused_outer;
@@ -117,10 +117,10 @@ module hwqat_window_serial #(
   hwqat_counter #(.Count(Inner)) u_inner (
     .clk_i, .rst_ni, .step_i(make), .count_o(unused_inner), .last_o(inner_last)
   );
-  hwqat_counter #(.Count(KernelW)) u_kw (
+  hwqat_counter #(.Count(KernelX)) u_kw (
     .clk_i, .rst_ni, .step_i(kw_step), .count_o(unused_kw), .last_o(kw_last)
   );
-  hwqat_counter #(.Count(KernelH)) u_kh (
+  hwqat_counter #(.Count(KernelY)) u_kh (
     .clk_i, .rst_ni, .step_i(kh_step), .count_o(unused_kh), .last_o(kh_last)
   );
   hwqat_counter #(.Count(Outer)) u_outer (
@@ -129,8 +129,8 @@ module hwqat_window_serial #(
 
   // Tap of the next beat: its row and column in the window, and the beats they are worth. `within_q`
   // moves by a constant that depends on the outermost loop that goes on; it wraps, as all numbers do.
-  localparam int KwStep    = DilationW * PixelBeats - (Inner - 1);
-  localparam int KhStep    = -(KernelW - 1) * DilationW * PixelBeats - (Inner - 1);
+  localparam int KwStep    = DilationX * PixelBeats - (Inner - 1);
+  localparam int KhStep    = -(KernelX - 1) * DilationX * PixelBeats - (Inner - 1);
   localparam int OuterStep = KhStep + Inner;
 
   number_t within_q;    // beats from the window's first column to the beat, in one row
@@ -148,11 +148,11 @@ module hwqat_window_serial #(
         within_q    <= within_q + number_t'(1);
       end else if (!kw_last) begin
         within_q    <= within_q + number_t'(KwStep);
-        tap_col_q   <= tap_col_q + place_t'(DilationW);
+        tap_col_q   <= tap_col_q + place_t'(DilationX);
       end else if (!kh_last) begin
         within_q    <= within_q + number_t'(KhStep);
-        tap_beats_q <= tap_beats_q + number_t'(DilationH * RowBeats);
-        tap_row_q   <= tap_row_q + place_t'(DilationH);
+        tap_beats_q <= tap_beats_q + number_t'(DilationY * RowBeats);
+        tap_row_q   <= tap_row_q + place_t'(DilationY);
         tap_col_q   <= '0;
       end else begin
         within_q    <= outer_last ? '0 : within_q + number_t'(OuterStep);
@@ -164,9 +164,9 @@ module hwqat_window_serial #(
   end
 
   // Address of the tap's row: it moves by whole rows, modulo Words. FrameStep may be negative.
-  localparam int FrameStep = (Height - (OutHeight - 1) * StrideH) % Rows;
-  localparam int RowMod    = (StrideH % Rows) * RowBeats;
-  localparam int KhMod     = (DilationH % Rows) * RowBeats;
+  localparam int FrameStep = (Height - (OutHeight - 1) * StrideY) % Rows;
+  localparam int RowMod    = (StrideY % Rows) * RowBeats;
+  localparam int KhMod     = (DilationY % Rows) * RowBeats;
   localparam int FrameMod  = ((FrameStep + Rows) % Rows) * RowBeats;
   localparam int StartMod  = ((Rows - PadTop % Rows) % Rows) * RowBeats;
 

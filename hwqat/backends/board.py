@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from ..passes import DEVICES, Plan
 from ..passes.network import Port
-from .rtl import core_name
 from .text import FROM_PYTHON, environment
 
 #: Widest stream, and bits of the length register (14 unless told, which is short).
@@ -90,7 +89,7 @@ def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
             stacklevel=2,
         )
         return {}
-    core, dmas = core_name(plan), _dmas(network.inputs, network.outputs)
+    core, dmas = plan.core, _dmas(network.inputs, network.outputs)
     ports = [
         {"name": p.name, "tdata": p.tdata, "slave": p in network.inputs, "last": p is network.outputs[-1]}
         for p in (*network.inputs, *network.outputs)

@@ -10,33 +10,20 @@ header library that the generated files call (`hls/*.h`) goes along with them.
 
 from __future__ import annotations
 
-import itertools
-from pathlib import Path
+from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from ..errors import HwqatError
+from ..devices import Device
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import DECOUPLES, Port, Stream
-from ..stages import Elements, Stage
-from .hls_roms import LINE, dimensions, rom_type, table
-from .hls_stages import MODES, StageText, binding, describe, shape_text
-from .rtl import core_name
+from ..stages import Elements, Rom, Stage
+from .hls_roms import dimensions, rom_type, table
+from .library import library
+from .lines import wrapped
+from .stage_text import comment, cpp_headers, cpp_shape
 from .text import FROM_PYTHON, environment
-
-_PACKAGE = Path(__file__).resolve().parent.parent
-_LIBRARY = _PACKAGE / "hls"
-#: Widest word that ap_uint takes.
-MAX_WORD = 4096
-#: Headers with what the shapes of some stages mention.
-_SHAPE_HEADERS = {
-    "mvu.h": "packed.h",
-    "dwu.h": "packed.h",
-    "pool.h": "reduce.h",
-    "global_pool.h": "reduce.h",
-    "requant.h": "rounding.h",
-}
 
 
 def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
@@ -48,9 +35,17 @@ def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
     return _Writer(plan, command).files()
 
 
-def library_files() -> dict[str, str]:
-    """Name -> text of the header library."""
-    return {path.name: path.read_text() for path in sorted(_LIBRARY.glob("*.h"))}
+def library_files(*plans: Plan) -> dict[str, str]:
+    """Name -> text of the header library, with what the stages of some plans bring along."""
+    return library(".", (".h",), (stage for plan in plans for stage in plan.network.stages))
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The comment of a stage."""
+
+    title: str
+    work: str
 
 
 class _Writer:
@@ -59,7 +54,7 @@ class _Writer:
     def __init__(self, plan: Plan, command: str):
         self.plan, self.network = plan, plan.network
         self.streams = {stream.name: stream for stream in plan.network.streams}
-        self.top, self.device = core_name(plan), DEVICES[plan.target.device]
+        self.top, self.device = plan.core, plan.device
         self.env = _environment()
         self.env.globals |= {
             "plan": plan,
@@ -68,8 +63,7 @@ class _Writer:
             "top": self.top,
             "command": command,
         }
-        self.texts = {stage.name: describe(stage, plan.graph, self.device) for stage in plan.network.stages}
-        self._check_widths()
+        self.texts = {stage.name: _Text(*comment(stage, plan.graph)) for stage in plan.network.stages}
 
     def files(self) -> dict[str, str]:
         files = {}
@@ -88,35 +82,20 @@ class _Writer:
         files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
         files["run_hls.tcl"] = self._render("run_hls.tcl.j2", **self._tool())
         files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool(), **ports)
-        return files | {f"hwqat/{name}": text for name, text in library_files().items()}
+        return files | {f"hwqat/{name}": text for name, text in library_files(self.plan).items()}
 
     def _render(self, template: str, **facts) -> str:
         return self.env.get_template(template).render(**facts)
 
-    def _check_widths(self) -> None:
-        for stream in self.network.streams:
-            if stream.elements.width > MAX_WORD:
-                raise HwqatError(
-                    f"stream {stream.name!r} from {stream.source!r} to {stream.sink!r} carries {stream.elements.lanes} x "
-                    f"{stream.elements.bits} = {stream.elements.width} bits a beat, more than the {MAX_WORD} that ap_uint "
-                    f"takes; ask for a lower --fps or --dsp, which folds its stages more"
-                )
-        for port in self.network.inputs + self.network.outputs:
-            if port.tdata > MAX_WORD:
-                raise HwqatError(
-                    f"port {port.name!r} needs {port.tdata} bits of TDATA for {port.elements.lanes} elements a beat, more "
-                    f"than {MAX_WORD}; ask for a lower --fps or --dsp, which folds node {port.node!r} more"
-                )
-
     def _block(self, block: Block) -> dict:
         stages = [self._stage(stage) for stage in block.stages]
-        headers = sorted({"trips.h", *(self.texts[stage.name].header for stage in block.stages)})
-        shape_headers = sorted({"types.h", *(_SHAPE_HEADERS.get(header, "types.h") for header in headers)})
+        headers = sorted({"trips.h", *(stage.header for stage in block.stages)})
+        shapes = (header for stage in block.stages for header in cpp_headers(stage, self.device))
         return {
             "block": block,
             "stages": stages,
             "headers": headers,
-            "shape_headers": shape_headers,
+            "shape_headers": sorted({"types.h", *shapes}),
             "cycles": max(stage.cycles for stage in block.stages),
         }
 
@@ -127,12 +106,12 @@ class _Writer:
             "stage": stage,
             "text": text,
             "shape": f"{stage.name}_shape",
-            "lines": _shape_lines(text),
+            "lines": cpp_shape(stage, self.device),
             "function": self._function(stage, text),
         }
 
-    def _function(self, stage: Stage, text: StageText) -> str:
-        """The plain function of a stage, by its kind's template."""
+    def _function(self, stage: Stage, text: _Text) -> str:
+        """The plain function of a stage."""
         ends = (("in", stage.inputs), ("out", stage.outputs))
         ports = [
             (end if len(names) == 1 else f"{end}{i}", self.streams[name])
@@ -142,8 +121,8 @@ class _Writer:
         roms = [
             {"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms
         ]
-        facts = {"stage": stage, "text": text, "ports": ports, "roms": roms, "pieces": _pieces(stage)}
-        return self._render(f"stage/{stage.kind}.j2", **facts).rstrip("\n")
+        facts = {"stage": stage, "text": text, "ports": ports, "roms": roms}
+        return self._render(f"stage/{stage.template}.j2", **facts).rstrip("\n")
 
     def _constants(self, stage: Stage) -> dict:
         node = self.plan.graph.by_name[stage.node]
@@ -153,7 +132,7 @@ class _Writer:
                 "type": rom_type(rom),
                 "dimensions": dimensions(rom),
                 "table": table(rom),
-                "notes": _rom_notes(stage, node, rom),
+                "notes": [rom.note],
             }
             for rom in stage.roms
         ]
@@ -169,61 +148,11 @@ class _Writer:
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
 
 
-def _shape_lines(text: StageText) -> list[str]:
-    """The members of a stage's shape, in columns."""
-    columns = [
-        max((len(str(getattr(row, name))) for row in text.rows), default=0) for name in ("type", "name", "value")
-    ]
-    lines = [f"using {name} = {meaning};" for name, meaning in text.aliases]
-    for row in text.rows:
-        kind, name = row.type.ljust(columns[0]), row.name.ljust(columns[1])
-        value = f"{row.value};"
-        lines.append(
-            f"static constexpr {kind} {name} = {value}"
-            + (f"{' ' * (columns[2] + 1 - len(value))} // {row.note}" if row.note else "")
-        )
-    return lines
-
-
-def _pieces(stage: Stage) -> list[dict]:
-    """For each input of a concatenation: the first beat that is not its own, and its elements."""
-    if stage.kind != "concat":
-        return []
-    ends = list(itertools.accumulate(stage.beats))
-    return [{"end": end, "lanes": e.lanes, "element": element_type(e)} for end, e in zip(ends, stage.ins, strict=True)]
-
-
-def wrapped(head: str, items: list[str], tail: str) -> str:
-    """``head(items)tail`` on one line, or with the items under each other's start on as many as it takes."""
-    lines, indent = [f"{head}("], " " * (len(head) + 1)
-    for i, item in enumerate(items):
-        last = i == len(items) - 1
-        piece = item + (f"){tail}" if last else ",")
-        space = "" if lines[-1].endswith("(") or lines[-1] == indent else " "
-        if space and len(lines[-1]) + len(space) + len(piece) > LINE:
-            lines.append(indent)
-            space = ""
-        lines[-1] += space + piece
-    return "\n".join(lines)
-
-
-def _rom_notes(stage: Stage, node, rom) -> list[str]:
-    """Comment lines of a ROM: what its words mean."""
-    if rom.name == "weight":
-        bits = "one bit: 0 is +1, 1 is -1" if rom.bits == 1 else f"ap_int<{rom.bits}>"
-        order = "tap][channel" if stage.kind == "dwu" else "pe][simd"
-        return [f"weights, {bits}; [address][{order}], {rom.depth * rom.width * rom.bits} bits in all"]
-    if rom.name == "bias":
-        half = (
-            ", with AP_RND's half added"
-            if MODES[stage.rounding] == "shift" and "RND" in stage.rounding and stage.frac > 0
-            else ""
-        )
-        return [f"B, made as {node.bias_form.ctype}; raw integers of the sum: value = raw * 2^{-stage.frac}{half}"]
-    form = node.factor_forms[int(rom.name.removeprefix("factor_"))]
-    return [
-        f"M of input {rom.name.removeprefix('factor_')}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"
-    ]
+def binding(rom: Rom, device: Device) -> str | None:
+    """Memory that a ROM is bound to, as the plan's estimate has it; None for constants that are wired in."""
+    if rom.depth == 1:
+        return None
+    return "bram" if device.memory(rom.depth, rom.width * rom.bits, rom=True).bram else "lutram"
 
 
 def element_type(elements: Elements) -> str:
@@ -252,7 +181,6 @@ def _environment() -> Environment:
         "stream_type": _stream_type,
         "carries": _carries,
         "element_type": element_type,
-        "shape_text": shape_text,
         "cbool": lambda value: "true" if value else "false",
     }
     return env

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..stages import Rom
-
-#: Columns of a line of generated C++.
-LINE = 116
+from .lines import LINE
 
 
 def rom_type(rom: Rom) -> str:

@@ -7,19 +7,19 @@ The hand-written blocks that the generated files instantiate are `library_files`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 from jinja2 import Environment
 
-from ..passes import DEVICES, Plan
+from ..passes import Plan
 from ..passes.blocks import Block
 from ..passes.network import Stream
 from ..stages import Rom, Stage
+from .library import library
+from .lines import filled
+from .stage_text import comment, sv_parameters
 from .text import environment
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-_LIBRARY = _PACKAGE / "hls" / "rtl"
 #: Facts about the top's ports, for benches.
 PORTS = "ports.json"
 
@@ -29,19 +29,9 @@ def render(plan: Plan) -> dict[str, str]:
     return _Writer(plan).files()
 
 
-def library_files() -> dict[str, str]:
-    """Name -> text of the hand-written blocks (and of lint waivers, if there were any)."""
-    return {path.name: path.read_text() for path in sorted(_LIBRARY.iterdir()) if path.suffix in (".sv", ".vlt")}
-
-
-def top_name(plan: Plan) -> str:
-    """Module with TLAST, the same for both back ends; its core is `core_name`."""
-    return f"{core_name(plan)}_top"
-
-
-def renamed(plan: Plan, name: str) -> Plan:
-    """The same plan for a graph of another name, so that several can live in one simulation."""
-    return replace(plan, graph=replace(plan.graph, name=name))
+def library_files(*plans: Plan) -> dict[str, str]:
+    """Name -> text of the hand-written blocks, with what the stages of some plans bring along (and of lint waivers)."""
+    return library("rtl", (".sv", ".vlt"), (stage for plan in plans for stage in plan.network.stages))
 
 
 def bench_top(name: str, tops: list[dict]) -> str:
@@ -52,11 +42,6 @@ def bench_top(name: str, tops: list[dict]) -> str:
 def foreign_top(facts: dict, tool: str, pins: list[tuple[str, str]]) -> str:
     """The top of ``facts`` (its `PORTS`) around a core that an HLS compiler wrote; pins: (the core's port, signal)."""
     return _environment().get_template("foreign_top.sv.j2").render(facts=facts, tool=tool, pins=pins)
-
-
-def core_name(plan: Plan) -> str:
-    """The module without TLAST."""
-    return plan.core
 
 
 @dataclass(frozen=True)
@@ -97,7 +82,7 @@ class _Writer:
     def __init__(self, plan: Plan):
         self.plan, self.network = plan, plan.network
         self.streams = {stream.name: stream for stream in plan.network.streams}
-        self.core = core_name(plan)
+        self.core = plan.core
         self.env = _environment()
 
     def files(self) -> dict[str, str]:
@@ -151,7 +136,7 @@ class _Writer:
         )
 
     def ports(self) -> str:
-        facts = {"top": top_name(self.plan), "core": self.core, "cycles": self.plan.cycles}
+        facts = {"top": self.plan.top, "core": self.core, "cycles": self.plan.cycles}
         for side, ports in (("inputs", self.network.inputs), ("outputs", self.network.outputs)):
             facts[side] = [
                 {
@@ -166,15 +151,15 @@ class _Writer:
                 }
                 for p in ports
             ]
-        facts["foldings"] = {name: [f.pe, f.lanes, f.taps] for name, f in self.plan.foldings.items()}
+        facts["foldings"] = {name: asdict(folding) for name, folding in self.plan.foldings.items()}
         facts["fifos"] = self.fifo_paths()
         return json.dumps(facts, indent=1) + "\n"
 
     def fifo_paths(self) -> dict[str, str]:
         """Stream -> hierarchical name of its FIFO."""
-        paths = {stream.name: f"{top_name(self.plan)}.u_core.u_{stream.name}_fifo" for stream in self.network.streams}
+        paths = {stream.name: f"{self.plan.top}.u_core.u_{stream.name}_fifo" for stream in self.network.streams}
         for block in self.plan.blocks:
-            paths |= {s.name: f"{top_name(self.plan)}.u_core.u_{block.name}.u_{s.name}_fifo" for s in block.streams}
+            paths |= {s.name: f"{self.plan.top}.u_core.u_{block.name}.u_{s.name}_fifo" for s in block.streams}
         return paths
 
     def fifos(self, streams) -> list[tuple[Stream, _Signals, _Signals, str]]:
@@ -182,51 +167,25 @@ class _Writer:
 
     def stage(self, stage: Stage, reads, writes) -> str:
         """The instance of one stage, with the comment above it."""
-        facts = {
-            "stage": stage,
-            "packing": stage.packing(DEVICES[self.plan.target.device]),
-            "note": self.note(stage),
-            "ins": [reads[name] for name in stage.inputs],
-            "outs": [writes[name] for name in stage.outputs],
-            "files": {rom.name: self.rom_file(stage, rom) for rom in stage.roms},
-            "one_word": {rom.name: rom.values.size == 1 for rom in stage.roms},
-            "rom_bits": {rom.name: rom.bits for rom in stage.roms},
-            "rom_signed": {rom.name: rom.signed for rom in stage.roms},
-        }
-        if stage.kind == "concat":
-            beats = ", ".join(f"32'd{n}" for n in reversed(stage.beats))
-            facts["beats"] = f"{{{beats}}}"
-            facts["count_bits"] = max(1, (max(stage.beats) - 1).bit_length())
-        return self._render(f"stage/{stage.kind}.j2", **facts)
+        files = {rom.name: self.rom_file(stage, rom) for rom in stage.roms}
+        return self._render(
+            f"stage/{stage.template}.j2",
+            stage=stage,
+            parameters=filled(sv_parameters(stage, self.plan.device, files), 4),
+            note=comment(stage, self.plan.graph),
+            ins=[reads[name] for name in stage.inputs],
+            outs=[writes[name] for name in stage.outputs],
+        )
 
     def tensor_line(self, stream: Stream) -> str:
         e = stream.elements
         return f"{stream.tensor}: {stream.beats} beats a frame of {e.lanes} x {e.bits} bits, {'signed' if e.signed else 'unsigned'}"
 
-    def note(self, stage: Stage) -> list[str]:
-        """Comment lines: the user's layer, its shapes, what is done in parallel, cycles a frame."""
-        node = self.plan.graph.by_name[stage.node]
-        ins = ", ".join(_shape(t) for t in self.plan.graph.ins(node)) or "port"
-        what = f"{stage.node} ({node.op}): {ins} -> {_shape(node.out)}"
-        rate = f"{stage.cycles} cycles a frame"
-        if stage.multipliers:
-            rate = f"{stage.multipliers} products a cycle, {rate}"
-        return [what, rate]
-
 
 def _environment() -> Environment:
     env = environment("rtl")
-    env.filters |= {"bit": lambda value: f"1'b{int(value)}", "wide": _wide}
+    env.filters |= {"bit": lambda value: f"1'b{int(value)}"}
     return env
-
-
-def _shape(tensor) -> str:
-    return f"{' x '.join(map(str, tensor.shape))} {'int' if tensor.signed else 'uint'}{tensor.bits}"
-
-
-def _wide(value: int) -> str:
-    """A 64-bit signed literal."""
-    return f"{'-' if value < 0 else ''}64'sd{abs(value)}"
 
 
 def _hex(rom: Rom) -> str:

@@ -12,11 +12,9 @@ import torch
 from ..errors import HwqatError
 from ..fixed import signed_bits, unsigned_bits
 from ..graph import Node, Tensor
+from ..limits import MAX_ACCUMULATOR_BITS
 from ..stages import Stage
 from .integers import Integers
-
-#: Widest accumulator any back end builds: that of a DSP48E2.
-MAX_ACCUMULATOR_BITS = 48
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,17 @@ class Folding:
     Attributes:
         pe: output channels in parallel.
         lanes: input channels in parallel (of one group).
-        taps: kernel positions in parallel: 1 (serial) or all of them; of a join, its inputs.
+        taps: kernel positions in parallel: 1 (serial) or all of them.
+        inputs: of a join, those whose products are made at once: 1 (in turn, by one multiplier) or all.
     """
 
     pe: int = 1
     lanes: int = 1
     taps: int = 1
+    inputs: int = 1
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in vars(self).items())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,10 +47,9 @@ class Op(Node):
     - ``problems(ins)``: violated rules as (field, expected, got);
     - ``compute(*xs)``: exact integers, `Integers` (N, H, W, C) in and out;
     - ``macs(ins)``: multiply-accumulates of one frame;
-    - ``foldings(ins)``: legal `Folding`s; ``cycles(ins, folding)``: of its slowest stage;
-      ``multipliers(folding)``: products in one cycle;
-    - ``units(ins, folding)``: its stages without names and constants, for estimates;
-    - ``build(net, folding)``: its stages (`hwqat.passes.network`).
+    - ``foldings(ins)``: legal `Folding`s;
+    - ``stages(ins, folding, constants)``: its stages, in a chain;
+    - ``describe(ins)``: what it computes, in a line.
     """
 
     op: ClassVar[str]
@@ -75,18 +77,31 @@ class Op(Node):
     def foldings(self, ins: tuple[Tensor, ...]) -> tuple[Folding, ...]:
         return (Folding(),)
 
-    def cycles(self, ins: tuple[Tensor, ...], folding: Folding) -> int:
-        raise NotImplementedError
+    def stages(self, ins: tuple[Tensor, ...], folding: Folding, constants: bool = True) -> tuple[Stage, ...]:
+        """Its stages: the first reads the node's inputs, each further one what the one before it writes.
 
-    def multipliers(self, ins: tuple[Tensor, ...], folding: Folding) -> int:
-        return 0
-
-    def units(self, ins: tuple[Tensor, ...], folding: Folding) -> tuple[Stage, ...]:
+        constants: with their ROMs; without is enough for estimates, where that is less work.
+        """
         return ()
+
+    def cycles(self, ins: tuple[Tensor, ...], folding: Folding) -> int:
+        """Of one frame, in its slowest stage."""
+        return max((stage.cycles for stage in self.stages(ins, folding, constants=False)), default=0)
 
     def reads(self, folding: Folding) -> int:
         """Lanes in which it reads its inputs."""
         return folding.lanes
+
+    def build(self, net, folding: Folding) -> None:
+        """Put its stages into a network (`hwqat.passes.network.Builder`)."""
+        streams = tuple(net.read(name, self.reads(folding)) for name in self.inputs)
+        for stage in self.stages(tuple(map(net.tensor, self.inputs)), folding):
+            streams = (net.add(stage, streams),)
+        net.write(self, *streams)
+
+    def describe(self, ins: tuple[Tensor, ...]) -> str:
+        """``max_pool, 8x8x3 int8 -> 4x4x3 int8``."""
+        return f"{self.op}, {', '.join(x.text for x in ins)} -> {self.out.text}"
 
     def attributes(self) -> dict:
         """Fields that go to graph.json: all but the base's and the arrays."""

@@ -49,13 +49,5 @@ class Concat(Op):
     def foldings(self, ins):
         return tuple(Folding(pe=d, lanes=d) for d in divisors(reduce(gcd, (x.channels for x in ins))))
 
-    def cycles(self, ins, folding):
-        return self.out.size // folding.pe
-
-    def units(self, ins, folding):
-        return (ConcatStage.of("u", self, ins, folding),)
-
-    def build(self, net, folding):
-        streams = tuple(net.read(name, folding.pe) for name in self.inputs)
-        unit = ConcatStage.of(f"{self.name}_concat", self, tuple(map(net.tensor, self.inputs)), folding)
-        net.write(self, net.add(unit, streams, self.out, folding.pe))
+    def stages(self, ins, folding, constants=True):
+        return (ConcatStage.of(self, ins, folding),)

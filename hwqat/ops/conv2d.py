@@ -133,47 +133,24 @@ class Conv2d(Op):
         outs, lanes = divisors(len(self.weight) // self.groups), divisors(self.weight.shape[3])
         return tuple(Folding(pe, n, t) for t in sorted(taps) for pe in outs for n in lanes)
 
-    def cycles(self, ins, folding):
-        """Of the slowest of window and multiply-accumulate stages."""
-        serial = self.geometry.taps // folding.taps
+    def stages(self, ins, folding, constants=True):
+        x = ins[0]
         if self.depthwise:
-            work = self.out.pixels * (self.groups // folding.pe) * serial
+            unit, outer = Dwu.of(self, x, folding, constants), x.channels // folding.lanes
         else:
-            work = self.macs(ins) // (folding.pe * folding.lanes * folding.taps)
-        return max(work, 0 if self.geometry.trivial else self._window(ins[0], folding).cycles)
+            unit, outer = Mvu.of(self, x, folding, self.weight, self.groups, constants), self.groups
+        return (*Window.in_front(self, x, folding, outer), unit)
 
-    def multipliers(self, ins, folding):
-        return folding.pe * folding.taps * (1 if self.depthwise else folding.lanes)
+    def describe(self, ins):
+        """``3x3 convolution, 8x8x3 int8 -> 8x8x8 int18, weights int8``."""
+        groups = "depthwise " if self.depthwise else f"{self.groups}-group " if self.groups > 1 else ""
+        kernel = "x".join(map(str, self.geometry.kernel))
+        what = f"{groups}{kernel} convolution, {ins[0].text} -> {self.out.text}"
+        return f"{what}, weights {weights_text(self.weight_bits)}"
 
-    def units(self, ins, folding):
-        window = () if self.geometry.trivial else (self._window(ins[0], folding),)
-        return *window, (Dwu if self.depthwise else Mvu).of("u", self, ins[0], folding, constants=False)
 
-    def _window(self, x: Tensor, folding: Folding, name: str = "w") -> Window:
-        group = 1 if self.depthwise else x.channels // self.groups
-        return Window.of(
-            name,
-            self,
-            x,
-            self.geometry,
-            lanes=folding.lanes,
-            taps=folding.taps,
-            outer=x.channels // (folding.lanes if self.depthwise else group),
-            pad_value=self.pad_value,
-        )
-
-    def build(self, net, folding):
-        x = net.tensor(self.inputs[0])
-        stream = net.read(x.name, folding.lanes)
-        if not self.geometry.trivial:
-            stream = net.add(
-                self._window(x, folding, f"{self.name}_window"), (stream,), x, folding.lanes * folding.taps
-            )
-        if self.depthwise:
-            unit = Dwu.of(f"{self.name}_dwu", self, x, folding)
-        else:
-            unit = Mvu.of(f"{self.name}_mvu", self, x, folding)
-        net.write(self, net.add(unit, (stream,), self.out, folding.pe))
+def weights_text(bits: int) -> str:
+    return "+-1" if bits == 1 else f"int{bits}"
 
 
 def hull(x: Tensor, geometry: Geometry, pad_value: int) -> tuple[int, int]:

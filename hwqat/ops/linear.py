@@ -11,7 +11,7 @@ from ..graph import Tensor
 from ..stages import Mvu
 from ..windows import Geometry
 from .base import Folding, Op, accumulator, divisors, expect
-from .conv2d import sums, weight_problems
+from .conv2d import sums, weight_problems, weights_text
 from .exact import Convolution
 
 
@@ -57,16 +57,8 @@ class Linear(Op):
         outs, lanes = (divisors(n) for n in self.weight.shape)
         return tuple(Folding(pe, n) for pe in outs for n in lanes)
 
-    def cycles(self, ins, folding):
-        return self.weight.size // (folding.pe * folding.lanes)
+    def stages(self, ins, folding, constants=True):
+        return (Mvu.of(self, ins[0], folding, self.weight[:, None, None, :], constants=constants),)
 
-    def multipliers(self, ins, folding):
-        return folding.pe * folding.lanes
-
-    def units(self, ins, folding):
-        return (Mvu.of("u", self, ins[0], folding, constants=False),)
-
-    def build(self, net, folding):
-        x = net.tensor(self.inputs[0])
-        unit = Mvu.of(f"{self.name}_mvu", self, x, folding)
-        net.write(self, net.add(unit, (net.read(x.name, folding.lanes),), self.out, folding.pe))
+    def describe(self, ins):
+        return f"linear, {ins[0].text} -> {self.out.text}, weights {weights_text(self.weight_bits)}"

@@ -35,38 +35,8 @@ class Pooling(Op):
         taps = {1} if self.whole(ins[0]) else {1, self.geometry.taps}
         return tuple(Folding(d, d, t) for t in sorted(taps) for d in divisors(self.out.channels))
 
-    def cycles(self, ins, folding):
-        if self.whole(ins[0]):
-            return ins[0].size // folding.pe
-        work = self.out.size // folding.pe * (self.geometry.taps // folding.taps)
-        return max(work, self._window(ins[0], folding).cycles)
-
-    def _window(self, x, folding: Folding, name: str = "w") -> Window:
-        return Window.of(
-            name,
-            self,
-            x,
-            self.geometry,
-            lanes=folding.lanes,
-            taps=folding.taps,
-            outer=x.channels // folding.lanes,
-            pad_value=self.pad_value,
-        )
-
-    def units(self, ins, folding):
-        if self.whole(ins[0]):
-            return (GlobalPool.of("u", self, ins[0], folding),)
-        window = () if self.geometry.trivial else (self._window(ins[0], folding),)
-        return *window, Pool.of("u", self, ins[0], folding)
-
-    def build(self, net, folding):
-        x = net.tensor(self.inputs[0])
-        stream = net.read(x.name, folding.lanes)
+    def stages(self, ins, folding, constants=True):
+        x = ins[0]
         if self.whole(x):
-            unit = GlobalPool.of(f"{self.name}_pool", self, x, folding)
-        else:
-            if not self.geometry.trivial:
-                window = self._window(x, folding, f"{self.name}_window")
-                stream = net.add(window, (stream,), x, folding.lanes * folding.taps)
-            unit = Pool.of(f"{self.name}_pool", self, x, folding)
-        net.write(self, net.add(unit, (stream,), self.out, folding.pe))
+            return (GlobalPool.of(self, x, folding),)
+        return (*Window.in_front(self, x, folding, x.channels // folding.lanes), Pool.of(self, x, folding))

@@ -7,14 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import fixed
 from ..fixed import Fixed, Rounding, common_frac
 from ..graph import Tensor
+from ..limits import SUM_BITS
 from ..stages import Requant as RequantStage
 from .base import Folding, Op, container, divisors, expect
 from .rescale import Rescale
-
-#: Bits of the sum inside requantise.
-SUM_BITS = 64
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,8 +76,30 @@ class Requant(Op):
         """Fractional bits of the aligned sum."""
         return common_frac([form.frac for form in self.factor_forms], self.bias_form.frac)
 
+    @cached_property
+    def aligned_bias(self) -> np.ndarray:
+        """The bias at the sum's binary point, with what makes Q a plain shift (`hwqat.fixed.folded_half`): int64."""
+        return (self.bias << (self.frac - self.bias_form.frac)) + fixed.folded_half(self.rounding, self.frac)
+
+    @cached_property
+    def unused_bits(self) -> int:
+        """Low bits of the sum that no result depends on: the bias has zeros there, and rounding is a plain shift."""
+        if self.rounding not in (Rounding.RND, Rounding.TRN):
+            return 0
+        places = max(0, self.frac)
+        return next((i for i in range(places) if (self.aligned_bias >> i & 1).any()), places)
+
     def sum_range(self, ins) -> tuple[int, int, int]:
         """(lowest, highest, channel of the larger) of the aligned sum, rounding constant included."""
+        if ins not in self._sum_ranges:
+            self._sum_ranges[ins] = self._find_sum_range(ins)
+        return self._sum_ranges[ins]
+
+    @cached_property
+    def _sum_ranges(self) -> dict:
+        return {}
+
+    def _find_sum_range(self, ins) -> tuple[int, int, int]:
         channels = self.out.channels
         low = self.bias.astype(object) * 2 ** (self.frac - self.bias_form.frac) * np.ones(channels, dtype=object)
         high = low.copy()
@@ -86,7 +107,7 @@ class Requant(Op):
             m = m.astype(object) * 2 ** (self.frac - form.frac)
             ends = np.stack([m * x.lo * np.ones(channels, object), m * x.hi * np.ones(channels, object)])
             low, high = low + ends.min(axis=0), high + ends.max(axis=0)
-        half = 1 << (self.frac - 1) if self.frac > 0 else 0
+        half = fixed.half(self.frac)
         up = max(0, -self.frac)  # a negative frac shifts the sum left
         low, high = (low - half) * 2**up, (high + half) * 2**up
         channel = int(np.argmax(np.maximum(-low, high)))
@@ -116,7 +137,7 @@ class Requant(Op):
         if max(-low - 1, high) >= 1 << (SUM_BITS - 1):
             yield f"sum in channel {channel}", f"within {SUM_BITS} bits", f"{low}..{high}"
         # The aligned bias is a constant of its own in every engine: it must fit even where the products bring it back.
-        half = 1 << (self.frac - 1) if self.frac > 0 else 0
+        half = fixed.half(self.frac)
         for channel, b in enumerate(self.bias.tolist()):
             if (
                 not -(1 << (SUM_BITS - 1))
@@ -136,18 +157,9 @@ class Requant(Op):
 
     def foldings(self, ins):
         """A join's products are made at once, or in turn by one multiplier."""
-        return tuple(Folding(pe=d, lanes=d, taps=t) for t in sorted({1, len(ins)}) for d in divisors(self.out.channels))
+        return tuple(
+            Folding(pe=d, lanes=d, inputs=n) for n in sorted({1, len(ins)}) for d in divisors(self.out.channels)
+        )
 
-    def cycles(self, ins, folding):
-        return self.out.size // folding.pe * (len(ins) // folding.taps)
-
-    def multipliers(self, ins, folding):
-        return folding.pe * folding.taps
-
-    def units(self, ins, folding):
-        return (RequantStage.of("u", self, ins, folding),)
-
-    def build(self, net, folding):
-        streams = tuple(net.read(name, folding.pe) for name in self.inputs)
-        unit = RequantStage.of(f"{self.name}_requant", self, tuple(map(net.tensor, self.inputs)), folding)
-        net.write(self, net.add(unit, streams, self.out, folding.pe))
+    def stages(self, ins, folding, constants=True):
+        return (RequantStage.of(self, ins, folding),)

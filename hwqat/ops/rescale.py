@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ..fixed import Fixed, Rounding, common_frac, requantise
+from ..fixed import Fixed, Rounding, common_frac, folded_half, requantise
 from .integers import Integers, narrowest
 
 #: A row of constants has about this many elements, so that vectorised loops are long; a frame has at least one row.
@@ -40,7 +40,7 @@ class Rescale:
         self.arguments = (factors, bias, forms, bias_form, rounding, lo, hi)
         self.factors, self.bias, self.forms, self.bias_form, self.rounding, self.lo, self.hi = self.arguments
         self.frac = common_frac([form.frac for form in forms], bias_form.frac)
-        self.half = 1 << (self.frac - 1) if rounding is Rounding.RND and self.frac > 0 else 0
+        self.half = folded_half(rounding, self.frac)
         # largest magnitudes of the aligned constants
         self.slopes = [_largest(m) << (self.frac - form.frac) for m, form in zip(factors, forms)]
         self.offset = (_largest(bias) << (self.frac - bias_form.frac)) + self.half

@@ -1,6 +1,6 @@
 """FIFO depths that are enough by counting, for networks whose frames are too long to be run many times.
 
-A loop of C++ that is a window reads and writes by a fixed schedule, with pauses. How far that is from an even flow, as
+Some loops of C++ (a window's) read and write by a fixed schedule, with pauses. How far that is from an even flow, as
 part of a frame, a FIFO in front and one behind must hold (`count_bursts`).
 
 Where branches meet that left a fork, the shorter one must not fill up before the longer one does: then it never stops
@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from math import ceil
 
-import numpy as np
-
-from ..sim.models.cycles import HLS_LATENCY
 from ..stages import Stage
+from ..stages.loops import HLS_LATENCY
 from .network import Network
 from .regions import Region, find_regions
 
@@ -28,47 +26,26 @@ NEVER_IDLE = 1 / 16
 
 
 def count_bursts(network: Network, cycles: int) -> dict[str, int]:
-    """Beats for each stream on either side of a window's pauses, where waiting for them costs the rate.
+    """Beats for each stream on either side of a loop's pauses, where waiting for them costs the rate.
 
-    A stage that is no window passes on the pauses of what it reads, if it has the time to catch up. If not, a FIFO in
-    front of it holds what it works on meanwhile; one that is never idle gives evenly then.
+    A stage without pauses of its own passes on those of what it reads, if it has the time to catch up. If not, a FIFO
+    in front of it holds what it works on meanwhile; one that is never idle gives evenly then.
     """
     depths: dict[str, int] = {}
     uneven = {stream.name: 0.0 for stream in network.streams}  # as it is written: part of a frame
     for stage in network.stages:
         arriving, spare = max(uneven[name] for name in stage.inputs), 1 - stage.cycles / cycles
-        repeated = (
-            stage.folds if stage.kind == "mvu" and stage.repeats > 1 else 0
-        )  # beats that wait for a pixel's repeats
-        lacking, leaving = -spare, arriving
-        if stage.kind == "window":
-            lacking, leaving = _unevenness(stage, cycles)
-        elif arriving > spare:
+        waiting = stage.backlog.beats if stage.backlog else 0
+        own = stage.unevenness(cycles)
+        lacking, leaving = own or (-spare, arriving)
+        if not own and arriving > spare:
             leaving = 0.0 if spare < NEVER_IDLE else arriving
         for stream in map(network.stream, stage.inputs):
-            need = ceil(max(0.0, uneven[stream.name] + lacking) * stream.beats) + 1 + repeated
-            if need > 2 and (stage.kind == "window" or repeated or arriving > spare):
+            need = ceil(max(0.0, uneven[stream.name] + lacking) * stream.beats) + 1 + waiting
+            if need > 2 and (own or waiting or arriving > spare):
                 depths[stream.name] = need
         uneven |= dict.fromkeys(stage.outputs, leaving)
     return depths
-
-
-def _unevenness(window: Stage, cycles: int) -> tuple[float, float]:
-    """How much of a frame lies at most between an even flow and what a window's loop reads, and what it writes.
-
-    The loop takes ``cycles`` for a frame. Either side may be what it waits for: the trips that move a beat there are
-    then as much longer, the others as long as they are.
-    """
-    sides = window.schedule
-    most = [0.0, 0.0]
-    for pace in sides:
-        longer = (cycles - window.cycles) / len(pace)
-        for i, places in enumerate(sides):
-            begin = (places + longer * np.searchsorted(pace, places)) / cycles
-            end = (places + 1 + longer * np.searchsorted(pace, places, side="right")) / cycles
-            flow = np.arange(len(places) + 1) / len(places)
-            most[i] = max(most[i], float((begin - flow[:-1]).max()) + float((flow[1:] - end).max()))
-    return most[0], most[1]
 
 
 def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
@@ -99,29 +76,6 @@ def _held(region: Region, network: Network, depths: dict[str, int]) -> dict[str,
 
 
 def _held_by(stage: Stage, network: Network) -> float:
-    """How much of a frame a stage can have taken beyond what it has given, in either back end."""
-    ins, outs = ([network.stream(name).beats for name in names] for names in (stage.inputs, stage.outputs))
-    pipeline = (HLS_LATENCY + SLACK) / max(min(outs), 1)
-    if stage.kind == "window":
-        return max(_window_free(stage, ins[0], outs[0]), _window_scheduled(stage, ins[0], outs[0])) + pipeline
-    if stage.kind == "global_pool":
-        return 1.0 + pipeline
-    taken = {
-        "mvu": lambda: (2 * stage.folds if stage.repeats > 1 else stage.folds) / ins[0],
-        "dwu": lambda: stage.folds / ins[0],
-        "pool": lambda: stage.folds / ins[0],
-        "concat": lambda: sum(stage.beats) / outs[0],
-    }
-    return taken.get(stage.kind, lambda: SLACK / min(*ins, *outs))() + pipeline
-
-
-def _window_free(stage, ins: int, outs: int) -> float:
-    """Where both sides run on their own: input beat j enters once ``room[j]`` beats have left."""
-    _, room = stage.orders
-    return float(((np.arange(ins) + 1) / ins - room / outs).max())
-
-
-def _window_scheduled(stage, ins: int, outs: int) -> float:
-    """By the fixed schedule of a loop."""
-    read, write = stage.schedule
-    return float(((np.arange(ins) + 1) / ins - np.searchsorted(write, read) / outs).max())
+    """How much of a frame a stage can have taken beyond what it has given, in either back end, its pipeline too."""
+    least = min(network.stream(name).beats for name in stage.outputs)
+    return stage.held + (HLS_LATENCY + SLACK) / max(least, 1)

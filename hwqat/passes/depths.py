@@ -221,8 +221,4 @@ def _why(region: Region, rtl: int, hls: int) -> str:
 
 def _why_burst(network: Network, stream: Stream) -> str:
     stage = network.stage(stream.sink)
-    if stage.kind == "window":
-        return f"the next frame's first rows wait while the loop of {stage.name} writes its last ones"
-    if stage.kind == "mvu" and stage.repeats > 1:
-        return f"the next pixel's beats wait while {stage.name} repeats this one's"
-    return f"evens out the bursts of {stream.source} for {stage.name}"
+    return stage.backlog.why if stage.backlog else f"evens out the bursts of {stream.source} for {stage.name}"

@@ -129,8 +129,8 @@ class Folder:
     def _cost(self, node: Op, folding: Folding) -> int:
         key = node.name, folding
         if key not in self._costs:
-            units = node.units(self.ins[node.name], folding)
-            total = sum((unit.resources(self.device) for unit in units), Resources())
+            stages = node.stages(self.ins[node.name], folding, constants=False)
+            total = sum((stage.resources(self.device) for stage in stages), Resources())
             self._costs[key] = cost(total + self._fork(node, folding))
         return self._costs[key]
 
@@ -139,9 +139,8 @@ class Folder:
         if readers < 2:
             return Resources()
         elements = Elements(folding.pe, node.out.bits, node.out.signed)
-        return Fork(name="f", node="", module="", cycles=0, elements=elements, outputs=("o",) * readers).resources(
-            self.device
-        )
+        fork = Fork(name="f", node="", module="", tensor="", elements=elements, readers=readers, frame_beats=1)
+        return fork.resources(self.device)
 
     def _maker(self, tensor: str) -> str:
         """The node whose stream carries a tensor: a flatten passes its input's on."""
@@ -163,7 +162,15 @@ class Folder:
         key = have, lanes, bits
         if key not in self._widths:
             stage = Width(
-                name="w", node="", module="", cycles=0, lanes_in=have, lanes_out=lanes, bits=bits, signed=True
+                name="w",
+                node="",
+                module="",
+                tensor="",
+                size=max(have, lanes),
+                lanes_in=have,
+                lanes_out=lanes,
+                bits=bits,
+                signed=True,
             )
             self._widths[key] = cost(stage.resources(self.device))
         return self._widths[key]

@@ -9,6 +9,8 @@ from ..graph import Graph, Tensor
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Stage, Width
 
+#: Bits that an element may take in TDATA.
+SLOTS = (8, 16, 32)
 #: Why a FIFO holds two beats.
 DECOUPLES = "decouples two stages"
 
@@ -143,7 +145,8 @@ class Builder:
             name=f"{source}_to_{lanes}",
             node=self.node.name,
             module=self.node.module,
-            cycles=size // min(have.lanes, lanes),
+            tensor=stream.tensor,
+            size=size,
             lanes_in=have.lanes,
             lanes_out=lanes,
             bits=have.bits,
@@ -151,12 +154,10 @@ class Builder:
         )
         return self._attach(stage, (source,), [Stream(f"{source}_x{lanes}", stream.tensor, elements, size // lanes)])[0]
 
-    def add(self, stage: Stage, inputs: tuple[str, ...], carries: Tensor, lanes: int) -> str:
+    def add(self, stage: Stage, inputs: tuple[str, ...]) -> str:
         """Append a stage with one output, whose stream is named after the stage."""
-        elements = stage.elements_out
-        assert elements.lanes == lanes, (stage.name, elements, lanes)
-        beats = stage.out_beats if stage.kind == "window" else carries.size // lanes
-        return self._attach(stage, inputs, [Stream(f"{stage.name}_out", carries.name, elements, beats)])[0]
+        (elements,), (_, (beats,)) = stage.outs, stage.beats
+        return self._attach(stage, inputs, [Stream(f"{stage.name}_out", stage.tensor, elements, beats)])[0]
 
     def _attach(self, stage: Stage, inputs, outputs: list[Stream]) -> list[str]:
         for name in inputs:
@@ -174,7 +175,13 @@ class Builder:
         if readers > 1:
             one = self.streams[stream]
             fork = Fork(
-                name=f"{node.name}_fork", node=node.name, module=node.module, cycles=one.beats, elements=one.elements
+                name=f"{node.name}_fork",
+                node=node.name,
+                module=node.module,
+                tensor=one.tensor,
+                elements=one.elements,
+                readers=readers,
+                frame_beats=one.beats,
             )
             copies = [replace(one, name=f"{node.name}_copy{i}") for i in range(readers)]
             self.waiting[node.name] = self._attach(fork, (stream,), copies)
@@ -209,6 +216,6 @@ class Builder:
 
 def _port(prefix: str, nodes, node: Op, stream: Stream) -> Port:
     name = prefix if len(nodes) == 1 else f"{prefix}_{nodes.index(node)}"
-    slot = next(s for s in (8, 16, 32) if stream.elements.bits <= s)
+    slot = next(s for s in SLOTS if stream.elements.bits <= s)
     tdata = 1 << (slot * stream.elements.lanes - 1).bit_length()
     return Port(name, node.name, stream.name, stream.elements, slot, max(8, tdata), stream.beats)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..devices import DEVICES, Device, Resources
@@ -15,6 +15,7 @@ from .blocks import Block, group_blocks
 from .depths import size_streams
 from .folding import fold_for_cycles, fold_for_dsps
 from .network import Network, build_network
+from .verification import verify_network
 
 #: DSPs used when neither a rate nor a budget is asked for: those of a small Zynq (xc7z020).
 DEFAULT_DSPS = 220
@@ -63,6 +64,15 @@ class Plan:
         """What the top is called in generated sources."""
         return core_name(self.graph.name)
 
+    @property
+    def top(self) -> str:
+        """The module with TLAST around it, the same for both back ends."""
+        return f"{self.core}_top"
+
+    def renamed(self, name: str) -> Plan:
+        """The same plan for a graph of another name, so that several can live in one simulation."""
+        return replace(self, graph=replace(self.graph, name=name))
+
     @cached_property
     def cycles(self) -> int:
         """Cycles a frame in the steady state: those of the slowest stage or port."""
@@ -105,7 +115,9 @@ def make_plan(
     1. verify      rules and ranges of the graph hold (everything below relies on them)
     2. folding     parallelism of each node, for the target's rate or budget
     3. network     stages and streams; needs the folding
-    4. depths      of every stream; needs all stages
+    4. verify      rules of the network hold: lanes, beats, one writer and one reader for each stream, widths
+    5. depths      of every stream; needs all stages
+    6. verify      again
 
     ``foldings``: those of all nodes, instead of 2.
     """
@@ -118,7 +130,8 @@ def make_plan(
             foldings = fold_for_dsps(graph, target.dsp or DEFAULT_DSPS, device)
     else:
         _check_foldings(graph, foldings)
-    return Plan(graph, target, foldings, size(build_network(graph, foldings)))
+    network = verify_network(build_network(graph, foldings))
+    return Plan(graph, target, foldings, verify_network(size(network)))
 
 
 def _check_foldings(graph: Graph, foldings: dict[str, Folding]) -> None:
@@ -130,8 +143,7 @@ def _check_foldings(graph: Graph, foldings: dict[str, Folding]) -> None:
     for node in graph.nodes:
         legal, got = node.foldings(graph.ins(node)), foldings[node.name]
         if got not in legal:
-            some = ", ".join(str(tuple(vars(folding).values())) for folding in legal[:8])
+            some = ", or by ".join(map(str, legal[:8]))
             raise HwqatError(
-                f"node {node.name!r} cannot be folded by (pe, lanes, taps) = {tuple(vars(got).values())}; it "
-                f"can by {some}{' ...' if len(legal) > 8 else ''}"
+                f"node {node.name!r} cannot be folded by {got}; it can by {some}{' ...' if len(legal) > 8 else ''}"
             )

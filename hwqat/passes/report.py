@@ -22,27 +22,9 @@ def plan_json(plan: Plan) -> dict:
         "lut": total.lut,
         "ff": total.ff,
         "bram": total.bram,
-        "memory_bits": sum(map(memory_bits, network.stages)) + sum(s.depth * s.elements.width for s in network.streams),
-        "stages": [
-            {
-                "name": stage.name,
-                "kind": stage.kind,
-                "node": stage.node,
-                "module": stage.module,
-                "block": block[stage.name],
-                "pe": getattr(stage, "pe", None),
-                "simd": simd(stage),
-                "cycles": stage.cycles,
-                "multipliers": stage.multipliers,
-                "dsp": cost.dsp,
-                "lut": cost.lut,
-                "ff": cost.ff,
-                "bram": cost.bram,
-                "memory_bits": memory_bits(stage),
-            }
-            for stage in network.stages
-            for cost in [plan.stage_resources[stage.name]]
-        ],
+        "memory_bits": sum(stage.memory_bits for stage in network.stages)
+        + sum(s.depth * s.elements.width for s in network.streams),
+        "stages": [_stage_json(plan, stage, block[stage.name]) for stage in network.stages],
         "streams": [
             {
                 "name": s.name,
@@ -61,26 +43,47 @@ def plan_json(plan: Plan) -> dict:
     }
 
 
+def _stage_json(plan: Plan, stage: Stage, block: str) -> dict:
+    cost = plan.stage_resources[stage.name]
+    return {
+        "name": stage.name,
+        "kind": stage.kind,
+        "plumbing": stage.plumbing,
+        "node": stage.node,
+        "module": stage.module,
+        "block": block,
+        "pe": pe(stage),
+        "simd": simd(stage),
+        "cycles": stage.cycles,
+        "multipliers": stage.multipliers,
+        "dsp": cost.dsp,
+        "lut": cost.lut,
+        "ff": cost.ff,
+        "bram": cost.bram,
+        "memory_bits": stage.memory_bits,
+        "parameters": {p.name: p.value for p in stage.all_parameters(plan.device) if not p.rom},
+    }
+
+
 def plan_table(plan: Plan) -> str:
     """The plan as text: a line for each stage that computes or stores, then the totals."""
     rows = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
     for stage in plan.network.stages:
-        if stage.kind in ("fork", "width"):
+        if stage.plumbing:
             continue
         cost = plan.stage_resources[stage.name]
-        pe = getattr(stage, "pe", "")
         rows.append(
             (
                 stage.name,
                 stage.kind,
                 stage.module,
-                f"{pe}",
+                f"{pe(stage) or ''}",
                 f"{simd(stage) or ''}",
                 f"{stage.cycles:,}",
                 f"{cost.dsp}",
                 f"{cost.lut:,}",
                 f"{cost.bram}",
-                _bits(memory_bits(stage)),
+                _bits(stage.memory_bits),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -103,10 +106,9 @@ def plan_table(plan: Plan) -> str:
     )
 
 
-def memory_bits(stage: Stage) -> int:
-    """Bits of a stage's ROMs and buffers."""
-    roms = sum(rom.depth * rom.width * rom.bits for rom in stage.roms)
-    return roms + getattr(stage, "buffer_bits", 0)
+def pe(stage: Stage) -> int | None:
+    """Outputs that it computes at once, for stages that compute."""
+    return getattr(stage, "pe", None)
 
 
 def simd(stage: Stage) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Overflow, Rounding, common_frac, from_real, smallest_integer_bits, to_real
-from hwqat.ops.requant import SUM_BITS
+from hwqat.limits import SUM_BITS
 
 #: Narrowest format that making room in the sum may lead to; below this the constants would mean nothing.
 LEAST_WIDTH = 4

@@ -109,5 +109,5 @@ def balance_rows(facts: Facts) -> list[dict]:
             "dsp": whole(s["dsp"]) if s["dsp"] else "",
         }
         for s in facts.plan["stages"]
-        if s["kind"] not in ("fork", "width")
+        if not s["plumbing"]
     ]

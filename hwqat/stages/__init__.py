@@ -1,15 +1,17 @@
-"""The stages of the streaming dataflow, one class a kind; both back ends have a template of that name."""
+"""The stages of the streaming dataflow, one class a kind and a file each; the library has a block of that name in each language."""
 
 from .base import Elements, Rom, Stage
+from .concat import Concat
 from .dwu import Dwu
+from .fork import Fork
+from .global_pool import GlobalPool
 from .mvu import Mvu
-from .plumbing import Concat, Fork, Width
-from .pool import GlobalPool, Pool
+from .pool import Pool
 from .requant import Requant
+from .width import Width
 from .window import Window
 
-KINDS: dict[str, type[Stage]] = {
-    cls.kind: cls for cls in (Window, Mvu, Dwu, Pool, GlobalPool, Requant, Width, Fork, Concat)
-}
+#: Those of the package. A stage outside it needs no entry: the operator that makes it is enough.
+STAGES: tuple[type[Stage], ...] = (Window, Mvu, Dwu, Pool, GlobalPool, Requant, Width, Fork, Concat)
 
-__all__ = ["KINDS", "Elements", "Rom", "Stage", *(cls.__name__ for cls in KINDS.values())]
+__all__ = ["STAGES", "Elements", "Rom", "Stage", *(cls.__name__ for cls in STAGES)]

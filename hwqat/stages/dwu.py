@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Resources
-from .base import Elements, Stage
-from .mvu import sums, weight_rom
+from .base import Elements, Stage, in_order
+from .dot import packing_parameters, sums, weight_rom
+from .loops import gathering
+from .parameters import CPP, flag, number, rom_file
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dwu(Stage):
-    kind = "dwu"
+    kind, header, cpp, rtl = "dwu", "dwu.h", "dwu", "hwqat_dwu"
     pixels: int
     groups: int
     folds: int
@@ -29,23 +31,22 @@ class Dwu(Stage):
     acc_bits: int
 
     @classmethod
-    def of(cls, name, node, x, folding, constants=True):
+    def of(cls, node, x, folding, constants=True):
+        """The unit of a node with ``weight`` (C, KH, KW, 1); without ``constants`` it has no ROM."""
         pe, taps = folding.pe, folding.taps
         channels, kh, kw, _ = node.weight.shape
         groups, folds = channels // pe, kh * kw // taps
         roms = ()
         if constants:
-            values = (
-                node.weight.reshape(groups, pe, folds, taps).transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
-            )
-            roms = (weight_rom(values, node.weight_bits),)
-        pixels = node.out.pixels
+            split = node.weight.reshape(groups, pe, folds, taps)
+            values = split.transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
+            roms = (weight_rom(values, node.weight_bits, "tap][channel"),)
         return cls(
-            name=name,
+            name=f"{node.name}_dwu",
             node=node.name,
             module=node.module,
-            cycles=pixels * groups * folds,
-            pixels=pixels,
+            tensor=node.out.name,
+            pixels=node.out.pixels,
             groups=groups,
             folds=folds,
             pe=pe,
@@ -58,16 +59,50 @@ class Dwu(Stage):
         )
 
     @property
+    def ins(self):
+        return (Elements(self.pe * self.taps, self.in_bits, self.in_signed),)
+
+    @property
+    def outs(self):
+        return (Elements(self.pe, self.acc_bits, True),)
+
+    def beats_of(self, values):
+        return in_order(values, self.pe)
+
+    def problems(self):
+        if self.acc_bits > 64:
+            yield "acc_bits", "at most 64", self.acc_bits
+
+    @property
+    def cycles(self):
+        return self.pixels * self.groups * self.folds
+
+    @property
+    def loop(self):
+        return gathering(self.folds)
+
+    @property
+    def pipeline(self):
+        return (gathering(self.folds, latency=4 + (self.taps - 1).bit_length()),)
+
+    @property
+    def held(self):
+        return self.folds / self.cycles
+
+    def unevenness(self, cycles):
+        return None
+
+    @property
+    def backlog(self):
+        return None
+
+    @property
     def multipliers(self):
         return self.pe * self.taps
 
     @property
-    def elements_in(self) -> Elements:
-        return Elements(self.pe * self.taps, self.in_bits, self.in_signed)
-
-    @property
-    def elements_out(self) -> Elements:
-        return Elements(self.pe, self.acc_bits, True)
+    def buffer_bits(self):
+        return 0
 
     def packing(self, device):
         """No two products share an operand."""
@@ -80,3 +115,25 @@ class Dwu(Stage):
         return total + Resources(
             lut=round(14 * device.control), ff=2 * terms * self.in_bits + 2 * words.bit_length() + 10
         )
+
+    def parameters(self, device):
+        return (
+            number("pixels", self.pixels, to=(CPP,)),
+            number("groups", self.groups, f"x pe = {self.groups * self.pe} channels"),
+            number("folds", self.folds, f"x taps = {self.folds * self.taps} products a channel"),
+            number("pe", self.pe),
+            number("taps", self.taps, "at once"),
+            number("in_bits", self.in_bits),
+            flag("in_signed", self.in_signed),
+            number("weight_bits", self.weight_bits),
+            number("acc_bits", self.acc_bits),
+            *packing_parameters(self.packing(device)),
+            rom_file("weight_file", "weight"),
+        )
+
+    def title(self, node, ins):
+        return node.describe(ins)
+
+    @property
+    def work(self):
+        return f"PE {self.pe} x {self.taps} taps"

@@ -11,13 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..devices import Resources
-from .base import Elements, Rom, Stage
+from .base import Elements, Stage, in_order
+from .dot import packing_parameters, sums, weight_rom
+from .loops import READS, WRITES, Backlog, Buffer, gathering, one_to_one
+from .parameters import CPP, flag, number, rom_file
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mvu(Stage):
-    kind = "mvu"
+    kind, header, cpp, rtl = "mvu", "mvu.h", "mvu", "hwqat_mvu"
     pixels: int
     groups: int
     repeats: int
@@ -30,27 +35,24 @@ class Mvu(Stage):
     acc_bits: int
 
     @classmethod
-    def of(cls, name, node, x, folding, constants=True):
-        """The unit of a node; without ``constants`` it has no ROM, which is enough for estimates."""
-        weight = node.weight if node.weight.ndim == 4 else node.weight[:, None, None, :]
-        groups = getattr(node, "groups", 1)
+    def of(cls, node, x, folding, weight, groups=1, constants=True):
+        """The unit of a node with ``weight`` (OC, KH, KW, IC/groups); without ``constants`` it has no ROM, which is
+        enough for estimates."""
         oc, kh, kw, ic = weight.shape
         pe, lanes, taps = folding.pe, folding.lanes, folding.taps
         repeats, beats = oc // groups // pe, ic // lanes
         folds = kh * kw // taps * beats
         roms = ()
         if constants:
-            split = weight.reshape(groups, repeats, pe, kh * kw, beats, lanes)
-            order = (0, 1, 4, 2, 3, 5) if taps > 1 else (0, 1, 3, 4, 2, 5)
-            values = split.transpose(order).reshape(groups * repeats * folds, pe, taps * lanes)
-            roms = (weight_rom(values, node.weight_bits),)
-        pixels = node.out.pixels
+            split = weight.reshape(groups, repeats, pe, kh * kw // taps, taps, beats, lanes)
+            values = split.transpose(0, 1, 3, 5, 2, 4, 6).reshape(groups * repeats * folds, pe, taps * lanes)
+            roms = (weight_rom(values, node.weight_bits, "pe][simd"),)
         return cls(
-            name=name,
+            name=f"{node.name}_mvu",
             node=node.name,
             module=node.module,
-            cycles=pixels * groups * repeats * folds,
-            pixels=pixels,
+            tensor=node.out.name,
+            pixels=node.out.pixels,
             groups=groups,
             repeats=repeats,
             folds=folds,
@@ -64,27 +66,72 @@ class Mvu(Stage):
         )
 
     @property
+    def ins(self):
+        return (Elements(self.simd, self.in_bits, self.in_signed),)
+
+    @property
+    def outs(self):
+        return (Elements(self.pe, self.acc_bits, True),)
+
+    def beats_of(self, values):
+        return in_order(values, self.pe)
+
+    def problems(self):
+        least = self.in_bits + self.weight_bits
+        if self.acc_bits > 64:
+            yield "acc_bits", "at most 64", self.acc_bits
+        if least > 64:
+            yield "in_bits + weight_bits", "at most 64", least
+
+    @property
+    def cycles(self):
+        return self.pixels * self.groups * self.repeats * self.folds
+
+    @property
+    def loop(self):
+        """It reads in the first repeat."""
+        order = np.zeros((self.repeats, self.folds))
+        order[0] += READS
+        order[:, -1] += WRITES
+        return one_to_one(order)
+
+    @property
+    def pipeline(self):
+        """Operands, products, the tree, the accumulator; in front of them a buffer of two halves, if it repeats."""
+        unit = gathering(self.folds, latency=4 + (self.simd - 1).bit_length())
+        if self.repeats == 1:
+            return (unit,)
+        need = np.tile(np.arange(1, self.folds + 1, dtype=np.int32), self.repeats)
+        room = np.full(self.folds, -self.folds * self.repeats, dtype=np.int32)  # the group before last is done
+        return Buffer(need, room, name="replay"), unit
+
+    @property
+    def held(self):
+        return self.folds * (2 if self.repeats > 1 else 1) / (self.pixels * self.groups * self.folds)
+
+    def unevenness(self, cycles):
+        return None
+
+    @property
+    def backlog(self):
+        if self.repeats == 1:
+            return None
+        return Backlog(self.folds, f"the next pixel's beats wait while {self.name} repeats this one's")
+
+    @property
     def multipliers(self):
         return self.pe * self.simd
 
     @property
-    def elements_in(self) -> Elements:
-        return Elements(self.simd, self.in_bits, self.in_signed)
-
-    @property
-    def elements_out(self) -> Elements:
-        return Elements(self.pe, self.acc_bits, True)
-
-    @property
-    def buffer_bits(self) -> int:
+    def buffer_bits(self):
         """Of the two halves in which an input used ``repeats`` times is kept."""
         return 2 * self.folds * self.simd * self.in_bits if self.repeats > 1 else 0
 
     def packing(self, device):
+        """Products of one input share it, so the ``pe`` weights of a lane are packed."""
         return device.packing(self.pe, self.in_bits, self.in_signed, self.weight_bits)
 
     def resources(self, device):
-        """Products of one input share it, so the ``pe`` weights of a lane are packed."""
         words, beat = self.groups * self.repeats * self.folds, self.simd * self.in_bits
         total = device.dot(self.pe, self.simd, self.in_bits, self.in_signed, self.weight_bits)
         total += sums(self, self.simd, device) + device.memory(words, self.pe * self.simd * self.weight_bits, rom=True)
@@ -99,56 +146,25 @@ class Mvu(Stage):
             )
         return total
 
+    def parameters(self, device):
+        return (
+            number("pixels", self.pixels, to=(CPP,)),
+            number("groups", self.groups, "of channels"),
+            number("repeats", self.repeats, f"x pe = {self.repeats * self.pe} channels a group"),
+            number("folds", self.folds, f"x simd = {self.folds * self.simd} products a channel"),
+            number("pe", self.pe),
+            number("simd", self.simd),
+            number("in_bits", self.in_bits),
+            flag("in_signed", self.in_signed),
+            number("weight_bits", self.weight_bits),
+            number("acc_bits", self.acc_bits),
+            *packing_parameters(self.packing(device)),
+            rom_file("weight_file", "weight"),
+        )
 
-def sums(stage, terms: int, device) -> Resources:
-    """Operands, products, adder trees and accumulators of ``pe`` sums of ``terms`` products (hls/rtl/hwqat_dot.sv)."""
-    packing = stage.packing(device)
-    packs, rest = divmod(stage.pe, packing.count)
-    total = _dot(stage, packing, packing.count, terms)
-    return Resources(lut=packs * total.lut, ff=packs * total.ff) + (
-        _dot(stage, packing, rest, terms) if rest else Resources()
-    )
+    def title(self, node, ins):
+        return node.describe(ins)
 
-
-def _dot(stage, packing, outputs: int, terms: int) -> Resources:
-    """Of outputs that share multipliers. Synthesis merges all but one of the unpackings with additions.
-
-    The register of ``x`` is one for all outputs, so it is not counted here; that of a word needs no copies of signs.
-    """
-    bits = stage.in_bits + stage.weight_bits
-    parts, field = [terms], stage.acc_bits
-    lut = ff = 0
-    if outputs > 1:
-        groups = -(-terms // packing.terms)
-        group = -(-terms // groups)
-        parts = [group] * (groups - 1) + [terms - (groups - 1) * group]
-        field = packing.pitch
-        bits += (outputs - 1) * field + 1
-        lut += (outputs - 1) * (terms * (stage.weight_bits + 1) + field)
-    ff += terms * (bits + outputs * stage.weight_bits + outputs - 1)
-    for part in parts:
-        tree = _tree(part, bits, outputs * field)
-        lut, ff = lut + tree.lut, ff + tree.ff
-    tree = _tree(len(parts), field, stage.acc_bits)
-    more = stage.acc_bits if stage.folds > 1 else 0
-    if terms == 1:  # what comes straight out of a multiplier: adding and beginning anew are two LUTs a bit
-        lut += more
-    return Resources(lut=lut + outputs * (tree.lut + more), ff=ff + outputs * (tree.ff + stage.acc_bits))
-
-
-def _tree(terms: int, bits: int, most: int) -> Resources:
-    """Adders of at most ``most`` bits, with a register behind each level."""
-    lut = ff = 0
-    while terms > 1:
-        bits = min(bits + 1, most)
-        lut += terms // 2 * bits
-        terms = (terms + 1) // 2
-        ff += terms * bits
-    return Resources(lut=lut, ff=ff)
-
-
-def weight_rom(values, bits: int) -> Rom:
-    """Weights as a ROM; one-bit weights become their sign bit."""
-    if bits == 1:
-        return Rom("weight", (values < 0).astype(values.dtype), 1, False)
-    return Rom("weight", values, bits, True)
+    @property
+    def work(self):
+        return f"PE {self.pe} x SIMD {self.simd}"

@@ -1,11 +1,9 @@
-"""Pools: a window, or a whole image, reduced channel by channel.
+"""Pool: a window reduced channel by channel.
 
-`Pool` reads what a window stage writes: for each pixel and group of ``pe`` channels ``folds`` beats of
-``taps * pe`` elements (element ``tap * pe + channel``), and writes one beat of ``pe`` results.
+In:  what a window stage writes: for each pixel and group of ``pe`` channels ``folds`` beats of ``taps * pe``
+     elements, element ``tap * pe + channel``.
+Out: for each pixel and group: one beat of ``pe`` results.
 Loop: pixel, group, fold.
-
-`GlobalPool` reads ``pixels`` pixels of ``groups`` beats of ``pe`` channels, keeps one result for each
-channel, and writes the ``groups`` beats of results in the trips of the last pixel. Loop: pixel, group.
 """
 
 from __future__ import annotations
@@ -13,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Resources
-from .base import Elements, Stage
+from .base import Elements, Stage, in_order
+from .loops import gathering
+from .parameters import CPP, flag, number
+from .reduction import WORDS, reduce_parameters, reduction
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pool(Stage):
-    kind = "pool"
+    kind, header, cpp, rtl = "pool", "pool.h", "pool", "hwqat_pool"
     reduce: str  # "sum" or "max"
     pixels: int
     groups: int
@@ -31,17 +32,16 @@ class Pool(Stage):
     out_signed: bool
 
     @classmethod
-    def of(cls, name, node, x, folding):
-        groups, folds = x.channels // folding.pe, node.geometry.taps // folding.taps
+    def of(cls, node, x, folding):
         return cls(
-            name=name,
+            name=f"{node.name}_pool",
             node=node.name,
             module=node.module,
-            cycles=node.out.pixels * groups * folds,
+            tensor=node.out.name,
             reduce=node.reduce,
             pixels=node.out.pixels,
-            groups=groups,
-            folds=folds,
+            groups=x.channels // folding.pe,
+            folds=node.geometry.taps // folding.taps,
             pe=folding.pe,
             taps=folding.taps,
             in_bits=x.bits,
@@ -51,72 +51,73 @@ class Pool(Stage):
         )
 
     @property
-    def elements_in(self) -> Elements:
-        return Elements(self.pe * self.taps, self.in_bits, self.in_signed)
+    def ins(self):
+        return (Elements(self.pe * self.taps, self.in_bits, self.in_signed),)
 
     @property
-    def elements_out(self) -> Elements:
-        return Elements(self.pe, self.out_bits, self.out_signed)
+    def outs(self):
+        return (Elements(self.pe, self.out_bits, self.out_signed),)
+
+    def beats_of(self, values):
+        return in_order(values, self.pe)
+
+    def problems(self):
+        if self.out_bits < self.in_bits:
+            yield "out_bits", f"at least the {self.in_bits} of its input", self.out_bits
+
+    @property
+    def cycles(self):
+        return self.pixels * self.groups * self.folds
+
+    @property
+    def loop(self):
+        return gathering(self.folds)
+
+    @property
+    def pipeline(self):
+        return (gathering(self.folds, latency=2 + (self.taps - 1).bit_length()),)
+
+    @property
+    def held(self):
+        return self.folds / self.cycles
+
+    def unevenness(self, cycles):
+        return None
+
+    @property
+    def backlog(self):
+        return None
+
+    @property
+    def multipliers(self):
+        return 0
+
+    @property
+    def buffer_bits(self):
+        return 0
 
     def resources(self, device):
         pairs = self.taps - 1 + (self.folds > 1)
-        return _reduction(self, pairs, registers=pairs + 1) + Resources(ff=self.pe * self.taps * self.in_bits)
+        return reduction(self, pairs, registers=pairs + 1) + Resources(ff=self.pe * self.taps * self.in_bits)
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class GlobalPool(Stage):
-    kind = "global_pool"
-    reduce: str
-    pixels: int
-    groups: int
-    pe: int
-    in_bits: int
-    in_signed: bool
-    out_bits: int
-    out_signed: bool
-
-    @classmethod
-    def of(cls, name, node, x, folding):
-        groups = x.channels // folding.pe
-        return cls(
-            name=name,
-            node=node.name,
-            module=node.module,
-            cycles=x.pixels * groups,
-            reduce=node.reduce,
-            pixels=x.pixels,
-            groups=groups,
-            pe=folding.pe,
-            in_bits=x.bits,
-            in_signed=x.signed,
-            out_bits=node.out.bits,
-            out_signed=node.out.signed,
+    def parameters(self, device):
+        return (
+            *reduce_parameters(self.reduce),
+            number("pixels", self.pixels, to=(CPP,)),
+            number("groups", self.groups, f"x pe = {self.groups * self.pe} channels", to=(CPP,)),
+            number("folds", self.folds, f"x taps = {self.folds * self.taps}"),
+            number("pe", self.pe),
+            number("taps", self.taps, "at once"),
+            number("in_bits", self.in_bits),
+            flag("in_signed", self.in_signed),
+            number("out_bits", self.out_bits),
+            flag("out_signed", self.out_signed, to=(CPP,)),
         )
 
-    @property
-    def elements_in(self) -> Elements:
-        return Elements(self.pe, self.in_bits, self.in_signed)
+    def title(self, node, ins):
+        kernel = "x".join(map(str, node.geometry.kernel))
+        return f"{WORDS[self.reduce]} of {kernel} windows, {ins[0].text} -> {node.out.text}"
 
     @property
-    def elements_out(self) -> Elements:
-        return Elements(self.pe, self.out_bits, self.out_signed)
-
-    @property
-    def buffer_bits(self) -> int:
-        """Of the results so far."""
-        return self.groups * self.pe * self.out_bits
-
-    def resources(self, device):
-        word, groups = self.pe * self.out_bits, self.groups.bit_length()
-        counters = self.pixels.bit_length() + groups
-        total = _reduction(self, 1, registers=1) + Resources(lut=2 * counters + 6, ff=counters)
-        if self.groups == 1:  # adding and beginning anew are two LUTs a bit
-            return total + Resources(lut=word)
-        memory = device.memory(self.groups, word)
-        return total + memory + Resources(lut=groups, ff=0 if memory.bram else word)
-
-
-def _reduction(stage, pairs: int, registers: int) -> Resources:
-    """``pairs`` additions or comparisons (with a choice each) of every channel, and so many ``registers`` of a result."""
-    each = stage.out_bits * (2 if stage.reduce == "max" else 1)
-    return Resources(lut=stage.pe * pairs * each + 6, ff=stage.pe * registers * stage.out_bits + 6)
+    def work(self):
+        return f"PE {self.pe} x {self.taps} taps"

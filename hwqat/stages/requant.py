@@ -2,7 +2,7 @@
 
 In:  one or two streams of ``pe`` elements. Out: one stream of ``pe`` elements. Loop: pixel, group; where
      two inputs share multipliers (``shared``), also input: each beat takes two cycles.
-ROMs ``factor_0``, ``factor_1``: raw M_i; ``bias``: B aligned to ``frac`` fractional bits, with the half
+ROMs ``factor0``, ``factor1``: raw M_i; ``bias``: B aligned to ``frac`` fractional bits, with the half
 of AP_RND already in it (which makes that mode a plain shift). Address: the channel group, or 0 where
 the ROM has one word of one element for the whole tensor.
 
@@ -13,20 +13,35 @@ the ROM has one word of one element for the whole tensor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..devices import Resources
-from ..fixed import Rounding, signed_bits
-from .base import Elements, Rom, Stage
+from ..fixed import Rounding, folded_half, signed_bits
+from .base import Elements, Rom, Stage, in_order
+from .loops import Loop, joining
+from .parameters import CPP, RTL, Parameter, cpp_only, flag, number, rom_file, wide
+
+#: Of the C++ library (rounding.h). AP_RND's half is in the bias, which makes it a plain shift.
+MODES = {
+    Rounding.RND: "shift",
+    Rounding.TRN: "shift",
+    Rounding.TRN_ZERO: "trn_zero",
+    Rounding.RND_ZERO: "rnd_zero",
+    Rounding.RND_INF: "rnd_inf",
+    Rounding.RND_MIN_INF: "rnd_min_inf",
+    Rounding.RND_CONV: "rnd_conv",
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Requant(Stage):
-    kind = "requant"
+    kind, header, rtl = "requant", "requant.h", "hwqat_requant"
     pixels: int
     groups: int
     pe: int
-    ins: tuple[Elements, ...]
+    parts: tuple[Elements, ...]
     shifts: tuple[int, ...]
     frac: int
     rounding: Rounding
@@ -38,28 +53,30 @@ class Requant(Stage):
     shared: bool = False
 
     @classmethod
-    def of(cls, name, node, xs, folding):
+    def of(cls, node, xs, folding):
         pe = folding.pe
         groups = node.out.channels // pe
-        half = 1 << (node.frac - 1) if node.rounding is Rounding.RND and node.frac > 0 else 0
-        bias = (node.bias << (node.frac - node.bias_form.frac)) + half
+        bias = node.aligned_bias
         bias_bits = signed_bits(int(bias.min()), int(bias.max()))
-        roms = [
-            Rom(f"factor_{i}", _words(m, groups, pe), form.width, form.signed)
-            for i, (m, form) in enumerate(zip(node.factors, node.factor_forms))
+        added = ", with AP_RND's half added" if folded_half(node.rounding, node.frac) else ""
+        notes = [
+            *(
+                f"M of input {i}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"
+                for i, form in enumerate(node.factor_forms)
+            ),
+            f"B, made as {node.bias_form.ctype}; raw integers of the sum: value = raw * 2^{-node.frac}{added}",
         ]
         low, high, _ = node.sum_range(xs)
-        shared = len(xs) > folding.taps
         return cls(
-            name=name,
+            name=f"{node.name}_requant",
             node=node.name,
             module=node.module,
-            cycles=node.cycles(xs, folding),
-            shared=shared,
+            tensor=node.out.name,
+            shared=len(xs) > folding.inputs,
             pixels=node.out.pixels,
             groups=groups,
             pe=pe,
-            ins=tuple(Elements(pe, x.bits, x.signed) for x in xs),
+            parts=tuple(Elements(pe, x.bits, x.signed) for x in xs),
             shifts=tuple(node.frac - form.frac for form in node.factor_forms),
             frac=node.frac,
             rounding=node.rounding,
@@ -68,29 +85,85 @@ class Requant(Stage):
             sum_bits=max(bias_bits, signed_bits(low, high)) + 1,
             out_bits=node.out.bits,
             out_signed=node.out.signed,
-            roms=(*roms, Rom("bias", _words(bias, groups, pe), bias_bits, True)),
+            roms=(
+                *(
+                    Rom(f"factor_{i}", _words(m, groups, pe), form.width, form.signed, note)
+                    for i, (m, form, note) in enumerate(zip(node.factors, node.factor_forms, notes))
+                ),
+                Rom("bias", _words(bias, groups, pe), bias_bits, True, notes[-1], node.unused_bits),
+            ),
         )
 
     @property
-    def multipliers(self):
-        return self.pe * (1 if self.shared else len(self.ins))
+    def cpp(self):
+        return "requant_shared" if self.shared else "requant"
 
     @property
-    def elements_out(self) -> Elements:
-        return Elements(self.pe, self.out_bits, self.out_signed)
+    def ins(self):
+        return self.parts
+
+    @property
+    def outs(self):
+        return (Elements(self.pe, self.out_bits, self.out_signed),)
+
+    def beats_of(self, values):
+        return in_order(values, self.pe)
+
+    def problems(self):
+        if not 1 <= len(self.parts) <= 2:
+            yield "inputs", "one or two", len(self.parts)
+        if self.shared and len(self.parts) != 2:
+            yield "shared", "two inputs", len(self.parts)
+        if self.sum_bits > 65:
+            yield "sum_bits", "at most 65", self.sum_bits
+        if self.out_bits > 32:
+            yield "out_bits", "at most 32", self.out_bits
+
+    @property
+    def cycles(self):
+        return self.pixels * self.groups * (2 if self.shared else 1)
+
+    @property
+    def loop(self):
+        if self.shared:
+            return Loop((((0,), ()), ((1,), (0,))), np.arange(2, dtype=np.int32))
+        return joining(len(self.parts))
+
+    @property
+    def pipeline(self):
+        return (replace(self.loop, latency=7),)
+
+    @property
+    def held(self):
+        return 2 / (self.pixels * self.groups)
+
+    def unevenness(self, cycles):
+        return None
+
+    @property
+    def backlog(self):
+        return None
+
+    @property
+    def multipliers(self):
+        return self.pe * (1 if self.shared else len(self.parts))
+
+    @property
+    def buffer_bits(self):
+        return 0
 
     def resources(self, device):
-        bits = [x.bits + (not x.signed) for x in self.ins]
-        factors = [self.rom(f"factor_{i}") for i in range(len(self.ins))]
+        bits = [x.bits + (not x.signed) for x in self.parts]
+        *factors, bias = self.roms
         products = [(b, m.bits + (not m.signed)) for b, m in zip(bits, factors)]
         if self.shared:  # one product, wide enough for either
             products = [tuple(map(max, *products))]
-        unused, kept = self.unused_bits, max(1, self.sum_bits - max(0, self.frac))
+        unused, kept = bias.unused_bits, max(1, self.sum_bits - max(0, self.frac))
         added = self.sum_bits - unused
-        sums = added + sum(products[0]) if self.shared else len(self.ins) * added  # shared: operands are chosen
+        sums = added + sum(products[0]) if self.shared else len(self.parts) * added  # shared: operands are chosen
         total = Resources(
             lut=self.pe * (sums + 2 * self.out_bits),
-            ff=self.pe * (sum(bits) + self.rom("bias").bits - unused + added + kept + self.out_bits)
+            ff=self.pe * (sum(bits) + bias.bits - unused + added + kept + self.out_bits)
             + 3 * self.groups.bit_length()
             + 6,
         )
@@ -101,18 +174,52 @@ class Requant(Stage):
                 lut=self.pe * more * (a + b), ff=self.pe * ((1 + more) * (a + b) + 2 * max(1, a + b - unused))
             )
         for rom in self.roms:
-            width = rom.bits - unused if rom.name == "bias" else rom.bits
-            total += device.memory(rom.depth, rom.width * width, rom=True)
+            total += device.memory(rom.depth, rom.width * (rom.bits - rom.unused_bits), rom=True)
         return total
 
-    @property
-    def unused_bits(self) -> int:
-        """Low bits of the sum that no result depends on: the bias has zeros there, and rounding is a plain shift."""
-        if self.rounding not in (Rounding.RND, Rounding.TRN):
-            return 0
-        return next(
-            (i for i in range(max(0, self.frac)) if (self.rom("bias").values >> i & 1).any()), max(0, self.frac)
+    def parameters(self, device):
+        *factors, bias = self.roms
+        rows = [
+            number("inputs", len(self.parts), to=(RTL,)),
+            flag("shared", self.shared, to=(RTL,)),
+            number("pixels", self.pixels, to=(CPP,)),
+            number("groups", self.groups, f"x pe = {self.groups * self.pe} channels"),
+            number("pe", self.pe),
+        ]
+        for i, (x, shift, rom) in enumerate(zip(self.parts, self.shifts, factors, strict=True)):
+            rows += [
+                number(f"in{i}_bits", x.bits),
+                flag(f"in{i}_signed", x.signed),
+                number(f"factor{i}_bits", rom.bits),
+                flag(f"factor{i}_signed", rom.signed),
+                flag(f"factor{i}_per_tensor", rom.values.size == 1, to=(RTL,)),
+                rom_file(f"factor{i}_file", rom.name),
+                number(f"shift{i}", shift, "aligns the product's binary point to the sum's"),
+            ]
+        mode = f"hwqat::rounding::{MODES[self.rounding]}"
+        return (
+            *rows,
+            number("wide", device.wide, to=(RTL,)),
+            number("narrow", device.narrow, to=(RTL,)),
+            number("bias_bits", bias.bits),
+            flag("bias_per_tensor", bias.values.size == 1, to=(RTL,)),
+            rom_file("bias_file", bias.name),
+            number("sum_bits", self.sum_bits),
+            number("frac", self.frac, "fractional bits of the sum"),
+            cpp_only("mode", "hwqat::rounding", mode, f"{self.rounding}", header="rounding.h"),
+            Parameter("rounding", f"{self.rounding}", to=(RTL,), sv=f'"{self.rounding}"'),
+            wide("lo", self.lo),
+            wide("hi", self.hi),
+            number("out_bits", self.out_bits),
+            flag("out_signed", self.out_signed, to=(CPP,)),
         )
+
+    def title(self, node, ins):
+        return f"requantise {' + '.join(x.text for x in ins)} -> {node.out.text}, clamped to {self.lo}..{self.hi}"
+
+    @property
+    def work(self):
+        return f"PE {self.pe}{', one multiplier for both inputs' if self.shared else ''}"
 
 
 def _words(values, groups: int, pe: int):

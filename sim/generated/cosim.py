@@ -146,9 +146,9 @@ def run_many(
         cases: (plan, inputs, expected): arrays (N, H, W, C) for each input and output node.
         workdir: folder for sources and vectors (a temporary one when None).
     """
-    sources, designs = dict(rtl.library_files()), []
+    sources, designs = rtl.library_files(*(plan for plan, *_ in cases)), []
     for i, (plan, inputs, expected) in enumerate(cases):
-        files = rtl.render(rtl.renamed(plan, f"g{i}"))
+        files = rtl.render(plan.renamed(f"g{i}"))
         facts = json.loads(files.pop(rtl.PORTS))
         sources |= files
         names = [port["name"] for port in facts["inputs"] + facts["outputs"]]

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ...backends import hls
-from ...backends.rtl import renamed
 from ...errors import HwqatError
+from ...limits import MAX_WORD
 from ...passes import Plan
 from ...vectors import vector_files
 from . import gxx
@@ -31,7 +31,7 @@ GRAPHS_PER_UNIT = 6
 DIALECTS = {
     "sim": "",
     "ap": "#define HWQAT_AP_ARITHMETIC\n",
-    "vitis": "#define AP_INT_MAX_W 4096\n#include <ap_int.h>\n#include <hls_stream.h>\n#define __SYNTHESIS__\n",
+    "vitis": f"#define AP_INT_MAX_W {MAX_WORD}\n#include <ap_int.h>\n#include <hls_stream.h>\n#define __SYNTHESIS__\n",
     "bambu": "#define __BAMBU__\n",
 }
 
@@ -100,10 +100,10 @@ def run_many(
     with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
         work = Path(workdir or temporary).absolute()
         (work / "library" / "blocks").mkdir(parents=True, exist_ok=True)
-        plans = [renamed(plan, f"g{i}") for i, (plan, *_) in enumerate(cases)]
+        plans = [plan.renamed(f"g{i}") for i, (plan, *_) in enumerate(cases)]
         for plan, (_, inputs, expected) in zip(plans, cases):
             _write_case(work, plan, inputs, expected)
-        for name, text in hls.library_files().items():
+        for name, text in hls.library_files(*plans).items():
             _write(work / "library" / "hwqat" / name, text)
         units = _write_units(work, plans, dialect)
         start = time.perf_counter()
@@ -238,7 +238,7 @@ def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
 def _write_unit(path: Path, first: str, files: dict[str, list[str]]) -> Path:
     """One translation unit: ``first``, the library (outside all namespaces), then each graph's files."""
     text = first
-    for name in hls.library_files():
+    for name in sorted(file.name for file in (path.parent / "library" / "hwqat").iterdir()):
         if name != "testbench.h" or any("_tb.cpp" in file for some in files.values() for file in some):
             text += f'#include "hwqat/{name}"\n'
     text += "#define main bench\n"

@@ -52,7 +52,7 @@ def look_again(
         arguments = (f"+hwqat_waves={fst}", f"+hwqat_from={look.start * PERIOD}", f"+hwqat_to={look.end * PERIOD}")
     if look.tapped:
         graph = load_graph(build)
-        network = build_network(graph, {name: Folding(*folding) for name, folding in facts["foldings"].items()})
+        network = build_network(graph, {name: Folding(**folding) for name, folding in facts["foldings"].items()})
         arguments += taps.prepare(run.work, network, facts["fifos"], look.frame)
     upto = {name: frames[: look.frame + 1] for name, frames in arrays.items()}
     simulate(

@@ -1,13 +1,13 @@
 """Event-level model of a plan: fill and steady cycles, deadlock, the limiting stage, FIFO occupancy.
 
-Every stage is a process with bounded FIFOs and blocking reads and writes; the cycles are run by a small C++
-program (``cycles.cpp``), compiled once and kept by content. Two styles of the same stages:
+Every stage says which processes it is (`hwqat.stages.loops`), with bounded FIFOs between stages and blocking reads
+and writes; the cycles are run by a small C++ program (``cycles.cpp``), compiled once and kept by content. Two styles
+of the same stages:
 
-- ``rtl``, cycle by cycle what hls/rtl does: eager forks, windows that read and write independently, a
-  replay buffer in front of a matrix-vector unit that uses its input several times;
-- ``hls``, what the C++ says: every stage is one loop, so a window follows its fixed schedule, a fork writes
-  all copies in one trip, a matrix-vector unit reads in its first repeat. Latencies are the compiler's
-  to choose; HLS_LATENCY is more than it should need.
+- ``rtl``, a stage's ``pipeline``, cycle by cycle what hls/rtl does: eager forks, windows that read and write
+  independently, a replay buffer in front of a matrix-vector unit that uses its input several times;
+- ``hls``, a stage's ``loop``, what the C++ says: a window follows its fixed schedule, a fork writes all copies in
+  one trip, a matrix-vector unit reads in its first repeat.
 
 Blocking dataflow is determinate: whether a network locks up depends on its depths, never on who stalls
 when. And every loop ends with its frame: if one frame alone runs to its end, the network is as it was at
@@ -22,7 +22,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,24 +30,11 @@ import numpy as np
 
 from ...caches import cache
 from ...errors import HwqatError
+from ...stages.loops import HLS_LATENCY, Buffer, Copies, Process
 from ...tools import compiler
 
 SOURCE = Path(__file__).with_name("cycles.cpp")
 
-#: Cycles from the trip that makes a beat to that beat at the output, for each kind of stage: those of the
-#: pipelines in hls/rtl. 0: the beat passes through.
-LATENCY = {
-    "mvu": lambda s: 4 + (s.simd - 1).bit_length(),  # behind the replay buffer, where it has one
-    "dwu": lambda s: 4 + (s.taps - 1).bit_length(),
-    "pool": lambda s: 2 + (s.taps - 1).bit_length(),
-    "global_pool": lambda s: 1,
-    "requant": lambda s: 7,
-    "window": lambda s: 2,
-    "width": lambda s: 1,
-    "concat": lambda s: 0,
-    "fork": lambda s: 0,
-}
-HLS_LATENCY = 24
 #: Cycles between reset and the first beat.
 START = 1
 
@@ -106,7 +93,7 @@ class Model:
         for port in network.outputs:  # consumers first
             self._add(port.name, _SINK, inputs=(port.stream,), beats=(port.beats, 0))
         for stage in reversed(network.stages):
-            self._add_hls(stage) if style == "hls" else self._add_rtl(stage)
+            self._add_stage(stage)
         for port in network.inputs:
             self._add(port.name, _SOURCE, outputs=(port.stream,), beats=(port.beats, 0))
         self.depths = np.concatenate([self.depths, np.zeros(self._registers, np.int32)])
@@ -225,46 +212,25 @@ class Model:
                 )
         return f"no stage can go on; full: {', '.join(sorted(full)) or 'none'}; empty: {', '.join(sorted(empty)) or 'none'}"
 
-    def _add_hls(self, stage) -> None:
-        if stage.kind == "window":
-            read, write = stage.schedule
-            order = np.zeros(stage.cycles, dtype=np.int32)
-            order[read] |= _READS
-            order[write] |= _WRITES
-            loop = Loop(_THROUGH, order)
-        elif stage.kind == "fork":
-            loop = Loop((((0,), tuple(range(len(stage.outputs)))),), np.zeros(1, np.int32))
-        elif stage.kind == "mvu":
-            order = np.zeros((stage.repeats, stage.folds), dtype=np.int32)
-            order[0] |= _READS
-            order[:, -1] |= _WRITES
-            loop = Loop(_THROUGH, order.reshape(-1))
-        else:
-            loop = _loop(stage)
-        self._add_unit(stage, stage.inputs, HLS_LATENCY, loop)
+    def _add_stage(self, stage) -> None:
+        """The processes of a stage: one loop in C++, a chain of them in RTL with a register between two."""
+        chain = (replace(stage.loop, latency=HLS_LATENCY),) if self.style == "hls" else stage.pipeline
+        between = [self._register() for _ in chain[1:]]
+        ends = [stage.inputs, *((register,) for register in between), stage.outputs]
+        for i, process in reversed([*enumerate(chain)]):
+            name = stage.name if i == len(chain) - 1 else f"{stage.name} ({process.name})"
+            self._add_process(name, process, ends[i], ends[i + 1])
 
-    def _add_rtl(self, stage) -> None:
-        latency = LATENCY[stage.kind](stage)
-        if stage.kind == "fork":
-            self._add(stage.name, _FORK, stage.inputs, stage.outputs)
-        elif stage.kind == "window":
-            key = (stage.geometry, stage.height, stage.width, stage.outer, stage.inner, stage.taps, stage.rows)
-            need, room = (self._keep("orders", (key, side), lambda side=side: stage.orders[side]) for side in (0, 1))
-            self._add_window(stage.name, stage.inputs, stage.outputs, latency, need, room)
-        elif stage.kind == "mvu" and stage.repeats > 1:
-            replayed = self._register()
-            self._add_unit(stage, (replayed,), latency, _loop(stage))
-            key = ("replay", stage.folds, stage.repeats)
-            need, room = (self._keep("orders", (key, side), lambda side=side: _replay(stage)[side]) for side in (0, 1))
-            self._add_window(f"{stage.name} (replay)", stage.inputs, (replayed,), 0, need, room)
+    def _add_process(self, name: str, process: Process, inputs, outputs) -> None:
+        if isinstance(process, Copies):
+            self._add(name, _FORK, inputs, outputs)
+        elif isinstance(process, Buffer):
+            need, room = ((self._keep("orders", order), len(order)) for order in (process.need, process.room))
+            self._add_window(name, inputs, outputs, process.latency, need, room)
         else:
-            self._add_unit(stage, stage.inputs, latency, _loop(stage))
-
-    def _add_unit(self, stage, inputs, latency, loop: Loop) -> None:
-        names = np.array([self._move(*move) for move in loop.moves], dtype=np.int32)
-        trips = names[loop.order]
-        place, period = self._keep("trips", trips.tobytes(), lambda: trips)
-        self._add(stage.name, _UNIT, inputs, stage.outputs, latency, trips=place, period=period)
+            names = np.array([self._move(*move) for move in process.moves], dtype=np.int32)
+            trips, period = self._keep("trips", names[process.order]), len(process.order)
+            self._add(name, _UNIT, inputs, outputs, process.latency, trips=trips, period=period)
 
     def _add_window(self, name, inputs, outputs, latency, need, room) -> None:
         """Two halves around a buffer; ``need``, ``room``: (place, beats) of their orders."""
@@ -283,14 +249,14 @@ class Model:
         self._registers += 1
         return len(self.streams) + self._registers - 1
 
-    def _keep(self, what: str, key, make) -> tuple[int, int]:
-        """(place, length) of an array in the one of its kind; equal ones are kept once."""
-        if (what, key) not in self._kept:
-            array = make()
+    def _keep(self, what: str, array: np.ndarray) -> int:
+        """The place of an array in the one of its kind; equal ones are kept once."""
+        key = what, hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+        if key not in self._kept:
             (self._trips if what == "trips" else self._orders).append(array)
-            self._kept[what, key] = self._lengths[what], len(array)
+            self._kept[key] = self._lengths[what]
             self._lengths[what] += len(array)
-        return self._kept[what, key]
+        return self._kept[key]
 
     def _add(self, name, kind, inputs=(), outputs=(), latency=0, *, trips=0, period=0, order=0, beats=(0, 0)):
         first = len(self._links)
@@ -299,55 +265,6 @@ class Model:
             (kind, latency, len(inputs), len(outputs), first, first + len(inputs), trips, period, order, *beats)
         )
         self.names.append(name)
-
-
-@dataclass(frozen=True, eq=False)
-class Loop:
-    """One period of a stage's loop.
-
-    Attributes:
-        moves: kinds of trips, each (inputs it reads, outputs it writes), by their places; there may be any number.
-        order: int32, the kind of each trip.
-    """
-
-    moves: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    order: np.ndarray
-
-
-#: Kinds of trips from one input to one output: of ``_READS``, ``_WRITES``, both, or neither.
-_READS, _WRITES = 1, 2
-_THROUGH = (((), ()), ((0,), ()), ((), (0,)), ((0,), (0,)))
-
-
-def _loop(stage) -> Loop:
-    """That of a stage, in RTL and, for most kinds, in C++."""
-    if stage.kind in ("mvu", "dwu", "pool"):
-        order = np.full(stage.folds, _READS, dtype=np.int32)
-        order[-1] |= _WRITES
-    elif stage.kind == "global_pool":
-        order = np.full((stage.pixels, stage.groups), _READS, dtype=np.int32)
-        order[-1] |= _WRITES
-    elif stage.kind == "requant":
-        ins, out = tuple(range(len(stage.inputs))), (0,)
-        moves = (((0,), ()), ((1,), out)) if stage.shared else ((ins, out),)
-        return Loop(moves, np.arange(len(moves), dtype=np.int32))
-    elif stage.kind == "width":
-        ratio = max(stage.lanes_in, stage.lanes_out) // min(stage.lanes_in, stage.lanes_out)
-        down = stage.lanes_in >= stage.lanes_out
-        order = np.full(ratio, _WRITES if down else _READS, dtype=np.int32)
-        order[0 if down else -1] |= _READS | _WRITES
-    elif stage.kind == "concat":
-        moves = tuple(((i,), (0,)) for i in range(len(stage.beats)))
-        return Loop(moves, np.repeat(np.arange(len(moves), dtype=np.int32), stage.beats))
-    else:
-        raise HwqatError(f"stage {stage.name!r}: the cycle model knows no kind {stage.kind!r}")
-    return Loop(_THROUGH, order.reshape(-1))
-
-
-def _replay(stage) -> tuple[np.ndarray, np.ndarray]:
-    """(need, room) of the two halves of a replay buffer: ``folds`` beats in, each ``repeats`` times out."""
-    need = np.tile(np.arange(1, stage.folds + 1, dtype=np.int32), stage.repeats)
-    return need, np.full(stage.folds, -stage.folds * stage.repeats, dtype=np.int32)  # the group before last is done
 
 
 def _alike(trips: np.ndarray) -> np.ndarray:

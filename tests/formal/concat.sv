@@ -21,7 +21,8 @@ module concat_turns #(
   always_ff @(posedge clk_i) rst_n <= 1'b1;
 
   hwqat_concat #(.Width(Width), .Inputs(Inputs), .CountBits(2), .Beats(Beats)) dut (
-    .clk_i, .rst_ni(rst_n), .data_i, .valid_i, .ready_o(ready), .data_o(data), .valid_o(valid), .ready_i
+    .clk_i, .rst_ni(rst_n), .in_data_i(data_i), .in_valid_i(valid_i), .in_ready_o(ready),
+    .out_data_o(data), .out_valid_o(valid), .out_ready_i(ready_i)
   );
 
   (* hierconn *) logic [Inputs-1:0] \dut.turn_q ;

@@ -17,11 +17,16 @@ module fork_eager #(
   logic [Outputs-1:0] valid;
   logic [Width-1:0]   data;
 
+  logic [Outputs*Width-1:0] copies;
+
   always_ff @(posedge clk_i) rst_n <= 1'b1;
 
   hwqat_fork #(.Width(Width), .Outputs(Outputs)) dut (
-    .clk_i, .rst_ni(rst_n), .data_i, .valid_i, .ready_o(ready), .data_o(data), .valid_o(valid), .ready_i
+    .clk_i, .rst_ni(rst_n), .in_data_i(data_i), .in_valid_i(valid_i), .in_ready_o(ready),
+    .out_data_o(copies), .out_valid_o(valid), .out_ready_i(ready_i)
   );
+
+  assign data = copies[Width-1:0];
 
   (* hierconn *) logic [Outputs-1:0] \dut.done_q ;
 
@@ -45,7 +50,7 @@ module fork_eager #(
       not_twice: assert (!(valid & took_q));
       eager:     assert (valid == ({Outputs{valid_i}} & ~took_q));
       held:      assert ((waits_q & ~valid) == '0 && (waits_q == '0 || data == data_q));
-      unchanged: assert (data == data_i);
+      unchanged: assert (copies == {Outputs{data_i}});
       if (&(took_q | ready_i)) progress: assert (ready);
       first_only:   cover (took_q == 1 && !ready);
       others_only:  cover (took_q == {{Outputs-1{1'b1}}, 1'b0} && !ready);

@@ -19,7 +19,8 @@ module join_pairs #(
   assign take = valid_i & ready;
 
   hwqat_requant #(
-    .Inputs(2), .Shared(Shared), .X0Bits(2), .X1Bits(2), .M0Bits(2), .M1Bits(2), .M0PerTensor(1'b1), .M1PerTensor(1'b1),
+    .Inputs(2), .Shared(Shared), .In0Bits(2), .In1Bits(2), .Factor0Bits(2), .Factor1Bits(2),
+    .Factor0PerTensor(1'b1), .Factor1PerTensor(1'b1),
     .BiasBits(2), .BiasPerTensor(1'b1), .SumBits(8), .Frac(0)
   ) dut (
     .clk_i, .rst_ni(rst_n), .in_data_i(data_i), .in_valid_i(valid_i), .in_ready_o(ready),
@@ -76,7 +77,8 @@ module join_residual (
 
   logic       rst_n = 1'b0;
   logic       fork_ready, unused_valid;
-  logic [1:0] fork_data, fork_valid, fork_taken, fifo_ready, join_valid, join_ready;
+  logic [3:0] fork_data;
+  logic [1:0] fork_valid, fork_taken, fifo_ready, join_valid, join_ready;
   logic [3:0] join_data;
   logic [7:0] unused_data;
 
@@ -84,19 +86,20 @@ module join_residual (
   assign fork_taken = {fifo_ready[1] & go_i, fifo_ready[0]};
 
   hwqat_fork #(.Width(2), .Outputs(2)) u_fork (
-    .clk_i, .rst_ni(rst_n), .data_i(2'b00), .valid_i, .ready_o(fork_ready),
-    .data_o(fork_data), .valid_o(fork_valid), .ready_i(fork_taken)
+    .clk_i, .rst_ni(rst_n), .in_data_i(2'b00), .in_valid_i(valid_i), .in_ready_o(fork_ready),
+    .out_data_o(fork_data), .out_valid_o(fork_valid), .out_ready_i(fork_taken)
   );
   hwqat_fifo #(.Width(2), .Depth(2)) a (
-    .clk_i, .rst_ni(rst_n), .data_i(fork_data), .valid_i(fork_valid[0]), .ready_o(fifo_ready[0]),
+    .clk_i, .rst_ni(rst_n), .data_i(fork_data[1:0]), .valid_i(fork_valid[0]), .ready_o(fifo_ready[0]),
     .data_o(join_data[1:0]), .valid_o(join_valid[0]), .ready_i(join_ready[0])
   );
   hwqat_fifo #(.Width(2), .Depth(2)) b (
-    .clk_i, .rst_ni(rst_n), .data_i(fork_data), .valid_i(fork_valid[1] & go_i), .ready_o(fifo_ready[1]),
+    .clk_i, .rst_ni(rst_n), .data_i(fork_data[3:2]), .valid_i(fork_valid[1] & go_i), .ready_o(fifo_ready[1]),
     .data_o(join_data[3:2]), .valid_o(join_valid[1]), .ready_i(join_ready[1])
   );
   hwqat_requant #(
-    .Inputs(2), .X0Bits(2), .X1Bits(2), .M0Bits(2), .M1Bits(2), .M0PerTensor(1'b1), .M1PerTensor(1'b1),
+    .Inputs(2), .In0Bits(2), .In1Bits(2), .Factor0Bits(2), .Factor1Bits(2),
+    .Factor0PerTensor(1'b1), .Factor1PerTensor(1'b1),
     .BiasBits(2), .BiasPerTensor(1'b1), .SumBits(8), .Frac(0)
   ) u_join (
     .clk_i, .rst_ni(rst_n), .in_data_i(join_data), .in_valid_i(join_valid), .in_ready_o(join_ready),

@@ -20,7 +20,8 @@ module width_split #(
   always_ff @(posedge clk_i) rst_n <= 1'b1;
 
   hwqat_width #(.LanesIn(Parts), .LanesOut(1), .Bits(Width)) dut (
-    .clk_i, .rst_ni(rst_n), .data_i, .valid_i, .ready_o(ready), .data_o(data), .valid_o(valid), .ready_i
+    .clk_i, .rst_ni(rst_n), .in_data_i(data_i), .in_valid_i(valid_i), .in_ready_o(ready),
+    .out_data_o(data), .out_valid_o(valid), .out_ready_i(ready_i)
   );
 
   (* hierconn *) logic [LeftBits-1:0]    \dut.g_split.left_q ;
@@ -61,7 +62,8 @@ module width_gather #(
   always_ff @(posedge clk_i) rst_n <= 1'b1;
 
   hwqat_width #(.LanesIn(1), .LanesOut(Parts), .Bits(Width)) dut (
-    .clk_i, .rst_ni(rst_n), .data_i, .valid_i, .ready_o(ready), .data_o(data), .valid_o(valid), .ready_i
+    .clk_i, .rst_ni(rst_n), .in_data_i(data_i), .in_valid_i(valid_i), .in_ready_o(ready),
+    .out_data_o(data), .out_valid_o(valid), .out_ready_i(ready_i)
   );
 
   (* hierconn *) logic [HaveBits-1:0] \dut.genblk2.g_gather.have_q ;
