@@ -18,6 +18,7 @@ from torch import nn
 
 import hwqat
 from hwqat.backends import board, hls, rtl
+from hwqat.backends.library import LIBRARY
 from hwqat.backends.text import comment
 from hwqat.errors import HwqatError
 from hwqat.export import export
@@ -133,7 +134,7 @@ def test_every_keyword_is_reserved(lexer, module):
 def test_every_macro_of_the_headers_is_reserved():
     """And whatever else stands in the global namespace of a test bench: reserved.txt was made of that."""
     library = "".join(f'#include "hwqat/{name}"\n' for name in hls.library_files())
-    command = [gxx.compiler("a test"), "-std=c++14", "-isystem", str(gxx.headers()), "-I", str(hls._LIBRARY.parent)]
+    command = [gxx.compiler("a test"), "-std=c++14", "-isystem", str(gxx.headers()), "-I", str(LIBRARY.parent)]
     text = library.replace("hwqat/", "hls/") + "#include <ap_fixed.h>\n"
     done = subprocess.run([*command, "-dM", "-E", "-x", "c++", "-"], input=text, capture_output=True, text=True)
     macros = set(re.findall(r"^#define ([A-Za-z]\w*)", done.stdout, re.MULTILINE))
