@@ -5,7 +5,7 @@ stand around it (`hwqat.tracing.table.Kind`). An operator of one's own does the 
 
     @spelled("nn.functional.interpolate")
     def read_upsample(node, input, size=None, scale_factor=None, mode="nearest", ...): return Read("upsample", ...)
-    register(Upsample())
+    register(UpsampleKind())
 """
 
 from . import add, average, clip, concat, conv, dropout, ends, linear, maximum, norm, pad, passing, scale, select, shape

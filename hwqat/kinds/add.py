@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwqat.nn.affine import Owned, Scale
-from hwqat.nn.steps import Conv2d, Linear
-from hwqat.placement.draft import Value
+from hwqat.placement.draft import Placed
 from hwqat.tracing import calls
 from hwqat.tracing.arguments import each_channel, is_image
 from hwqat.tracing.calls import join
@@ -54,7 +53,7 @@ def _read(node, a, b, gain_a: float, gain_b: float):
     return read_scale(node, image, gain=None if gain == 1.0 else gain, shift=shift, down=factor == -1.0)
 
 
-class Add(Kind):
+class AddKind(Kind):
     name = "add"
     Params = Params
 
@@ -73,7 +72,7 @@ class Add(Kind):
         operands, unsigned = [], True
         for (name, gain), is_branch in zip(sides, (False, True)):
             value = draft.values[name]
-            summed = isinstance(draft.steps[value.operands[0][0]], (Conv2d, Linear))
+            summed = draft.steps[value.operands[0][0]].multiplies
             requantised_branch = is_branch and summed and draft.scheme.branch == "requantise"
             if value.ready is None and (value.clipped or len(value.operands) > 1 or requantised_branch):
                 draft.requantise(name)
@@ -85,7 +84,7 @@ class Add(Kind):
             vectors = "an addition of a flattened image and another vector; add images, or what linear layers make"
             images = "an addition of channels in different orders; bring both sides into one"
             draft.refuse(call, vectors if len(call.shape) == 1 else images)
-        return Value(tuple(operands), join(call.path, "add"), call.block, unsigned=unsigned, order=a.order)
+        return Placed(tuple(operands), join(call.path, "add"), call.block, unsigned=unsigned, order=a.order)
 
 
 def _gain(draft, call, gain: float) -> Owned:
@@ -93,4 +92,4 @@ def _gain(draft, call, gain: float) -> Owned:
     return Owned(Scale({"gain": Constant.number(gain)}, draft.reading), draft.take(join(call.path, "scale")))
 
 
-register(Add())
+register(AddKind())

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from hwqat.nn.affine import Mean
 from hwqat.nn.steps import SumPool
-from hwqat.placement.draft import Value
+from hwqat.placement.draft import Placed
 from hwqat.tracing import calls
 from hwqat.tracing.moves import view_of
 from hwqat.tracing.refusals import Unsupported
@@ -83,7 +83,7 @@ def read_mean(node, input, dim=None, keepdim=False, *, dtype=None):
     raise Unsupported(said)
 
 
-class Average(Kind):
+class AverageKind(Kind):
     name = "average"
     Params = Params
     keeps_first = False
@@ -115,7 +115,7 @@ class Average(Kind):
         path = call.label("average")
         name = draft.add_step(SumPool, path, call.block, [source], geometry=geometry)
         chain = (Mean(geometry.taps),)
-        return Value(((name, chain),), f"{path}_q", call.block, unsigned=x.unsigned, order=x.order)
+        return Placed(((name, chain),), f"{path}_q", call.block, unsigned=x.unsigned, order=x.order)
 
 
-register(Average())
+register(AverageKind())

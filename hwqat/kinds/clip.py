@@ -60,7 +60,7 @@ def read_clamp_max(node, input, max):
     return read_clamp(node, input, None, max)
 
 
-class Clip(Kind):
+class ClipKind(Kind):
     name = "clip"
     Params = Params
     moves = True
@@ -85,4 +85,4 @@ class Clip(Kind):
         return source  # it did nothing, or it would have been summed anew
 
 
-register(Clip())
+register(ClipKind())

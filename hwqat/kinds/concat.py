@@ -8,7 +8,7 @@ from math import inf
 import torch
 
 from hwqat.nn.steps import Concat as ConcatStep
-from hwqat.placement.draft import Value
+from hwqat.placement.draft import Placed
 from hwqat.quant import ACT_QUANTISERS
 from hwqat.quant.grid import MAX_BITS
 from hwqat.tracing.arguments import is_image
@@ -26,7 +26,7 @@ def read_concat(node, tensors, dim=0):
     return Read("concat", tuple(tensors)) if len(tensors) > 1 else tensors[0]
 
 
-class Concat(Kind):
+class ConcatKind(Kind):
     name = "concat"
 
     def run(self, call, tensors, training, *xs):
@@ -52,7 +52,7 @@ class Concat(Kind):
         names = [_share(draft, name, shared, path) for name in call.inputs]
         name = draft.add_step(ConcatStep, join(call.path, "concat"), call.block, names)
         order = _joint_order(draft, call)
-        return Value(((name, ()),), path, call.block, unsigned=unsigned, ready=name, order=order)
+        return Placed(((name, ()),), path, call.block, unsigned=unsigned, ready=name, order=order)
 
 
 def _joint_order(draft, call) -> tuple[int, ...] | None:
@@ -78,4 +78,4 @@ def _share(draft, name: str, shared, path: str) -> str:
     return draft.add_requantise(path, replace(draft.values[name], operands=((source, ()),)), shared)
 
 
-register(Concat())
+register(ConcatKind())

@@ -35,7 +35,7 @@ def read_conv(node, input, weight, bias=None, stride=1, padding=0, dilation=1, g
     return Read("conv", (input,), params, given, layer_path(tensors, node.path, "conv2d"))
 
 
-class Conv(Kind):
+class ConvKind(Kind):
     name = "conv"
     Params = Params
     multiplies = True
@@ -89,4 +89,4 @@ class Conv(Kind):
         )
 
 
-register(Conv())
+register(ConvKind())

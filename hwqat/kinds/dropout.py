@@ -52,7 +52,7 @@ def read_plain_dropout(node, input, p, train):
     return input
 
 
-class Dropout(Kind):
+class DropoutKind(Kind):
     name = "dropout"
     Params = Params
     only_trains = True
@@ -67,4 +67,4 @@ class Dropout(Kind):
         raise AssertionError("placement sees what eval() does")
 
 
-register(Dropout())
+register(DropoutKind())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hwqat.nn.steps import Input
 from hwqat.nn.steps import Output as OutputStep
-from hwqat.placement.draft import Value
+from hwqat.placement.draft import Placed
 from hwqat.tracing.table import Kind, register
 
 
-class Image(Kind):
+class ImageKind(Kind):
     name = "input"
 
     def run(self, call, tensors, training, *xs):
@@ -19,10 +19,10 @@ class Image(Kind):
 
     def place(self, draft, call):
         name = draft.add_step(Input, "input_0", "", grid=draft.grid, shape=tuple(call.shape))
-        return Value(((name, ()),), "input_0", "", unsigned=draft.grid.lo >= 0, ready=name)
+        return Placed(((name, ()),), "input_0", "", unsigned=draft.grid.lo >= 0, ready=name)
 
 
-class Output(Kind):
+class OutputKind(Kind):
     name = "output"
 
     def run(self, call, tensors, training, *xs):
@@ -41,7 +41,7 @@ class Output(Kind):
             draft.add_step(OutputStep, f"output_{number}", "", [draft.output(name)])
 
 
-class Unknown(Kind):
+class UnknownKind(Kind):
     """What is not supported stands for the image itself, so that what is behind it is looked at too."""
 
     name = "unknown"
@@ -53,9 +53,9 @@ class Unknown(Kind):
         return False
 
     def place(self, draft, call, *xs):
-        return Value((("input_0", ()),), call.path, call.block, ready="input_0")
+        return Placed((("input_0", ()),), call.path, call.block, ready="input_0")
 
 
-register(Image())
-register(Output())
-register(Unknown())
+register(ImageKind())
+register(OutputKind())
+register(UnknownKind())

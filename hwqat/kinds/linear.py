@@ -22,7 +22,7 @@ def read_linear(node, input, weight, bias=None):
     return Read("linear", (input,), tensors=given, path=layer_path(tensors, node.path, "linear"))
 
 
-class Linear(Kind):
+class LinearKind(Kind):
     name = "linear"
     multiplies = True
 
@@ -44,4 +44,4 @@ class Linear(Kind):
         return nn.Linear(*reversed(weight.shape), bias is not None, device="meta")
 
 
-register(Linear())
+register(LinearKind())

@@ -43,7 +43,7 @@ def read_adaptive(node, input, output_size, return_indices=False):
     return Read("max", (input,), Params(adaptive(input, output_size)))
 
 
-class Maximum(Kind):
+class MaximumKind(Kind):
     name = "max"
     Params = Params
     moves = True
@@ -78,4 +78,4 @@ class Maximum(Kind):
         return draft.add_step(MaxPool, call.label("max"), call.block, [source], geometry=call.params.geometry)
 
 
-register(Maximum())
+register(MaximumKind())

@@ -44,7 +44,7 @@ def read_plain_norm(node, input, weight, bias, running_mean, running_var, traini
     return read_norm(node, input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-class Norm(Kind):
+class NormKind(Kind):
     name = "norm"
     Params = Params
 
@@ -73,4 +73,4 @@ class Norm(Kind):
         return made
 
 
-register(Norm())
+register(NormKind())

@@ -35,7 +35,7 @@ def read_pad(node, input, pad, mode="constant", value=None):
     return Read("pad", (input,), Params((top, left, bottom, right), float(value or 0.0)))
 
 
-class Pad(Kind):
+class PadKind(Kind):
     name = "pad"
     Params = Params
     pads = True
@@ -51,4 +51,4 @@ class Pad(Kind):
         return x  # refused already: what could take it has taken it
 
 
-register(Pad())
+register(PadKind())

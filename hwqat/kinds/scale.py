@@ -64,7 +64,7 @@ def read_neg(node, input):
     return read_scale(node, input, gain=-1.0)
 
 
-class Scale(Kind):
+class ScaleKind(Kind):
     name = "scale"
     Params = Params
 
@@ -80,4 +80,4 @@ class Scale(Kind):
         return affine(draft, replace(call, path=path), x, Owned(module, path))
 
 
-register(Scale())
+register(ScaleKind())

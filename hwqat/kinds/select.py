@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
+
 from hwqat.nn.steps import Select as SelectStep
 from hwqat.tracing import calls
+from hwqat.tracing.moves import Places
 from hwqat.tracing.table import Kind, register
 
 
@@ -16,12 +20,25 @@ class Params(calls.Params):
     channels: tuple[int, ...] = ()
 
 
-class Select(Kind):
+class SelectKind(Kind):
     """Made of moves (`hwqat.tracing.moves`). No hardware: what reads it has its weights and constants in that order."""
 
     name = "select"
     Params = Params
     moves = True
+
+    def peel(self, places):
+        channels, *size = places.frame
+        pixels = int(np.prod(size, dtype=int))
+        if places.numbers.numel() != channels * pixels:
+            return None
+        found = places.numbers.reshape(channels, pixels)
+        order = found[:, 0] // pixels
+        whole = order[:, None] * pixels + torch.arange(pixels)
+        if not bool((found == whole).all()) or sorted(order.tolist()) != [*range(channels)] or places.in_order:
+            return None
+        left = torch.arange(channels * pixels).reshape(places.numbers.shape)
+        return Params(tuple(order.tolist())), Places(places.frame, left)
 
     def run(self, call, tensors, training, x):
         return x[:, list(call.params.channels)]
@@ -46,4 +63,4 @@ class Select(Kind):
         return draft.add_step(SelectStep, call.label("select"), call.block, [source], channels=channels)
 
 
-register(Select())
+register(SelectKind())

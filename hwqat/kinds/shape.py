@@ -7,14 +7,23 @@ from dataclasses import replace
 import numpy as np
 
 from hwqat.nn.steps import Flatten as FlattenStep
+from hwqat.tracing.calls import Params
+from hwqat.tracing.moves import Places
 from hwqat.tracing.table import Kind, register
 
 
-class Flatten(Kind):
+class FlattenKind(Kind):
     """Made of moves (`hwqat.tracing.moves`): (N, C, H, W) to (N, C * H * W); one pixel (N, C, 1, 1) to (N, C) and back."""
 
     name = "flatten"
     moves = True
+
+    def peel(self, places):
+        frame, shape = places.frame, tuple(places.numbers.shape)
+        vector, pixel = len(shape) == 1, len(shape) == 3 and shape[1:] == (1, 1) and frame[1:] in ((), (1, 1))
+        if shape == frame or not places.in_order or not (vector or pixel):
+            return None
+        return Params(), Places(shape, places.numbers)
 
     def run(self, call, tensors, training, x):
         return x.reshape(len(x), *call.shape)
@@ -38,4 +47,4 @@ class Flatten(Kind):
         )
 
 
-register(Flatten())
+register(FlattenKind())

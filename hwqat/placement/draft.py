@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.naming import Names, identifier, unique
-from hwqat.nn.steps import Concat, Input, Logits, MaxPool, Requantise, Step
+from hwqat.nn.steps import Input, Logits, Requantise, Step
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.weights import WeightQuantiser
@@ -24,7 +24,7 @@ from .facts import Facts
 
 
 @dataclass(frozen=True)
-class Value:
+class Placed:
     """What a call makes: integers of a step (``ready``), or a sum of operands that is still to be requantised.
 
     operands: (name of a step, chain of `hwqat.nn.affine` elements), one or two. floor, cap: the clip on their sum.
@@ -45,11 +45,11 @@ class Value:
     def clipped(self) -> bool:
         return (self.floor, self.cap) != (-inf, inf)
 
-    def made(self, step: str, act: ActQuantiser) -> Value:
+    def made(self, step: str, act: ActQuantiser) -> Placed:
         """As the integers of a requantise."""
         return replace(self.leaving(step), unsigned=not act.signed)
 
-    def leaving(self, step: str) -> Value:
+    def leaving(self, step: str) -> Placed:
         """As the integers of ``step``."""
         return replace(self, operands=((step, ()),), floor=-inf, cap=inf, ready=step)
 
@@ -59,9 +59,9 @@ class Draft:
 
     def __init__(self, reading: Reading, scheme: Scheme, grid: Grid) -> None:
         self.reading, self.scheme, self.grid, self.facts = reading, scheme, grid, Facts(reading.calls)
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, Placed] = {}
         self.steps: dict[str, Step] = {}
-        self.sums: dict[str, Value] = {}  # call -> what it made before that was requantised
+        self.sums: dict[str, Placed] = {}  # call -> what it made before that was requantised
         self.outputs: dict[str, str] = {}  # call -> the step that leaves the network with what it made
         self.problems: list[Problem] = []
         self.layers: dict[tuple, nn.Module] = {}  # `key` of a call -> its layer: shared ones stay shared
@@ -122,7 +122,7 @@ class Draft:
         self.steps[name] = kind(name, tuple(inputs), path, block, **details)
         return name
 
-    def add_affine(self, kind: type[Step], path: str, value: Value, **details) -> str:
+    def add_affine(self, kind: type[Step], path: str, value: Placed, **details) -> str:
         """A step that adds up the operands of a value."""
         layers = (*self._said_of(value), path)
         name = self.add_step(
@@ -142,12 +142,12 @@ class Draft:
                 self.steps[name].modules |= getattr(element, "modules", {})
         return name
 
-    def add_requantise(self, path: str, value: Value, act: ActQuantiser) -> str:
+    def add_requantise(self, path: str, value: Placed, act: ActQuantiser) -> str:
         name = self.add_affine(Requantise, path, value, act=act)
         self.steps[name].modules.setdefault(path, act)
         return name
 
-    def add_logits(self, path: str, value: Value) -> str:
+    def add_logits(self, path: str, value: Placed) -> str:
         return self.add_affine(Logits, path, value, floor=value.floor, cap=value.cap)
 
     def read(self, call: Call) -> str:
@@ -189,17 +189,15 @@ class Draft:
                 return kind_of(call).again(self, call, source)
         return value.ready
 
-    def _said_of(self, value: Value) -> tuple[str, ...]:
+    def _said_of(self, value: Placed) -> tuple[str, ...]:
         """Paths that a scheme may name a sum by: of the steps that are added, then of what stands behind each."""
         behind = (path for _, chain in value.operands for element in chain for path in getattr(element, "modules", {}))
         return (*(self.steps[source].path for source, _ in value.operands), *behind)
 
-    def _quantiser(self, call: Call, value: Value, path: str) -> ActQuantiser:
+    def _quantiser(self, call: Call, value: Placed, path: str) -> ActQuantiser:
         """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
         sources = [self.steps[source] for source, _ in value.operands]
-        only_norm = (
-            not value.clipped and len(sources) == 1 and isinstance(sources[0], (Input, Requantise, MaxPool, Concat))
-        )
+        only_norm = not value.clipped and len(sources) == 1 and not sources[0].sums
         layer = self.scheme.layer(
             path,
             first=self.facts.depth[call.name] <= 1 and kind_of(call).keeps_first,

@@ -15,7 +15,7 @@ from hwqat.quant.weights import WeightQuantiser
 from hwqat.tracing.calls import Call
 from hwqat.tracing.table import kind_of
 
-from .draft import Draft, Value
+from .draft import Draft, Placed
 
 
 def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Module]):
@@ -33,10 +33,10 @@ def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Modul
     return draft.layers[key]
 
 
-def sum_of(call: Call, name: str, layer, order: tuple[int, ...] | None = None) -> Value:
+def sum_of(call: Call, name: str, layer, order: tuple[int, ...] | None = None) -> Placed:
     """The exact sums that the step ``name`` of a layer makes."""
     chain = () if layer.bias is None else (Bias(layer),)
-    return Value(((name, chain),), f"{call.path}_q", call.block, order=order)
+    return Placed(((name, chain),), f"{call.path}_q", call.block, order=order)
 
 
 def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> WeightQuantiser:
@@ -46,7 +46,7 @@ def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> Weigh
     return draft.weights.setdefault((weight, layer), made)
 
 
-def fold_into(draft: Draft, call: Call, norm: nn.Module, x: Value) -> Value | None:
+def fold_into(draft: Draft, call: Call, norm: nn.Module, x: Placed) -> Placed | None:
     """The sums of the layer that a batch norm is folded into, if the scheme folds: used once, and read by it alone."""
     facts = draft.facts
     source = facts.by_name[call.inputs[0]]

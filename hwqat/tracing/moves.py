@@ -12,69 +12,18 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from .calls import Params
 from .record import LIKE_OTHERS, Node
 from .refusals import Unsupported, nearest, refusal
+from .table import all_kinds
 
 #: Functions that move elements, or leave some out, or repeat some, and compute nothing.
 MOVES = frozenset(
-    [
-        "view",
-        "reshape",
-        "flatten",
-        "unflatten",
-        "ravel",
-        "squeeze",
-        "unsqueeze",
-        "permute",
-        "transpose",
-        "t",
-        "T",
-        "mT",
-        "H",
-        "adjoint",
-        "swapaxes",
-        "swapdims",
-        "movedim",
-        "moveaxis",
-        "flip",
-        "fliplr",
-        "flipud",
-        "roll",
-        "rot90",
-        "narrow",
-        "select",
-        "chunk",
-        "split",
-        "split_with_sizes",
-        "tensor_split",
-        "hsplit",
-        "vsplit",
-        "dsplit",
-        "unbind",
-        "index_select",
-        "__getitem__",
-        "__iter__",
-        "expand",
-        "expand_as",
-        "broadcast_to",
-        "repeat",
-        "tile",
-        "repeat_interleave",
-        "take",
-        "gather",
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "channel_shuffle",
-        "native_channel_shuffle",
-        "unfold",
-        "as_strided",
-        "diagonal",
-        "view_as",
-        "reshape_as",
-        "atleast_1d",
-        "atleast_2d",
-        "atleast_3d",
-    ]
+    "view reshape flatten unflatten ravel squeeze unsqueeze permute transpose t T mT H adjoint swapaxes swapdims "
+    "movedim moveaxis flip fliplr flipud roll rot90 narrow select chunk split split_with_sizes tensor_split hsplit "
+    "vsplit dsplit unbind index_select __getitem__ expand expand_as broadcast_to repeat tile "
+    "repeat_interleave take gather pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold "
+    "diagonal view_as reshape_as atleast_1d atleast_2d atleast_3d".split()
 )
 
 
@@ -159,60 +108,74 @@ def run(node: Node, given: dict[Node, Tensor]) -> Tensor:
     return result
 
 
-@dataclass(frozen=True)
-class Moved:
-    """What is done to a root, in this order: channels are selected (None: all of them), then the frame is reshaped."""
+@dataclass(frozen=True, eq=False)
+class Places:
+    """What a form of a frame has where.
 
-    channels: tuple[int, ...] | None
-    shape: tuple[int, ...]
+    frame: shape of the frame as a call makes it, (C, H, W) or (C,). numbers: for each element of the form, the number of
+    that element of the frame; int64, of any shape.
+    """
+
+    frame: tuple[int, ...]
+    numbers: Tensor
+
+    @property
+    def in_order(self) -> bool:
+        return self.numbers.numel() == _size(self.frame) and bool(
+            (self.numbers.flatten() == torch.arange(self.numbers.numel())).all()
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether the form is the frame itself."""
+        return tuple(self.numbers.shape) == self.frame and self.in_order
 
 
-def what_moves(view: View) -> Moved:
-    """`Unsupported` says what else it does, and to what."""
-    found = _what_moves(view)
+#: Moves one behind the other that a form is taken apart into, at most.
+MOST_MOVES = 4
+
+
+def moves_of(view: View) -> list[tuple[str, Params, tuple[int, ...]]]:
+    """(kind, params, shape of the frame that comes out) of the calls that make a view of its root, in order.
+
+    `Unsupported` says what else it does, and where.
+    """
+    found = _moves_of(view)
     if found is not None:
         return found
-    broken = next((node for node in view.via if _what_moves(node.view) is None), None)
+    broken = next((node for node in view.via if _moves_of(node.view) is None), None)
     raise Unsupported(view.reason) if broken is None or view.reason else _refusal(broken)
 
 
-def _what_moves(view: View) -> Moved | None:
-    places, frame = view.places, view.frame
-    shape = tuple(places.shape[1:])
-    if places.ndim < 2 or len(places) != view.shape[0] or len(shape) not in (1, 3):
+def _moves_of(view: View) -> list[tuple[str, Params, tuple[int, ...]]] | None:
+    """Each kind of call in turn takes from the front what it can do, until nothing is left."""
+    places = _of_a_frame(view)
+    found: list[tuple[str, Params, tuple[int, ...]]] = []
+    while places is not None and not places.done and len(found) < MOST_MOVES:
+        taken = ((kind.name, kind.peel(places)) for kind in all_kinds())
+        name, step = next(((name, step) for name, step in taken if step is not None), (None, None))
+        if step is None:
+            return None
+        params, places = step
+        found.append((name, params, places.frame))
+    return found if places is not None and places.done else None
+
+
+def _of_a_frame(view: View) -> Places | None:
+    """What happens to each frame, if it is the same to all and none is mixed with another."""
+    places, size = view.places, _size(view.frame)
+    if not view.frame or places.ndim < 2 or len(places) != view.shape[0]:
         return None
-    size = _size(frame)
     frames = places.reshape(len(places), -1) - size * torch.arange(len(places))[:, None]
-    first = frames[0]
-    if not (frames == first).all() or first.numel() != size or not ((first >= 0) & (first < size)).all():
+    if not (frames == frames[0]).all() or not ((frames[0] >= 0) & (frames[0] < size)).all():
         return None
-    pixels = _size(frame[1:])
-    by_channel = first.reshape(-1, pixels)
-    channels = by_channel[:, 0] // pixels
-    if not (by_channel == channels[:, None] * pixels + torch.arange(pixels)).all():
-        return None
-    if shape != frame and not (len(shape) == 1 or _size(shape[1:]) == 1 == pixels):
-        return None
-    if len(set(channels.tolist())) != len(channels):
-        return None
-    order = tuple(channels.tolist())
-    return Moved(None if order == tuple(range(len(order))) else order, shape)
+    return Places(view.frame, frames[0].reshape(places.shape[1:]))
 
 
 def _refusal(node: Node) -> Unsupported:
     """Of the first move that no hardware does."""
     view = node.view
-    if node.short in (
-        "view",
-        "reshape",
-        "flatten",
-        "unflatten",
-        "ravel",
-        "squeeze",
-        "unsqueeze",
-        "view_as",
-        "reshape_as",
-    ):
+    if view.in_order:
         before = next(x for x in node.reads() if x.image).shape
         return Unsupported(f"reshaping {before} to {node.shape}; only flattening to (N, C * H * W) is hardware's order")
     if (form := nearest(node.what, node.short)) is not None:

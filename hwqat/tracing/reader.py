@@ -12,7 +12,7 @@ from hwqat.errors import HwqatError
 from hwqat.naming import identifier, unique
 
 from .calls import Call, Params, Problem, Reading, leaves, require_none
-from .moves import MOVES, View, moved, view_of, what_moves
+from .moves import MOVES, View, moved, moves_of, view_of
 from .record import Node, Recording, as_is, constants_of, record
 from .refusals import Unsupported
 from .simplify import simplify
@@ -195,13 +195,9 @@ class Reader:
         name = self._calls[view.root]
         if view.same:
             return name
-        moves = what_moves(view)
         at = view.via[-1] if view.via else node
-        if moves.channels is not None:
-            select = find_kind("select")
-            name = self._add(None, self._call(at, "select", (name,), view.frame, select.Params(moves.channels)))
-        if moves.shape != view.frame:
-            name = self._add(None, self._call(at, "flatten", (name,), moves.shape))
+        for kind, params, shape in moves_of(view):
+            name = self._add(None, self._call(at, kind, (name,), shape, params))
         self.made_by[name] = node
         return name
 
@@ -216,7 +212,7 @@ class Reader:
     def _call(self, node: Node, kind: str, inputs, shape, params: Params | None = None) -> Call:
         name = unique(identifier(node.path or node.what), self._names)
         self._names.add(name)
-        params = find_kind(kind).Params() if params is None else params
+        params = Params() if params is None else params
         block = self._block(node.path, node.own)
         return Call(kind, name, inputs, shape, node.path, node.own, block, params, {}, node.what, node.source)
 

@@ -29,79 +29,19 @@ from hwqat.errors import HwqatError
 from .calls import Problem, join, require_none
 
 #: Functions of which a tensor that comes out knows the form of the one that goes in, not its values.
-LIKE = frozenset(
-    [
-        "zeros_like",
-        "ones_like",
-        "full_like",
-        "empty_like",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "new_empty",
-        "new_tensor",
-    ]
-)
+LIKE = frozenset("zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_tensor".split())
 #: Functions that take the form of all but their first tensor, not the values.
-LIKE_OTHERS = frozenset(["to", "type_as", "view_as", "reshape_as", "expand_as"])
+LIKE_OTHERS = frozenset("to type_as view_as reshape_as expand_as".split())
 #: What tells the form of a tensor, or shows it to a person.
 FORM = frozenset(
-    [
-        "size",
-        "dim",
-        "ndimension",
-        "numel",
-        "nelement",
-        "stride",
-        "is_contiguous",
-        "is_floating_point",
-        "is_complex",
-        "type",
-        "get_device",
-        "element_size",
-        "storage_offset",
-        "data_ptr",
-        "untyped_storage",
-        "is_signed",
-        "is_pinned",
-        "is_shared",
-        "has_names",
-        "__len__",
-        "__repr__",
-        "__format__",
-        "__hash__",
-        "register_hook",
-        "requires_grad_",
-        "retain_grad",
-        "__deepcopy__",
-        "__reduce_ex__",
-    ]
+    "size dim ndimension numel nelement stride is_contiguous is_floating_point is_complex type get_device "
+    "element_size storage_offset data_ptr untyped_storage is_signed is_pinned is_shared has_names __len__ __repr__ "
+    "__format__ __hash__ register_hook requires_grad_ retain_grad __deepcopy__ __reduce_ex__".split()
 )
 #: What gives something else each time.
 RANDOM = frozenset(
-    [
-        "rand",
-        "randn",
-        "randint",
-        "randperm",
-        "normal",
-        "bernoulli",
-        "poisson",
-        "multinomial",
-        "rand_like",
-        "randn_like",
-        "randint_like",
-        "uniform_",
-        "normal_",
-        "bernoulli_",
-        "random_",
-        "exponential_",
-        "cauchy_",
-        "log_normal_",
-        "geometric_",
-        "rrelu",
-        "rrelu_",
-    ]
+    "rand randn randint randperm normal bernoulli poisson multinomial rand_like randn_like randint_like uniform_ "
+    "normal_ bernoulli_ random_ exponential_ cauchy_ log_normal_ geometric_ rrelu rrelu_".split()
 )
 
 

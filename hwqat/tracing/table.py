@@ -24,8 +24,10 @@ from .record import Node
 from .refusals import Unsupported, refusal
 
 if TYPE_CHECKING:
-    from hwqat.placement.draft import Draft, Value
+    from hwqat.placement.draft import Draft, Placed
     from hwqat.windows import Geometry
+
+    from .moves import Places
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,17 @@ class Kind(ABC):
         """Whether no value that comes out is below zero; inputs: whether that holds of what it reads."""
 
     @abstractmethod
-    def place(self, draft: Draft, call: Call, *values: Value) -> Value | None:
+    def place(self, draft: Draft, call: Call, *values: Placed) -> Placed | None:
         """Where quantisers stand around it: its steps, and the value that it makes."""
 
     def again(self, draft: Draft, call: Call, source: str) -> str:
         """Of a kind that moves: the step that moves the integers of the step ``source`` as `place` did those it read."""
         raise NotImplementedError
+
+    def peel(self, places: Places) -> tuple[Params, Places] | None:
+        """Of a kind that only moves elements: what of ``places`` it can do first, and what is left to do to what it makes;
+        None if nothing. Moves are read by this, however PyTorch spells them (`hwqat.tracing.moves`)."""
+        return None
 
     def window(self, call: Call) -> Geometry | None:
         """The window that slides over its input, if there is one."""
@@ -127,6 +134,12 @@ def spelled(*names: str) -> Callable[[Callable], Callable]:
 def find_kind(name: str) -> Kind | None:
     _fill()
     return KINDS.get(name)
+
+
+def all_kinds() -> tuple[Kind, ...]:
+    """Those that are registered, in that order."""
+    _fill()
+    return tuple(KINDS.values())
 
 
 def kind_of(call: Call) -> Kind:

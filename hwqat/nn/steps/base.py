@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -26,10 +27,14 @@ class Step:
     The last two take their constants from the same methods, and share nothing else.
 
     Attributes:
+        multiplies: it has weights. sums: its integers are exact sums, wider than those that it reads.
         name: a C identifier, unique; that of the graph's node. inputs: names of the steps that it reads.
         path: of the user's module that it comes from; block: of that module's block.
         modules: path -> module, what it computes with; registered in the `QatModel` under these paths.
     """
+
+    multiplies: ClassVar[bool] = False
+    sums: ClassVar[bool] = False
 
     def __init__(self, name: str, inputs: tuple[str, ...], path: str, block: str) -> None:
         self.name, self.inputs, self.path, self.block = name, inputs, path, block

@@ -30,6 +30,7 @@ class _Pool(Step):
 class SumPool(_Pool):
     """Average pooling, padded zeros counted; in integers the exact sum: the division is in the M behind it."""
 
+    sums = True
     pads_with = 0.0
 
     def fake(self, x):

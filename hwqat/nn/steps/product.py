@@ -30,6 +30,7 @@ def _bound(weight: np.ndarray, largest: int) -> int:
 class Product(Step):
     """What both share. layer: the quantised layer, whose weights are used."""
 
+    multiplies = sums = True
     layer: QuantConv2d | QuantLinear
 
     def __init__(self, name, inputs, path, block, *, layer) -> None:
