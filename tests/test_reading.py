@@ -716,6 +716,26 @@ def test_ties_fixed_parameters_and_what_was_worked_out_once_are_kept():
     model.load_state_dict(model.state_dict())
 
 
+def test_a_trained_network_as_it_was_read():
+    """The reading with the tensors of now, wherever they were moved to, is the network in float."""
+    model, x = lively(Everything()), images() / 128
+    quantised = prepare(model, Scheme.uniform(6), x).train()
+    quantised(x).square().mean().backward()
+    torch.optim.SGD(quantised.parameters(), 0.05).step()
+    quantised.to(memory_format=torch.channels_last)
+    for module in quantised.modules():  # as a move to another device does
+        module._buffers = {name: None if x is None else x.clone() for name, x in module._buffers.items()}
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.add_(0.5)
+    now = quantised.as_read()
+    assert now.tensors.keys() == quantised.reading.tensors.keys()
+    got = float_network(now)(x)
+    assert not torch.allclose(got, float_network(quantised.reading)(x), atol=1e-3)
+    model.load_state_dict(quantised.state_dict(), strict=False)
+    with torch.no_grad():
+        assert torch.allclose(model(x), got, atol=1e-6)
+
+
 def remove(tensors, name):
     del tensors[name]
 
