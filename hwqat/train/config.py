@@ -10,6 +10,8 @@ from hwqat.errors import HwqatError
 
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("float32", "bfloat16")
+#: Pixels that images grow by at a time.
+GROWTH = 4
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class TrainConfig:
         scale_lr: factor on `lr` for parameters marked `is_scale = True` (quantiser scales and clipping points).
         label_smoothing: 0 up to 1.
         augment: shifts and flips of the data set.
+        start_size: height and width that images are shrunk to as float training begins; 0: they keep their own. Small
+            images cost less, and teach nearly as much while the rate is high (progressive resizing, as in DAWNBench's
+            fastest entries; Tan and Le 2021, section 4).
+        grow: fraction of training, counted from the beginning, in which they grow to their own size, in equal shares for
+            every GROWTH pixels.
         distill: weight (0..1) of the teacher's softened outputs in the loss.
         distill_temperature: that both outputs are divided by (Hinton, Vinyals, Dean 2015).
         average: decay per step of an exponential average of the weights (0 = off; for example 0.999). The averaged
@@ -42,6 +49,7 @@ class TrainConfig:
         compile: torch.compile where it helps, with some seconds to begin with: the whole step on a GPU; on a CPU the
             quantisers, whose passes over memory it fuses, with channels_last (convolution and batch norm are oneDNN's
             and PyTorch's own, and slower when compiled).
+        valid_every: epochs from one look at the validation images to the next; the last epoch always has one.
         use_validation: train on the validation split too, once all choices are made; its accuracy then says nothing.
         seed: of everything random.
         checkpoint_minutes: longest time whose work an interruption can lose.
@@ -58,6 +66,8 @@ class TrainConfig:
     scale_lr: float = 0.1
     label_smoothing: float = 0.0
     augment: bool = True
+    start_size: int = 0
+    grow: float = 0.7
     distill: float = 0.0
     distill_temperature: float = 2.0
     average: float = 0.0
@@ -67,6 +77,7 @@ class TrainConfig:
     precision: str = "float32"
     channels_last: bool = False
     compile: bool = False
+    valid_every: int = 1
     use_validation: bool = False
     seed: int = 0
     checkpoint_minutes: float = 10.0
@@ -77,6 +88,8 @@ class TrainConfig:
             _check_type(spec.name, getattr(self, spec.name), type(spec.default))
         _require(self.epochs >= 0, "epochs", "at least 0", self.epochs)
         _require(self.batch >= 1, "batch", "at least 1", self.batch)
+        _require(self.valid_every >= 1, "valid_every", "at least 1", self.valid_every)
+        _require(self.start_size >= 0, "start_size", "at least 0", self.start_size)
         _require(self.bn_batches >= 1, "bn_batches", "at least 1", self.bn_batches)
         _require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
         _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
@@ -87,7 +100,7 @@ class TrainConfig:
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("momentum", "label_smoothing", "average"):
             _require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        for name in ("distill", "freeze_bn"):
+        for name in ("distill", "freeze_bn", "grow"):
             _require(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
 
     def with_changes(self, **changes: Any) -> TrainConfig:

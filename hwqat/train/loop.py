@@ -25,7 +25,7 @@ from tqdm import tqdm
 from hwqat import runs
 from hwqat.data import Dataset, Split
 from hwqat.errors import HwqatError
-from hwqat.nn import QuantConv2d, QuantLinear
+from hwqat.nn import QatModel, QuantConv2d, QuantLinear
 from hwqat.quant import kernels
 from hwqat.runs import Run
 from hwqat.train import board, checkpoint, statistics
@@ -34,8 +34,10 @@ from hwqat.train.evaluate import count_right
 from hwqat.train.feed import Feed
 from hwqat.train.folder import Result, finished, require_same, write_log
 from hwqat.train.gradients import quantised_gradients
+from hwqat.train.memory import keep_pages
 from hwqat.train.optim import build_optimizer, rate, set_rate
 from hwqat.train.parallel import World
+from hwqat.train.strided import quick_gradients
 
 
 def fit(
@@ -70,6 +72,8 @@ def fit(
         run, data=dataset.name, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={}
     )
     folder = Path(out) if out is not None else None
+    if config.start_size and isinstance(model, QatModel):
+        raise HwqatError("images grow (start_size) in float training only; leave start_size out of [train]")
     if config.tensorboard:
         board.require(folder)
     world = World.join()
@@ -82,9 +86,10 @@ def fit(
     if min(config.batch, len(dataset.train)) < world.size:
         raise HwqatError(f"{world.size} processes cannot share a batch of {config.batch}; start fewer, or raise batch")
     where = torch.device(device) if device is not None else world.device()
+    keep_pages()
     with threads_for(dataset, config):
         trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world)
-        with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile):
+        with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile), quick_gradients(model):
             return trainer.run_all()
 
 
@@ -186,8 +191,10 @@ class _Trainer:
             bar.update()
             if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
                 self.save()
-        with self.averaged():
-            valid = self.accuracy(self.dataset.valid)
+        valid = float("nan")
+        if (at.epoch + 1) % self.config.valid_every == 0 or at.epoch + 1 == self.config.epochs:
+            with self.averaged():
+                valid = self.accuracy(self.dataset.valid)
         row = {
             "epoch": at.epoch + 1,
             "lr": self.optimizer.param_groups[0]["lr"] / self.optimizer.param_groups[0]["factor"],
