@@ -55,6 +55,7 @@ def _read(node, a, b, gain_a: float, gain_b: float):
 
 class AddKind(Kind):
     name = "add"
+    adds = True
     Params = Params
 
     def run(self, call, tensors, training, a, b):

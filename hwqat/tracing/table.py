@@ -57,6 +57,7 @@ class Kind(ABC):
     Attributes:
         name: in `Call.kind`. Params: the dataclass of what it needs beside its tensors.
         multiplies: it has weights: what stands in front and behind are layers of a scheme.
+        adds: it sums activations: a residual addition.
         moves: it hands integers on as they are, changed in place or order at most; `again` does that with others.
         keeps_first: what it makes of the first layer's activations has the bits of the first layer.
         pads: it only puts ``params.value`` around an image, (top, left, bottom, right) pixels: ``params.padding``.
@@ -66,6 +67,7 @@ class Kind(ABC):
     name: ClassVar[str]
     Params: ClassVar[type[Params]] = Params
     multiplies: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     keeps_first: ClassVar[bool] = True
     pads: ClassVar[bool] = False

@@ -27,6 +27,8 @@ class TrainConfig:
         warmup: epochs of linear warm-up.
         weight_decay: for parameters of two and more dimensions; biases, batch norms and scales get none.
         scale_lr: factor on `lr` for parameters marked `is_scale = True` (quantiser scales and clipping points).
+        scale_adam: rate of an Adam of their own for those parameters, which then follows the schedule too (1e-5 is usual);
+            0: they are in `optimizer`, at scale_lr.
         label_smoothing: 0 up to 1.
         augment: shifts and flips of the data set.
         start_size: height and width that images are shrunk to as float training begins; 0: they keep their own. Small
@@ -43,6 +45,12 @@ class TrainConfig:
         freeze_bn: fraction of training, counted from the end, with batch-norm statistics re-estimated over
             `bn_batches` batches and then frozen (0 = never).
         bn_batches: see `freeze_bn`.
+        reestimate_bn: batch-norm statistics are averaged anew over `bn_batches` batches before each look at validation
+            images and before the end (Nagel et al. 2022, section 2.3.1), unless they are frozen then.
+        freeze_flips: a weight whose integer oscillates more often than this, per step, is frozen; 0: off, 0.01 is usual
+            (hwqat.train.oscillation).
+        freeze_flips_from: the threshold falls from this with half a cosine.
+        dampen: factor of the penalty on weights between integers, which rises from 0 with half a cosine; 0: off.
         gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
         precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
         channels_last: memory order.
@@ -64,6 +72,7 @@ class TrainConfig:
     warmup: float = 1.0
     weight_decay: float = 5e-4
     scale_lr: float = 0.1
+    scale_adam: float = 0.0
     label_smoothing: float = 0.0
     augment: bool = True
     start_size: int = 0
@@ -73,6 +82,10 @@ class TrainConfig:
     average: float = 0.0
     freeze_bn: float = 0.0
     bn_batches: int = 100
+    reestimate_bn: bool = False
+    freeze_flips: float = 0.0
+    freeze_flips_from: float = 0.04
+    dampen: float = 0.0
     gradient_bits: int = 32
     precision: str = "float32"
     channels_last: bool = False
@@ -96,11 +109,11 @@ class TrainConfig:
         _require(self.gradient_bits in (*range(1, 17), 32), "gradient_bits", "1..16, or 32 for off", self.gradient_bits)
         for name in ("lr", "distill_temperature"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        for name in ("warmup", "weight_decay", "scale_lr", "checkpoint_minutes"):
+        for name in ("warmup", "weight_decay", "scale_lr", "scale_adam", "dampen", "checkpoint_minutes"):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("momentum", "label_smoothing", "average"):
             _require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        for name in ("distill", "freeze_bn", "grow"):
+        for name in ("distill", "freeze_bn", "grow", "freeze_flips", "freeze_flips_from"):
             _require(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
 
     def with_changes(self, **changes: Any) -> TrainConfig:

@@ -36,6 +36,7 @@ from hwqat.train.folder import Result, finished, require_same, write_log
 from hwqat.train.gradients import quantised_gradients
 from hwqat.train.memory import keep_pages
 from hwqat.train.optim import build_optimizer, rate, set_rate
+from hwqat.train.oscillation import Oscillation
 from hwqat.train.parallel import World
 from hwqat.train.strided import quick_gradients
 
@@ -148,7 +149,8 @@ class _Trainer:
             self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
         self.forward = torch.compile(model) if config.compile and device.type != "cpu" else model
         self.optimizer = build_optimizer(model, config)
-        self.layers = [m for m in model.modules() if isinstance(m, (QuantConv2d, QuantLinear))]
+        self.layers = {n: m for n, m in model.named_modules() if isinstance(m, (QuantConv2d, QuantLinear))}
+        self.oscillation = Oscillation(self.layers, config)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
         self.feed = Feed(dataset, config, device, self.memory_format)
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
@@ -194,6 +196,7 @@ class _Trainer:
         valid = float("nan")
         if (at.epoch + 1) % self.config.valid_every == 0 or at.epoch + 1 == self.config.epochs:
             with self.averaged():
+                self.refresh()
                 valid = self.accuracy(self.dataset.valid)
         row = {
             "epoch": at.epoch + 1,
@@ -228,7 +231,7 @@ class _Trainer:
         labels = self.feed.labels[mine]
         with self.autocast():
             logits = self.forward(images)
-        loss = self.loss(logits.float(), labels, images)
+        loss = self.loss(logits.float(), labels, images) + self.oscillation.penalty(self.done(step))
         if world.size > 1:
             loss = loss * (len(mine) * world.size / len(index))  # so that the mean over processes is that of the batch
         self.optimizer.zero_grad()
@@ -236,8 +239,9 @@ class _Trainer:
         tally = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() * float(world.size)])
         world.mean_([*self.gradients(), *self.statistics(), tally])
         self.optimizer.step()
-        for layer in self.layers:
+        for layer in self.layers.values():
             layer.restrain()
+        self.oscillation.see(self.done(step + 1))
         if self.average is not None:
             _average_into(self.average, self.model, config.average)
         value, correct = tally.tolist()
@@ -246,6 +250,10 @@ class _Trainer:
                 f"the loss became NaN in epoch {self.at.epoch + 1}, step {step + 1}; lower lr (now {config.lr})"
             )
         return value, round(correct)
+
+    def done(self, step: int) -> float:
+        """The share of training that is done, `step` steps into this epoch."""
+        return (self.at.epoch * self.feed.steps + step) / (self.config.epochs * self.feed.steps)
 
     def loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """Cross entropy, mixed with the teacher's softened outputs where distillation is on."""
@@ -264,6 +272,7 @@ class _Trainer:
         """Final weights into the model, the one look at the test set, and the RUN folder complete."""
         if self.average is not None:
             self.model.load_state_dict(self.average)
+        self.refresh()
         result = Result(
             valid_accuracy=self.accuracy(self.dataset.valid),
             test_accuracy=self.accuracy(self.dataset.test),
@@ -316,12 +325,20 @@ class _Trainer:
         if self.at.epoch < self.freeze_from:
             return
         if self.at.epoch == self.freeze_from and self.at.step == 0:
-            clean = (self.feed.draw(self.at.epoch, index) for _, index in self.feed.batches(self.at.epoch))
-            statistics.reestimate(
-                self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps)))
-            )
-            self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
+            self.reestimate()
         statistics.freeze(self.model)
+
+    def refresh(self) -> None:
+        """Before an evaluation: batch-norm statistics anew, if that is asked for and none are frozen."""
+        if self.config.reestimate_bn and not (self.config.freeze_bn and self.at.epoch >= self.freeze_from):
+            self.reestimate()
+
+    def reestimate(self) -> None:
+        """Batch-norm statistics anew, over the first batches of this epoch, or of the last one at the end."""
+        epoch = min(self.at.epoch, self.config.epochs - 1)
+        clean = (self.feed.draw(epoch, index) for _, index in self.feed.batches(epoch))
+        statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps))))
+        self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -344,7 +361,7 @@ class _Trainer:
             return
         progress, tensors = found
         require_same(self.folder, Run(**progress["run"]), self.run)
-        checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.average)
+        checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.more())
         self.at = _Position(**progress["position"])
         if self.progress:
             print(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}", file=sys.stderr)
@@ -357,12 +374,16 @@ class _Trainer:
             runs.save_card(self.folder, self.run)
         return found
 
+    def more(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint holds beside model and optimiser."""
+        return {"average": self.average or {}, "oscillation": self.oscillation.tensors()}
+
     def save(self) -> None:
         self.last_save = time.monotonic()
         if self.folder is None or not self.world.first:
             return
         progress = {"run": dataclasses.asdict(self.run), "position": dataclasses.asdict(self.at)}
-        checkpoint.save(self.folder, progress, self.model, self.optimizer, self.average)
+        checkpoint.save(self.folder, progress, self.model, self.optimizer, self.more())
         write_log(self.folder, self.at.history)
         runs.save_card(self.folder, dataclasses.replace(self.run, epochs_done=self.at.epoch))
 
