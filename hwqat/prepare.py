@@ -137,7 +137,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[
             step.layer.begin()
     acts = {id(step.act): step.act for step in model.steps if isinstance(step, Requantise)}.values()
     seen = {act: Histogram() for act in acts}
-    with _observed(model, seen):
+    with observed(model, seen):
         first, *more = batches
         outs = model.run_float(first)
         for batch in more:
@@ -149,7 +149,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[
 
 
 @contextlib.contextmanager
-def _observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[None]:
+def observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[None]:
     """Within, nothing is quantised and every activation is shown to its histogram."""
     training = model.training
     weights = [step.layer.weight_quantiser for step in model.steps if isinstance(step, Product)]

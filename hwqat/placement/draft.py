@@ -172,7 +172,7 @@ class Draft:
         return step
 
     def read_narrow(self, call: Call) -> str:
-        """Likewise, for a convolution or linear layer: of what a residual addition reads too, it gets act_bits."""
+        """The step that a convolution or linear layer reads: of what a residual addition reads too, one with act_bits."""
         name = call.inputs[0]
         source = self.requantise(name)
         step, value = self.steps[source], self.values[name]
