@@ -43,7 +43,9 @@ def arguments(parser) -> None:
         "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
     )
     parser.add_argument(
-        "--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)"
+        "--teacher",
+        metavar="RUN",
+        help="a RUN or zoo:NAME to distil from, in float (default: the one that is started from)",
     )
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
     parser.add_argument(
@@ -99,10 +101,10 @@ def run(args):
 
 
 def _teacher(named, start: Path, card):
-    """The float network to distil from, of the same data."""
-    from ..restore import restore_float
+    """The float network to distil from, of the same data; of a quantised RUN, its weights without quantisers."""
+    from ..restore import float_weights
 
-    teacher, run = restore_float(zoo.find(named or start))
+    teacher, run = float_weights(zoo.find(named or start))
     if run.data != card.data:
         raise HwqatError(f"the teacher {named or start} was trained on {run.data}, not on {card.data}")
     return teacher
