@@ -101,10 +101,10 @@ def run(args):
 
 
 def _teacher(named, start: Path, card):
-    """The float network to distil from, of the same data; of a quantised RUN, its weights without quantisers."""
-    from ..restore import float_weights
+    """The float network to distil from, of the same data; of a quantised RUN that is named, its weights without quantisers."""
+    from ..restore import float_weights, restore_float
 
-    teacher, run = float_weights(zoo.find(named or start))
+    teacher, run = restore_float(start) if named is None else float_weights(zoo.find(named))
     if run.data != card.data:
         raise HwqatError(f"the teacher {named or start} was trained on {run.data}, not on {card.data}")
     return teacher
