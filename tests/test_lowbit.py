@@ -14,7 +14,7 @@ from hwqat.errors import HwqatError
 from hwqat.nn.steps import Requantise
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
 from hwqat.restore import quantised
-from hwqat.train import TrainConfig, accuracy, fit, loop
+from hwqat.train import TrainConfig, accuracy, fit, freezing, loop
 from hwqat.train.feed import Feed, image_size
 from hwqat.train.memory import keep_pages
 from hwqat.train.optim import Apart, build_optimizer, set_rate
@@ -296,7 +296,7 @@ def test_the_thresholds_and_penalties_run_along_a_cosine(monkeypatch):
 
 
 def test_training_with_all_of_it_resumes_with_the_same_bits(few, tmp_path, monkeypatch):
-    changes = {"freeze_flips": 0.002, "freeze_flips_from": 0.004, "dampen": 1e-3, "scale_adam": 1e-4, "reestimate_bn": True}
+    changes = {"freeze_layers": 0.6, "freeze_flips": 0.002, "freeze_flips_from": 0.004, "dampen": 1e-3, "scale_adam": 1e-4, "reestimate_bn": True}
     config = TrainConfig(epochs=3, batch=20, lr=0.05, bn_batches=4).with_changes(**changes)
     whole = digitnet(few, activations="lsq")
     result = fit(whole, few, config, tmp_path / "whole", progress=False)
@@ -338,6 +338,41 @@ def test_batch_norm_is_averaged_anew_before_every_look(few, monkeypatch):
     means = [F.conv2d(feed.draw(2, index), conv.weight, None, conv.stride, conv.padding).mean((0, 2, 3))
              for _, index in list(feed.batches(2))[:4]]  # fmt: skip
     torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(0).detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_least_stable_layers_are_frozen_first(few, monkeypatch):
+    """A third with two fifths of the training to go, two thirds for the last fifth; those do not move any more."""
+    model = digitnet(few)
+    layers = [m for m in model.modules() if hasattr(m, "weight_quantiser")]
+    rank = {id(layer): place for place, layer in enumerate(layers)}
+    monkeypatch.setattr(freezing, "change", lambda layer, x, before: float(rank[id(layer)]))
+    snapshots, real = [], loop._Trainer.train_step
+
+    def step(self, *args):
+        snapshots.append([layer.weight.detach().clone() for layer in layers])
+        return real(self, *args)
+
+    monkeypatch.setattr(loop._Trainer, "train_step", step)
+    fit(model, few, TrainConfig(epochs=5, batch=20, lr=0.01, freeze_layers=0.4), progress=False)  # 50 steps
+    snapshots.append([layer.weight.detach().clone() for layer in layers])
+    moves = [[not torch.equal(a[k], b[k]) for k in range(len(layers))] for a, b in zip(snapshots, snapshots[1:])]
+    count = len(layers)
+    assert [sum(step) for step in moves] == [count] * 30 + [count - count // 3] * 10 + [count - 2 * count // 3] * 10
+    assert moves[30] == [k < count - count // 3 for k in range(count)]
+
+
+def test_instability_is_a_divergence():
+    torch.manual_seed(0)
+    layer = _Layer(torch.randint(-3, 4, (2, 5)).float(), step=1.0)
+    layer.product = F.linear
+    x, before = torch.randn(400, 5), layer.weight.detach().clone()
+    assert freezing.change(layer, x, before) == 0.0
+    layer.weight.data[1, 0] += 1
+    was, now = x @ before.T, x @ layer.weight.detach().clamp(-3, 3).T
+    wanted = [torch.distributions.kl_divergence(*(torch.distributions.Normal(y[:, c].mean(), y[:, c].std()) for y in (was, now)))
+              for c in range(2)]  # fmt: skip
+    assert freezing.change(layer, x, before) == pytest.approx(float(sum(wanted)) / 2, rel=1e-4)
+    assert wanted[0] == 0 < wanted[1]
 
 
 class _Layer(nn.Module):

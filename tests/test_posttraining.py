@@ -14,7 +14,7 @@ from hwqat.errors import HwqatError
 from hwqat.nn.steps import Requantise
 from hwqat.nn.steps.product import Product
 from hwqat.posttraining import Reconstruction, correct_bias, equalise, reconstruct
-from hwqat.posttraining.rounding import Dropping, SoftRounding
+from hwqat.posttraining.rounding import DRAWN, Dropping, Drops, SoftRounding
 from hwqat.posttraining.units import in_float, units, walk
 from hwqat.quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
 from hwqat.restore import restore_float
@@ -86,11 +86,15 @@ def test_soft_rounding_begins_with_the_weights():
 def test_values_are_dropped_as_often_as_asked():
     act = ACT_QUANTISERS["lsq"](2, False, 0.0)
     act.begin(3.0)
-    dropping = Dropping(act, 0.25, torch.Generator().manual_seed(0))
+    dropping = Dropping(act, Drops(0.25, torch.Generator().manual_seed(0)))
     x = torch.full((100, 100), 1.3)
     kept = (dropping(x) == 1.0).float().mean()
     assert abs(float(kept) - 0.75) < 0.02 and set(dropping(x).unique().tolist()) == {1.0, float(torch.tensor(1.3))}
-    assert (Dropping(act, 0.0, torch.Generator())(x) == 1.0).all()
+    assert (Dropping(act, Drops(0.0, torch.Generator()))(x) == 1.0).all()
+    last = torch.full((2, 3, 4, 5), 1.3).contiguous(memory_format=torch.channels_last)
+    assert dropping(last).is_contiguous(memory_format=torch.channels_last)
+    huge = torch.full((DRAWN + 7,), 1.3)
+    assert abs(float((dropping(huge) == 1.0).float().mean()) - 0.75) < 0.02
 
 
 # Parts ---------------------------------------------------------------------------------------------------------------

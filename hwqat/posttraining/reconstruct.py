@@ -20,7 +20,7 @@ from torch import Tensor
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Requantise
 from hwqat.nn.steps.product import Product
-from hwqat.posttraining.rounding import Dropping, SoftRounding, falling, mixed
+from hwqat.posttraining.rounding import Dropping, Drops, SoftRounding, falling
 from hwqat.posttraining.units import Plain, Unit, Values, units, walk
 from hwqat.progress import bar
 from hwqat.quant import ActQuantiser
@@ -71,7 +71,8 @@ def reconstruct(
     with bar(len(learning) * config.iterations, "step", method, progress) as shown:
         for unit, real, now in walk(model, parts, images.contiguous(memory_format=torch.channels_last)):
             if unit in learning:
-                _fit(unit, own, real, now, method == "brecq", config, random, shown)
+                drops = Drops(config.drop, random) if method == "brecq" else None
+                _fit(unit, own, real, now, drops, config, random, shown)
 
 
 class _Own:
@@ -90,17 +91,21 @@ class _Own:
         return [p for act in acts for name, p in act.named_parameters() if name in RANGES]
 
 
-def _fit(unit: Unit, own: _Own, real: Values, now: Values, whole: bool, config: Reconstruction, random, shown) -> None:
-    """real: inputs and outputs in float; now: inputs as quantised so far. whole: steps of activations are learned too."""
-    steps = own.steps(unit) if whole else []
-    with _learning(unit, own.products(unit), whole, config.drop, random) as soft:
+def _fit(unit: Unit, own: _Own, real: Values, now: Values, drops: Drops | None, config: Reconstruction, random, shown) -> None:
+    """real: inputs and outputs in float; now: inputs as quantised so far. drops: if given, activations are quantised now
+    and then, and their steps are learned.
+    """
+    steps = own.steps(unit) if drops else []
+    with _learning(unit, own.products(unit), drops) as soft:
         roundings = torch.optim.Adam([s.v for s in soft.values()], lr=config.rate)
         scales = _Relative(steps, config.step_rate)
         pull = config.pull * _error(unit, real, now) / sum(s.v.numel() for s in soft.values())
         count, iterations = len(real[unit.inputs[0]]), config.iterations
         for number in range(iterations):
             index = torch.randint(count, (config.batch,), generator=random)
-            given = {name: mixed(now[name][index], real[name][index], config.drop if whole else 0.0, random) for name in unit.inputs}
+            given = {name: now[name][index] for name in unit.inputs}
+            if drops:
+                given = {name: drops.choose(x, real[name][index]) for name, x in given.items()}
             loss = _distance(unit.run(given), {name: real[name][index] for name in unit.outputs})
             begin = config.warmup * iterations
             if number >= begin:
@@ -145,7 +150,7 @@ class _Relative:
 
 
 @contextlib.contextmanager
-def _learning(unit: Unit, products: list[Product], whole: bool, drop: float, random) -> Iterator[dict[Product, SoftRounding]]:
+def _learning(unit: Unit, products: list[Product], drops: Drops | None) -> Iterator[dict[Product, SoftRounding]]:
     """Within, ``products`` have soft roundings, and activations are dropped at random, or not quantised at all."""
     quantisers = [product.layer.weight_quantiser for product in products]
     acts = [step.act for step in unit.requantises]
@@ -153,7 +158,7 @@ def _learning(unit: Unit, products: list[Product], whole: bool, drop: float, ran
     for product, s in soft.items():
         product.layer.weight_quantiser = s
     for step in unit.requantises:
-        step.act = Dropping(step.act, drop, random) if whole else Plain(step.act)
+        step.act = Dropping(step.act, drops) if drops else Plain(step.act)
     modules = [m for step in unit.steps for m in step.modules.values() if not isinstance(m, ActQuantiser)]
     others = [p for m in modules for p in m.parameters(recurse=False) if p.requires_grad]
     for p in others:

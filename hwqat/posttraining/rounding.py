@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 #: Stretch of the sigmoid beyond 0 and 1, so that its ends are reached.
 ZETA, GAMMA = 1.1, -0.1
+#: Random choices that are drawn once and used many times: a multiple of no image's size.
+DRAWN = (1 << 22) + 1
 
 
 class SoftRounding(nn.Module):
@@ -43,23 +45,45 @@ class SoftRounding(nn.Module):
         return (self.floor + (self.h() >= 0.5)).clamp(self.lo, self.hi) * self.step
 
 
-class Dropping(nn.Module):
-    """In place of an activation quantiser: each value stays unquantised with probability ``drop`` (QDrop: Wei et al. 2022)."""
+class Drops:
+    """Random choices that cost little: slices, from random places, of one long row of them.
 
-    def __init__(self, act: nn.Module, drop: float, random: torch.Generator) -> None:
+    probability: that a value is dropped.
+    """
+
+    def __init__(self, probability: float, random: torch.Generator) -> None:
+        self.probability, self.random = probability, random
+        self.row = torch.rand(DRAWN, generator=random) < probability if probability else None
+
+    def choose(self, quantised: Tensor, real: Tensor) -> Tensor:
+        """Each value from ``real`` where it is dropped, else from ``quantised``."""
+        if self.row is None:
+            return quantised
+        count = real.numel()
+        start = int(torch.randint(DRAWN, (), generator=self.random))
+        mask = self.row[start : start + count]
+        if len(mask) < count:
+            mask = torch.cat([mask, self.row.repeat(count // DRAWN + 1)])[:count]
+        # in the order of memory, whatever that is
+        return torch.where(mask.as_strided(real.shape, real.stride()), real, quantised) if _dense(real) else (
+            torch.where(mask.reshape(real.shape), real, quantised)
+        )
+
+
+def _dense(x: Tensor) -> bool:
+    return x.is_contiguous() or (x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last))
+
+
+class Dropping(nn.Module):
+    """In place of an activation quantiser: values stay unquantised at random (QDrop: Wei et al. 2022)."""
+
+    def __init__(self, act: nn.Module, drops: Drops) -> None:
         super().__init__()
-        self.act, self.drop, self.random = act, drop, random
+        self.act, self.drops = act, drops
 
     def forward(self, x: Tensor) -> Tensor:
         quantised = self.act(x)
-        return mixed(quantised, self.act.nonlinearity(x), self.drop, self.random) if self.act.quantised else quantised
-
-
-def mixed(quantised: Tensor, real: Tensor, drop: float, random: torch.Generator) -> Tensor:
-    """Each value from ``real`` with probability ``drop``, else from ``quantised``."""
-    if drop == 0:
-        return quantised
-    return torch.where(torch.empty_like(real).uniform_(generator=random) < drop, real, quantised)
+        return self.drops.choose(quantised, self.act.nonlinearity(x)) if self.act.quantised else quantised
 
 
 def falling(progress: float, first: float, last: float) -> float:

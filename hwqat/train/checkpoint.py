@@ -1,7 +1,7 @@
 """All that training needs to go on after an interruption, in one file that is written whole or not at all.
 
 checkpoint.safetensors holds the model's state ("model."), the optimiser's ("optimizer.<parameter>.<name>"), the
-averaged weights ("average.") and counts of oscillations ("oscillation.") if any, torch's generator ("random"), and in its header, as JSON, the progress. One
+averaged weights ("average.") and what counts oscillations ("oscillation.") and freezes layers ("freezing."), torch's generator ("random"), and in its header, as JSON, the progress. One
 file, because two cannot be replaced in one step: an interruption between them would pair old with new.
 """
 

@@ -51,6 +51,8 @@ class TrainConfig:
             (hwqat.train.oscillation).
         freeze_flips_from: the threshold falls from this with half a cosine.
         dampen: factor of the penalty on weights between integers, which rises from 0 with half a cosine; 0: off.
+        freeze_layers: fraction of training, counted from the end, in which layers stand still, first a third of them, then
+            two (hwqat.train.freezing); 0: never.
         gradient_bits: width of the stochastically rounded gradients of DoReFa (hwqat.train.gradients), 1..16; 32: off.
         precision: of the forward pass in training, "float32" or "bfloat16" (autocast). Evaluation never uses autocast.
         channels_last: memory order.
@@ -86,6 +88,7 @@ class TrainConfig:
     freeze_flips: float = 0.0
     freeze_flips_from: float = 0.04
     dampen: float = 0.0
+    freeze_layers: float = 0.0
     gradient_bits: int = 32
     precision: str = "float32"
     channels_last: bool = False
@@ -113,7 +116,7 @@ class TrainConfig:
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("momentum", "label_smoothing", "average"):
             _require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        for name in ("distill", "freeze_bn", "grow", "freeze_flips", "freeze_flips_from"):
+        for name in ("distill", "freeze_bn", "grow", "freeze_flips", "freeze_flips_from", "freeze_layers"):
             _require(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
 
     def with_changes(self, **changes: Any) -> TrainConfig:

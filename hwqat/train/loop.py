@@ -33,6 +33,7 @@ from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
 from hwqat.train.feed import Feed
 from hwqat.train.folder import Result, finished, require_same, write_log
+from hwqat.train.freezing import Freezing
 from hwqat.train.gradients import quantised_gradients
 from hwqat.train.memory import keep_pages
 from hwqat.train.optim import build_optimizer, rate, set_rate
@@ -156,6 +157,7 @@ class _Trainer:
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
         frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
         self.freeze_from = config.epochs - frozen
+        self.freezing = Freezing(self.layers, config.freeze_layers, config.epochs * self.feed.steps)
         self.at = _Position()
         self.progress = progress
         self.last_save = time.monotonic()
@@ -186,7 +188,8 @@ class _Trainer:
         self.enter_training_mode()
         begin = time.monotonic() - at.seconds
         for step, index in self.feed.batches(at.epoch, at.step):
-            loss, correct = self.train_step(step, index)
+            with self.freezing.step(at.epoch * self.feed.steps + step):
+                loss, correct = self.train_step(step, index)
             at.step, at.seen = step + 1, at.seen + len(index)
             at.loss, at.correct = at.loss + loss * len(index), at.correct + correct
             at.seconds = time.monotonic() - begin
@@ -363,6 +366,7 @@ class _Trainer:
         require_same(self.folder, Run(**progress["run"]), self.run)
         checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.more())
         self.at = _Position(**progress["position"])
+        self.freezing.apply()
         if self.progress:
             print(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}", file=sys.stderr)
 
@@ -376,7 +380,8 @@ class _Trainer:
 
     def more(self) -> dict[str, dict[str, Tensor]]:
         """What a checkpoint holds beside model and optimiser."""
-        return {"average": self.average or {}, "oscillation": self.oscillation.tensors()}
+        tensors = {"oscillation": self.oscillation.tensors(), "freezing": self.freezing.tensors()}
+        return {"average": self.average or {}} | tensors
 
     def save(self) -> None:
         self.last_save = time.monotonic()
