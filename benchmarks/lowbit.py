@@ -64,10 +64,29 @@ def run(begin: str, bits: int, row: str, seed: int, args, folder: Path) -> tuple
         teacher, _ = float_weights(zoo.find(begin))
     if before := train.pop("start", None):
         half = max(1, epochs // 2)
-        model = _fit(model, dataset, card, scheme, before * bits, train | {"epochs": half, "seed": seed}, teacher, folder / f"{row}-{seed}-before")
+        model = _fit(
+            model,
+            dataset,
+            card,
+            scheme,
+            before * bits,
+            train | {"epochs": half, "seed": seed},
+            teacher,
+            folder / f"{row}-{seed}-before",
+        )
         epochs -= half
     start = time.process_time()
-    trained = _fit(model, dataset, card, scheme, bits, train | {"epochs": epochs, "seed": seed}, teacher, folder / f"{row}-{seed}", keep=False)
+    trained = _fit(
+        model,
+        dataset,
+        card,
+        scheme,
+        bits,
+        train | {"epochs": epochs, "seed": seed},
+        teacher,
+        folder / f"{row}-{seed}",
+        keep=False,
+    )
     steps = epochs * (len(dataset.train) // 128)
     return accuracy(trained, dataset.valid, dataset.grid), 1000 * (time.process_time() - start) / steps
 
@@ -76,7 +95,15 @@ def _fit(model, dataset, card, scheme: dict, bits: int, train: dict, teacher, ou
     """The quantised network after training, or (keep) the float network with its weights."""
     scheme = Scheme.from_dict(SCHEME | {"weight_bits": bits, "act_bits": bits} | scheme)
     made = quantised(model, scheme, dataset)
-    run = Run(net=card.net, net_kwargs=card.net_kwargs, data=card.data, config={}, seed=0, epochs_done=0, scheme=scheme.to_dict())
+    run = Run(
+        net=card.net,
+        net_kwargs=card.net_kwargs,
+        data=card.data,
+        config={},
+        seed=0,
+        epochs_done=0,
+        scheme=scheme.to_dict(),
+    )
     fit(made, dataset, TrainConfig(**(TRAIN | train)), out, run=run, teacher=teacher, progress=False)
     return float_weights(out)[0] if keep else made
 
@@ -84,7 +111,9 @@ def _fit(model, dataset, card, scheme: dict, bits: int, train: dict, teacher, ou
 def measure(args, folder: Path) -> dict:
     model, card = float_weights(zoo.find(args.run))
     dataset = data.load(card.data, args.data_dir)
-    names = [name for name in METHODS if name == "plain" or fnmatchcase(name, args.only)] + (["together"] if args.together else [])
+    names = [name for name in METHODS if name == "plain" or fnmatchcase(name, args.only)] + (
+        ["together"] if args.together else []
+    )
     kept, rows = folder / "rows.json", []
     found = json.loads(kept.read_text()) if kept.is_file() else {}
     for name in names:
@@ -94,10 +123,14 @@ def measure(args, folder: Path) -> dict:
                 found[key] = run(args.run, args.bits, name, seed, args, folder)
                 kept.write_text(json.dumps(found))
                 print(f"{name:<28} seed {seed}: {found[key][0]:.2f} %, {found[key][1]:.0f} ms a step", flush=True)
-        each = [found[f"{name} {seed} {args.together if name == 'together' else ''}".strip()] for seed in range(args.seeds)]
+        each = [
+            found[f"{name} {seed} {args.together if name == 'together' else ''}".strip()] for seed in range(args.seeds)
+        ]
         reached = statistics.mean(value for value, _ in each)
         spread = statistics.stdev(value for value, _ in each) if len(each) > 1 else 0.0
-        rows.append({"row": name, "accuracy": reached, "deviation": spread, "ms": statistics.mean(ms for _, ms in each)})
+        rows.append(
+            {"row": name, "accuracy": reached, "deviation": spread, "ms": statistics.mean(ms for _, ms in each)}
+        )
     for row in rows:
         row["gain"] = row["accuracy"] - rows[0]["accuracy"]
     return {"network": card.net, "bits": args.bits, "images": args.images, "epochs": args.epochs, "seeds": args.seeds,
@@ -120,8 +153,13 @@ def main() -> None:
         folder = args.out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         result = measure(args, folder)
-    print(f"{result['network']}, {args.bits} bits, {args.epochs} epochs of {args.images} images: float {result['float']:.2f} %")
-    cells = [(r["row"], f"{r['accuracy']:.2f}", f"{r['gain']:+.2f}", f"{r['deviation']:.2f}", f"{r['ms']:.0f}") for r in result["rows"]]
+    print(
+        f"{result['network']}, {args.bits} bits, {args.epochs} epochs of {args.images} images: float {result['float']:.2f} %"
+    )
+    cells = [
+        (r["row"], f"{r['accuracy']:.2f}", f"{r['gain']:+.2f}", f"{r['deviation']:.2f}", f"{r['ms']:.0f}")
+        for r in result["rows"]
+    ]
     print(table(("", "accuracy", "gain", "deviation", "ms a step"), cells))
     print(json.dumps(result))
 

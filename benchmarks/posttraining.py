@@ -76,7 +76,16 @@ def main() -> None:
         ("", "bits", "method", "float", "integers", "lost", "seconds"),
         [(r["network"], str(r["bits"]), r["method"], f"{r['float']:.2f}", f"{r['accuracy']:.2f}", f"{r['lost']:.2f}", f"{r['seconds']:.0f}") for r in rows],
     ))  # fmt: skip
-    print(json.dumps({"images": len(data.load("cifar10", args.data_dir).test.first(args.limit)), "iterations": args.iterations, "threads": args.threads, "rows": rows}))
+    print(
+        json.dumps(
+            {
+                "images": len(data.load("cifar10", args.data_dir).test.first(args.limit)),
+                "iterations": args.iterations,
+                "threads": args.threads,
+                "rows": rows,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -126,7 +126,8 @@ def _stored(scheme: Scheme, method: str) -> Scheme:
         raise HwqatError(f"method must be one of {NEAREST}, {', '.join(METHODS)}, not {method!r}")
     instead = {"lsq": "lsq-mse"} | ({"absmax": "lsq-mse"} if method != NEAREST else {})
     layers = {
-        glob: changes | ({"weights": instead.get(changes["weights"], changes["weights"])} if "weights" in changes else {})
+        glob: changes
+        | ({"weights": instead.get(changes["weights"], changes["weights"])} if "weights" in changes else {})
         for glob, changes in scheme.layers.items()
     }
     scheme = scheme.with_changes(weights=instead.get(scheme.weights, scheme.weights), layers=layers)

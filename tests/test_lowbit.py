@@ -53,7 +53,9 @@ def test_images_grow_in_equal_shares():
 
 
 def test_small_images_are_averages(few):
-    feed = Feed(few, TrainConfig(epochs=2, start_size=4, grow=0.5, augment=False), torch.device("cpu"), torch.channels_last)
+    feed = Feed(
+        few, TrainConfig(epochs=2, start_size=4, grow=0.5, augment=False), torch.device("cpu"), torch.channels_last
+    )
     index = torch.arange(6)
     full = few.to_real(few.train.images[index])
     assert torch.equal(feed.draw(1, index), full)
@@ -80,7 +82,9 @@ def test_a_quantised_network_does_not(few):
 
 
 def test_validation_now_and_then(few):
-    result = fit(models.build("digitnet", width=0.5), few, TrainConfig(epochs=5, valid_every=2, lr=0.01), progress=False)
+    result = fit(
+        models.build("digitnet", width=0.5), few, TrainConfig(epochs=5, valid_every=2, lr=0.01), progress=False
+    )
     assert [not math.isnan(row["valid_accuracy"]) for row in result.history] == [False, True, False, True, True]
 
 
@@ -187,18 +191,24 @@ def test_the_residual_stream_keeps_its_bits(net):
     graph = lower(model.eval(), name="net")
     assert np.array_equal(model.integers(x)[0].reshape(6, 10), graph.run(x.permute(0, 2, 3, 1).numpy()).reshape(6, 10))
     acts = {step.path: step.act.bits for step in model.steps if isinstance(step, Requantise)}
-    added = {name for step in model.steps if isinstance(step, Requantise) and len(step.inputs) == 2 for name in step.inputs}
+    added = {
+        name for step in model.steps if isinstance(step, Requantise) and len(step.inputs) == 2 for name in step.inputs
+    }
     by_name = {step.name: step for step in model.steps}
     stream = [by_name[name].act.bits for name in added if isinstance(by_name[name], Requantise)]
     assert sorted(set(stream)) == [6, 8]  # 8: what the first layer makes
-    read = [by_name[step.inputs[0]] for step in model.steps if hasattr(step, "layer") and not step.path.startswith("head")]
+    read = [
+        by_name[step.inputs[0]] for step in model.steps if hasattr(step, "layer") and not step.path.startswith("head")
+    ]
     widths = [step.act.bits for step in read if isinstance(step, Requantise) and not step.path.startswith("stem")]
     assert set(widths) <= {2, 16}  # 16: a batch norm in front of a convolution
     assert sum(path.endswith("_narrow") for path in acts) > 3
 
 
 def test_residual_bits_off_change_nothing(few):
-    same = [[(step.name, step.inputs) for step in digitnet(few, **changes).steps] for changes in ({}, {"residual_bits": 3})]
+    same = [
+        [(step.name, step.inputs) for step in digitnet(few, **changes).steps] for changes in ({}, {"residual_bits": 3})
+    ]
     assert same[0] == same[1]
 
 
@@ -231,7 +241,9 @@ def test_steps_are_trained_by_an_adam_of_their_own(few):
     optimizer.step()
     sgd.step()
     for p, was in zip(scales, before):
-        torch.testing.assert_close(p.detach(), was + 0.5e-3)  # Adam's first step is the rate, half of it by the schedule
+        torch.testing.assert_close(
+            p.detach(), was + 0.5e-3
+        )  # Adam's first step is the rate, half of it by the schedule
     for p, copy in zip(others, sgd.param_groups[0]["params"]):
         torch.testing.assert_close(p.detach(), copy.detach())
 
@@ -263,7 +275,9 @@ def test_oscillating_weights_are_counted_and_frozen():
                 s["frozen"] = round(s["ema"])
     found = flips.frozen[0].tolist()
     assert found == [s["frozen"] is not None for s in state] and 0 < sum(found) < 40
-    np.testing.assert_allclose(flips.frequency[0][~flips.frozen[0]], [s["f"] for s in state if s["frozen"] is None], rtol=1e-5)
+    np.testing.assert_allclose(
+        flips.frequency[0][~flips.frozen[0]], [s["f"] for s in state if s["frozen"] is None], rtol=1e-5
+    )
 
 
 def test_frozen_weights_follow_the_step():
@@ -296,7 +310,14 @@ def test_the_thresholds_and_penalties_run_along_a_cosine(monkeypatch):
 
 
 def test_training_with_all_of_it_resumes_with_the_same_bits(few, tmp_path, monkeypatch):
-    changes = {"freeze_layers": 0.6, "freeze_flips": 0.002, "freeze_flips_from": 0.004, "dampen": 1e-3, "scale_adam": 1e-4, "reestimate_bn": True}
+    changes = {
+        "freeze_layers": 0.6,
+        "freeze_flips": 0.002,
+        "freeze_flips_from": 0.004,
+        "dampen": 1e-3,
+        "scale_adam": 1e-4,
+        "reestimate_bn": True,
+    }
     config = TrainConfig(epochs=3, batch=20, lr=0.05, bn_batches=4).with_changes(**changes)
     whole = digitnet(few, activations="lsq")
     result = fit(whole, few, config, tmp_path / "whole", progress=False)

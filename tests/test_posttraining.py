@@ -246,7 +246,11 @@ def test_what_several_parts_share_is_left(images, digits):
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem, self.conv, self.fc = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(256, 10)
+            self.stem, self.conv, self.fc = (
+                nn.Conv2d(1, 4, 3, padding=1),
+                nn.Conv2d(4, 4, 3, padding=1),
+                nn.Linear(256, 10),
+            )
 
         def forward(self, x):
             x = torch.relu(self.conv(torch.relu(self.conv(torch.relu(self.stem(x))))))
@@ -264,7 +268,11 @@ def test_what_several_parts_share_is_left(images, digits):
     ("scheme", "method", "message"),
     [
         (Scheme(), "adarounds", "method must be one of nearest, adaround, brecq, not 'adarounds'"),
-        (Scheme(weights="dorefa"), "adaround", r"adaround needs weights with a stored step \(lsq-mse, power-of-two\), not 'dorefa'"),
+        (
+            Scheme(weights="dorefa"),
+            "adaround",
+            r"adaround needs weights with a stored step \(lsq-mse, power-of-two\), not 'dorefa'",
+        ),
         (Scheme(layers={"fc": {"weights": "affine"}}), "brecq", "brecq needs weights with a stored step"),
         (Scheme(bn="folded"), "brecq", "brecq takes batch norms that are not folded"),
     ],

@@ -56,7 +56,9 @@ def _pairs(model: QatModel) -> list[tuple[Requantise, Product]]:
         for name in step.inputs:
             readers[name].append(step)
     uses = Counter(id(step.layer) for step in model.steps if isinstance(step, Product))
-    uses += Counter(id(m) for step in model.steps for m in step.modules.values() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    uses += Counter(
+        id(m) for step in model.steps for m in step.modules.values() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+    )
     acts = Counter(id(step.act) for step in model.steps if isinstance(step, Requantise))
     found = []
     for step in model.steps:

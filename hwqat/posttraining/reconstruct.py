@@ -91,7 +91,9 @@ class _Own:
         return [p for act in acts for name, p in act.named_parameters() if name in RANGES]
 
 
-def _fit(unit: Unit, own: _Own, real: Values, now: Values, drops: Drops | None, config: Reconstruction, random, shown) -> None:
+def _fit(
+    unit: Unit, own: _Own, real: Values, now: Values, drops: Drops | None, config: Reconstruction, random, shown
+) -> None:
     """real: inputs and outputs in float; now: inputs as quantised so far. drops: if given, activations are quantised now
     and then, and their steps are learned.
     """

@@ -65,8 +65,10 @@ class Drops:
         if len(mask) < count:
             mask = torch.cat([mask, self.row.repeat(count // DRAWN + 1)])[:count]
         # in the order of memory, whatever that is
-        return torch.where(mask.as_strided(real.shape, real.stride()), real, quantised) if _dense(real) else (
-            torch.where(mask.reshape(real.shape), real, quantised)
+        return (
+            torch.where(mask.as_strided(real.shape, real.stride()), real, quantised)
+            if _dense(real)
+            else (torch.where(mask.reshape(real.shape), real, quantised))
         )
 
 

@@ -81,7 +81,9 @@ def change(layer: QuantConv2d | QuantLinear, x: Tensor, before: Tensor) -> float
     variances; before: the quantised weights until the update.
     """
     axes = (0, *range(2, x.ndim))
-    was, now = (layer.product(x.float(), weight.float(), None) for weight in (before, layer.weight_quantiser(layer.weight)))
+    was, now = (
+        layer.product(x.float(), weight.float(), None) for weight in (before, layer.weight_quantiser(layer.weight))
+    )
     (var1, mean1), (var2, mean2) = (torch.var_mean(y.double(), axes) for y in (was, now))
     alive = (var1 > 0) & (var2 > 0)
     divergence = 0.5 * (var2 / var1).log() + (var1 + (mean1 - mean2) ** 2) / (2 * var2) - 0.5
