@@ -109,7 +109,7 @@ KINDS: dict[str, Kind] = {}
 #: means, or the node that it hands on.
 SPELLINGS: dict[str, Callable[..., Read | Node]] = {}
 #: Words of NumPy that PyTorch takes for its own.
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
+_ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def register(kind: Kind) -> None:
@@ -168,5 +168,5 @@ def _fill() -> None:
 
 
 def plain(value: Any) -> bool:
-    """Whether an argument is no tensor."""
-    return not isinstance(value, Node)
+    """Whether an argument is a number."""
+    return isinstance(value, (int, float))
