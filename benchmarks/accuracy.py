@@ -16,10 +16,10 @@ from fnmatch import fnmatchcase
 import torch
 from timing import table
 
-from hwqat import data, zoo
+from hwqat import zoo
 from hwqat.errors import HwqatError
 from hwqat.progress import bar
-from hwqat.restore import restore, to_frames, to_graph
+from hwqat.restore import load_data, restore, to_frames, to_graph
 
 #: Published drops in points of DoReFa, PACT and modified PACT at their best, by network and bits.
 PUBLISHED = {
@@ -97,9 +97,8 @@ def cells(rows: list[dict]) -> tuple[str, ...]:
 def measure(name: str, data_dir: str | None, limit: int | None) -> dict:
     """One network through golden and through eval()."""
     card = zoo.card(name)
-    dataset = data.load(card["data"], data_dir)
-    model, run = restore(zoo.find(f"zoo:{name}"), dataset)
-    graph = to_graph(model, run, dataset)
+    model, run = restore(zoo.find(f"zoo:{name}"))
+    dataset, graph = load_data(run, data_dir), to_graph(model, run)
     split = dataset.test.first(limit)
     right = same = differ = 0
     with bar(len(split), "image", name) as progress:

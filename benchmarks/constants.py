@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from timing import table
@@ -31,7 +30,9 @@ from hwqat.errors import HwqatError
 from hwqat.figures.plot import Axis, Series, line_plot
 from hwqat.passes import Target
 from hwqat.quant import Scheme
-from hwqat.runs import load_card, load_run, save_run
+from hwqat.restore import load_data, restore
+from hwqat.runs import load_card
+from hwqat.runs.save import save_run
 from hwqat.sweep import Point, grid, run_sweep
 from hwqat.sweep.output import HEAD, line
 
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", default="build/constants")
     args = parser.parse_args()
     rows = {}
-    middle = keeping(args.run, Path(args.out) / "run")
+    middle = keeping(args.run, Path(args.out) / "run", args.data_dir)
     for run, points, out in ((middle, truncated(middle), "fixed"), (args.run, rounded(args.run), "auto")):
         result = sweep(args, run, points, Path(args.out) / out)
         rows |= dict(zip(points, result["points"]))
@@ -90,11 +91,11 @@ def scheme(run: str) -> Scheme:
     return Scheme.from_dict(card.scheme)
 
 
-def keeping(run: str, copy: Path) -> str:
+def keeping(run: str, copy: Path, data_dir: str | None) -> str:
     """A copy of the run whose scheme has KEPT."""
-    card, state = load_run(zoo.find(run))
-    layers = card.scheme["layers"] | {glob: {"rescale": form} for glob, form in KEPT.items()}
-    save_run(copy, replace(card, scheme=card.scheme | {"layers": layers}), state)
+    layers = scheme(run).layers | {glob: {"rescale": form} for glob, form in KEPT.items()}
+    model, card = restore(zoo.find(run), layers=layers)
+    save_run(copy, card, model, load_data(card, data_dir))
     return str(copy)
 
 

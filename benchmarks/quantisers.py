@@ -77,9 +77,8 @@ def train(case: Case, begin: Path, out: Path, epochs: int = EPOCHS) -> float:
     torch.set_num_threads(1)
     model, card = restore_float(begin)
     dataset = data.load(card.data)
-    scheme = case.scheme()
-    run = Run(net=card.net, data=card.data, config={}, seed=0, epochs_done=0, scheme=scheme.to_dict())
-    model = quantised(model, scheme, dataset)
+    run = Run(card.net, card.data, {}, 0, 0)
+    model = quantised(model, case.scheme(), dataset)
     config = qat_config(card.data).with_changes(epochs=epochs)
     return fit(
         model, dataset, config, out / f"{case.kind}-{case.quantiser}-{case.bits}", run=run, progress=False

@@ -38,20 +38,24 @@ def narrow(array: np.ndarray) -> np.ndarray:
 
 
 def read_npz(path: str | Path, advice: str, most: int = MOST) -> dict[str, np.ndarray]:
-    """Every array of an archive, integers and reals only; damage is one sentence that ends with ``advice``.
+    """Every array of an archive, integers and reals only; damage is one sentence that ends with ``advice``."""
+    return npz_from_bytes(read_bytes(path, advice, most), path, advice, most)
+
+
+def npz_from_bytes(content: bytes, where: str | Path, advice: str, most: int = MOST) -> dict[str, np.ndarray]:
+    """The same of an archive's bytes; ``where``: what it is called in the sentence.
 
     Nothing is unpacked before the archive's own index says that all of it is at most ``most`` bytes.
     """
-    content = read_bytes(path, advice, most)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
             if total > most:
-                raise HwqatError(f"{path} unpacks to {total} bytes, more than the {most} that hwqat reads; {advice}")
+                raise HwqatError(f"{where} unpacks to {total} bytes, more than the {most} that hwqat reads; {advice}")
             return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
     except DAMAGE as error:
-        raise HwqatError(f"{path} is damaged ({type(error).__name__}: {error}); {advice}") from None
+        raise HwqatError(f"{where} is damaged ({type(error).__name__}: {error}); {advice}") from None
 
 
 #: What zipfile, zlib and NumPy raise for bytes that are no such archive.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import warnings
 
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(argv)
     args.argv = argv
+    args.typed = shlex.join(["hwqat", *argv])
     warnings.formatwarning = lambda message, *_args, **_kw: f"hwqat: warning: {message}\n"
     try:
         result, code = args.run(args)

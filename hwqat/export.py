@@ -20,8 +20,6 @@ from .passes.report import plan_json
 from .vectors import vector_files
 
 PLAN = "report/plan.json"
-#: Frames written to vectors/: enough to be sure, few enough to be simulated.
-LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
 
 
 def export(
@@ -54,8 +52,3 @@ def build_files(
     )
     files[PLAN] = json.dumps(plan_json(plan), indent=1) + "\n"
     return files
-
-
-def frames_to_write(available: int, size: int) -> int:
-    """How many frames of ``size`` integers go to vectors/ by default."""
-    return min(available, max(LEAST_FRAMES, MOST_INTEGERS // size))

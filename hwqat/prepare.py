@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,9 +18,10 @@ from hwqat.nn.steps.product import Product
 from hwqat.placement.place import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
-from hwqat.tracing import Call, Reading
+from hwqat.tracing import Call, Reading, require_none
 from hwqat.tracing.check import hold_to_the_reading, hold_to_the_users, require_finite
 from hwqat.tracing.constants import Constant
+from hwqat.tracing.network import ReadNetwork
 from hwqat.tracing.reader import read_recording, two_images
 from hwqat.tracing.record import as_is, record
 from hwqat.tracing.table import find_kind
@@ -76,19 +77,45 @@ def prepare(
     normalise = _normalise(mean, std, batches[0].shape[1], home.device)
     given = lambda images: (images if normalise is None else normalise(images)).to(home.dtype)  # noqa: E731
     with as_is(network):
-        reading = read_recording(network, record(network, given(two_images(batches[0])))).reading()
-        require_finite(reading)
+        reading = _read(network, given(two_images(batches[0])))
         if normalise is not None:
             reading = _normalised(reading, normalise)
         steps = place(reading, scheme, grid)  # names all that is not supported
-        several = two_images(batches[0], len(batches[0]))
-        wanted = hold_to_the_users(network, reading, [several, noise(several, grid)], given)
+        wanted = _hold(network, reading, batches[0], grid, given)
     quantised = QatModel(steps, scheme, reading).to(home.device)
     seen = calibrate(quantised, batches, scheme.calibration)
     if not scheme.relu6_as_relu:  # which is another network on purpose
         hold_to_the_reading(reading, wanted, [*seen])
     quantised.train(model.training)
     return quantised
+
+
+def read_checked(model: nn.Module, images: Tensor, grid: Grid) -> Reading:
+    """A float network as it was read, on a batch of real images; HwqatError as `prepare` raises it."""
+    network = unwrapped(model)
+    home = next((x for x in (*network.parameters(), *network.buffers()) if x.is_floating_point()), images)
+    images, given = images.to(home.device, torch.float32), lambda x: x.to(home.dtype)
+    with as_is(network):
+        reading = _read(network, given(two_images(images)))
+        require_none(reading.name, reading.problems)
+        _hold(network, reading, images, grid, given)
+    return reading
+
+
+def _read(network: nn.Module, images: Tensor) -> Reading:
+    """What was read before is not read again: a `ReadNetwork` has no modules of the user's to ask for names."""
+    if isinstance(network, ReadNetwork):
+        reading = network.now()
+    else:
+        reading = read_recording(network, record(network, images)).reading()
+    require_finite(reading)
+    return reading
+
+
+def _hold(network: nn.Module, reading: Reading, batch: Tensor, grid: Grid, given: Callable[[Tensor], Tensor]):
+    """Hold it to the user's own forward, on a batch of the example and on noise; what it gives on the example."""
+    several = two_images(batch, len(batch))
+    return hold_to_the_users(network, reading, [several, noise(several, grid)], given)
 
 
 def build(reading: Reading, scheme: Scheme, grid: Grid) -> QatModel:
@@ -137,7 +164,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[
             step.layer.begin()
     acts = {id(step.act): step.act for step in model.steps if isinstance(step, Requantise)}.values()
     seen = {act: Histogram() for act in acts}
-    with observed(model, seen):
+    with unquantised(model, seen):
         first, *more = batches
         outs = model.run_float(first)
         for batch in more:
@@ -149,7 +176,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[
 
 
 @contextlib.contextmanager
-def observed(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[None]:
+def unquantised(model: QatModel, seen: dict[ActQuantiser, Histogram]) -> Iterator[None]:
     """Within, nothing is quantised and every activation is shown to its histogram."""
     training = model.training
     weights = [step.layer.weight_quantiser for step in model.steps if isinstance(step, Product)]

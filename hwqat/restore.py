@@ -1,4 +1,4 @@
-"""From a RUN folder back to the network that was trained, and to its graph."""
+"""From a RUN folder back to the network that was trained, and to its graph: from the folder alone."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import models
+from . import data as datasets
 from .data import Dataset, Split
 from .errors import HwqatError
 from .graph import Graph
 from .lower import lower
 from .naming import identifier
+from .nn.model import QatModel
 from .prepare import prepare
 from .quant import Scheme
-from .runs import MODEL, Run, load_run, load_weights
+from .runs import Run
+from .runs.contents import Contents, load_contents
+from .runs.rebuild import by_scheme, rebuild, rebuild_float
+from .tracing.network import ReadNetwork
 
 #: What of a scheme decides bits.
 BITS = tuple(
@@ -24,38 +28,34 @@ BITS = tuple(
 )
 
 
-def restore_float(folder: str | Path) -> tuple[torch.nn.Module, Run]:
+def restore_float(folder: str | Path) -> tuple[ReadNetwork, Run]:
     """A float network with its trained weights, in eval()."""
-    model, run = float_weights(folder)
-    if run.scheme is not None:
+    contents = load_contents(folder)
+    if contents.run.scheme is not None:
         raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
-    return model, run
+    return rebuild_float(contents), contents.run
 
 
-def float_weights(folder: str | Path) -> tuple[torch.nn.Module, Run]:
+def float_weights(folder: str | Path) -> tuple[ReadNetwork, Run]:
     """The float network with the weights of a RUN, be it float or quantised (whose quantisers are left out), in eval()."""
-    run, state = load_run(folder)
-    model = models.build(run.net, **run.net_kwargs)
-    if run.scheme is not None:  # a quantised network keeps its weights under the names of the float one
-        state = {name: tensor for name, tensor in state.items() if name in model.state_dict()}
-    load_weights(model, state, Path(folder) / MODEL)
-    return model.eval(), run
+    contents = load_contents(folder)
+    return rebuild_float(contents), contents.run
 
 
-def restore(folder: str | Path, dataset: Dataset, **changes) -> tuple[torch.nn.Module, Run]:
+def restore(folder: str | Path, **changes) -> tuple[QatModel, Run]:
     """A quantised network with its trained weights, in eval(); ``changes`` are to its scheme (rescale, rounding)."""
-    run, state = load_run(folder)
-    if run.scheme is None:
-        raise HwqatError(
-            f"{folder} holds a float network; train it with a scheme first ('hwqat train' without --float)"
-        )
-    scheme = Scheme.from_dict(run.scheme).with_changes(**changes)
-    model = quantised(models.build(run.net, **run.net_kwargs), scheme, dataset, images=2)  # the ranges are loaded
-    load_weights(model, state, Path(folder) / MODEL)
-    own = Scheme.from_dict(run.scheme)
-    if any(getattr(scheme, key) != getattr(own, key) for key in BITS):
-        adapt(model, bits_of(quantised(models.build(run.net, **run.net_kwargs), own, dataset, images=2)))
-    return model.eval(), run
+    contents = load_contents(folder)
+    own = rebuild(contents)
+    return variant(contents, own, own.scheme.with_changes(**changes)) if changes else own, contents.run
+
+
+def variant(contents: Contents, own: QatModel, scheme: Scheme) -> QatModel:
+    """The trained network, rebuilt as ``own``, by another scheme, in eval()."""
+    model = by_scheme(contents, scheme)
+    if any(getattr(scheme, key) != getattr(own.scheme, key) for key in BITS):
+        adapt(model, bits_of(own))
+    model.adopt(own)
+    return model
 
 
 def bits_of(model: torch.nn.Module) -> dict[str, tuple[int | None, int | None]]:
@@ -75,16 +75,33 @@ def adapt(model: torch.nn.Module, trained: dict) -> None:
             step.layer.adapt()
 
 
-def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: int = 256) -> torch.nn.Module:
+def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: int = 256) -> QatModel:
     """`prepare` on a data set's own grid, calibrated on its first training images."""
     example = dataset.to_real(dataset.train.images[:images])
     return prepare(model, scheme, example, dataset.grid)
 
 
-def to_graph(model: torch.nn.Module, run: Run, dataset: Dataset) -> Graph:
-    """Lower a restored network."""
-    meta = {"net": run.net, "data": run.data, "classes": list(dataset.classes), "accuracy": run.accuracy}
-    return lower(model, name=identifier(Path(run.net).name.replace(".py:", "_")), meta=meta)
+def load_data(run: Run, data_dir: str | None) -> Dataset:
+    """The data set of a RUN; one that has changed since is refused."""
+    dataset = datasets.load(run.data, data_dir)
+    if (dataset.grid, tuple(dataset.classes)) != (run.grid, run.classes):
+        raise HwqatError(
+            f"the data set {run.data} has another grid or other classes here than where the network was trained: "
+            f"{dataset.grid}, {len(dataset.classes)} classes, not {run.grid}, {len(run.classes)}"
+        )
+    return dataset
+
+
+def to_graph(model: QatModel, run: Run) -> Graph:
+    """Lower a restored network. The accuracies that were measured are told of the network that was trained alone."""
+    meta: dict = {"net": run.net, "data": run.data, "classes": list(run.classes)}
+    meta["accuracy"] = run.accuracy if model.scheme.to_dict() == run.scheme else {}
+    return lower(model, name=graph_name(run), meta=meta)
+
+
+def graph_name(run: Run) -> str:
+    """What the graph of a RUN is called."""
+    return identifier(Path(run.net).name.replace(".py:", "_"))
 
 
 def to_frames(split: Split) -> np.ndarray:

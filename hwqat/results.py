@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from .errors import HwqatError
-from .runs import write_whole
+from .folders import write_whole
 
 FOLDER = "report"
 

@@ -13,6 +13,13 @@ import numpy as np
 from .errors import HwqatError
 
 FOLDER, LABELS = "vectors", "labels.dat"
+#: Frames that are written by default: enough to be sure, few enough to be simulated.
+LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
+
+
+def frames_to_write(available: int, size: int) -> int:
+    """How many frames of ``size`` integers go to vectors/ by default."""
+    return min(available, max(LEAST_FRAMES, MOST_INTEGERS // size))
 
 
 def to_text(frames: np.ndarray) -> str:

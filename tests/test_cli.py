@@ -1,5 +1,6 @@
 """The command line: one sentence and exit code 2 for bad input, nothing left behind."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,12 +12,14 @@ from hwqat.cli import main
 from hwqat.config import read_config
 from hwqat.errors import HwqatError
 from hwqat.graph_io import graph_files, load_graph
-from hwqat.prepare import prepare
 from hwqat.quant import Scheme
-from hwqat.restore import quantised, restore, to_graph
-from hwqat.runs import MODEL, STEP, Run, load_run, load_tensors, save_run
+from hwqat.restore import quantised, restore, to_frames, to_graph
+from hwqat.runs import MODEL, Run, load_card, load_tensors, save_card
+from hwqat.runs.contents import load_contents
+from hwqat.runs.save import keep_codes_alone, save_run
 from hwqat.train import TrainConfig
-from hwqat.zoo.__main__ import add, codes
+from hwqat.vectors import read_vectors
+from hwqat.zoo.__main__ import add
 
 
 def fails(capsys, *argv: str) -> str:
@@ -205,10 +208,11 @@ def test_training_goes_on_from_any_run(tmp_path):
     assert (
         main([*common, "--bits", "4", "--from", str(tmp_path / "int8"), *teacher, "--out", str(tmp_path / "int4")]) == 0
     )
-    begun, control, int8, int4 = (load_run(tmp_path / name) for name in ("int8/float", "control", "int8", "int4"))
-    assert control[0].scheme is None and control[0].config["distill"] == 0.5
-    assert (int8[0].scheme["weight_bits"], int4[0].scheme["weight_bits"]) == (8, 4)
-    moved = {name: not torch.equal(tensor, control[1][name]) for name, tensor in begun[1].items()}
+    names = ("int8/float", "control", "int8", "int4")
+    begun, control, int8, int4 = (load_contents(tmp_path / name) for name in names)
+    assert control.run.scheme is None and control.run.config["distill"] == 0.5
+    assert (int8.run.scheme["weight_bits"], int4.run.scheme["weight_bits"]) == (8, 4)
+    moved = {name: not torch.equal(tensor, control.state[name]) for name, tensor in begun.state.items()}
     assert all(moved[name] for name in moved if name.endswith("weight"))
 
 
@@ -216,11 +220,11 @@ def test_training_goes_on_from_what_ships(tmp_path):
     (tmp_path / "c.toml").write_text("[train]\nepochs = 0\n")
     common = ["train", "digitnet", "--data", "digits", "--config", str(tmp_path / "c.toml")]
     assert main([*common, "--float", "--from", "zoo:digitnet-int8", "--out", str(tmp_path / "on")]) == 0
-    begun, on = load_run(zoo.find("zoo:digitnet-int8"))[1], load_run(tmp_path / "on")[1]
+    begun, on = (load_contents(folder).state for folder in (zoo.find("zoo:digitnet-int8"), tmp_path / "on"))
     assert on and all(torch.equal(tensor, begun[name]) for name, tensor in on.items())
 
 
-def test_a_quantised_network_is_no_teacher_unless_named(capsys, digit_run, tmp_path):
+def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
     (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\n")
     said = fails(
         capsys,
@@ -236,33 +240,21 @@ def test_a_quantised_network_is_no_teacher_unless_named(capsys, digit_run, tmp_p
         tmp_path / "run",
     )
     assert said == f"{digit_run} holds a quantised network; a float one was expected"
-    (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\nepochs = 1\n")
-    argv = ["train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml", "--bits", "3",
-            "--teacher", "zoo:digitnet-int8", "--out", tmp_path / "run"]  # fmt: skip
-    assert main([*map(str, argv)]) == 0  # one that is named teaches by its float weights
 
 
 def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):
-    """A wheel holds trained networks, not CIFAR-10: its frames are then noise, and no accuracy is claimed."""
+    """A wheel holds trained networks, not CIFAR-10: the run has some frames of it."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    net = models.build("resnet20", width=0.25)
-    qat = prepare(
-        net, Scheme(), data.noise("cifar10").to_real(data.noise("cifar10").train.images[:8]), data.cifar10.GRID
-    )
-    run = Run(
-        net="resnet20",
-        net_kwargs={"width": 0.25},
-        data="cifar10",
-        config={},
-        seed=0,
-        epochs_done=0,
-        scheme=Scheme().to_dict(),
-    )
-    save_run(tmp_path / "run", run, qat.state_dict())
+    noise = data.noise("cifar10")
+    model = quantised(models.build("resnet20", width=0.25), Scheme(), noise, images=8).eval()
+    run = Run("resnet20", "cifar10", {}, 0, 0, net_kwargs={"width": 0.25}, accuracy={"test": 10.0})
+    save_run(tmp_path / "run", run, model, noise)
     assert main(["export", "run", "--out", "build", "--vectors", "2", "--fps", "6000"]) == 0
-    assert "its vectors are 2 frames of noise: no CIFAR-10 in .data" in capsys.readouterr().out
-    assert not (tmp_path / "build/vectors/labels.dat").exists()
+    frames = read_vectors(tmp_path / "build", "s_axis", 3 * 32 * 32)
+    assert frames.tolist() == to_frames(noise.test)[:2].reshape(2, -1).tolist()
+    assert (tmp_path / "build/vectors/labels.dat").read_text() == "0\n0\n"
+    assert "no CIFAR-10 in .data" in fails(capsys, "export", "run", "--out", "b", "--vectors", "65")
     assert "no CIFAR-10 in elsewhere" in fails(capsys, "export", "run", "--out", "b", "--data-dir", "elsewhere")
     assert "no CIFAR-10" in fails(capsys, "eval", "run")
 
@@ -303,27 +295,31 @@ def test_a_bad_config_is_one_sentence(capsys, tmp_path, text, said):
 
 
 def test_the_zoo_takes_no_unfinished_run(tmp_path):
-    card = json.loads((zoo.find("zoo:digitnet-int8") / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps(card | {"accuracy": {}}))
+    card = load_card(zoo.find("zoo:digitnet-int8"))
+    save_card(tmp_path, dataclasses.replace(card, accuracy={}))
     with pytest.raises(HwqatError, match="is not trained to its end"):
         add(tmp_path, "mine", tmp_path, None, None)
     assert "mine" not in zoo.names()
 
 
-@pytest.mark.parametrize("scheme", [Scheme(weights="lsq-mse"), Scheme(weights="lsq", weight_bits=4, per_channel=True)])
+@pytest.mark.parametrize(
+    "scheme",
+    [Scheme(weights="lsq-mse"), Scheme(weights="lsq", weight_bits=4, per_channel=True), Scheme(weights="dorefa")],
+)
 def test_weights_stored_as_codes_are_the_same_network(tmp_path, scheme):
     """Only the size differs: what ships of a large network computes what was trained, to the bit."""
     digits = data.load("digits")
     model = quantised(models.build("digitnet"), scheme, digits).eval()
-    run = Run("digitnet", "digits", {}, 0, 1, scheme=scheme.to_dict())
-    save_run(tmp_path, run, codes(model))
-    loaded, _ = restore(tmp_path, digits)
-    assert graph_files(to_graph(loaded, run, digits)) == graph_files(to_graph(model, run, digits))
-    stored, whole = load_tensors(tmp_path / MODEL)[0], model.state_dict()
-    small = [name for name in stored if stored[name].dtype == torch.int8]
-    assert small == [name for name in stored if f"{name}{STEP}" in stored]
-    assert len(small) == sum(hasattr(layer, "weight_quantiser") for layer in model.modules()) > 5
-    assert all(torch.equal(stored[name], whole[name]) for name in stored if name not in small)
+    run = save_run(tmp_path, Run("digitnet", "digits", {}, 0, 1, accuracy={"test": 1.0}), model, digits)
+    before = (tmp_path / MODEL).stat().st_size
+    keep_codes_alone(tmp_path)
+    assert (tmp_path / MODEL).stat().st_size < 0.55 * before
+    loaded, _ = restore(tmp_path)
+    assert graph_files(to_graph(loaded, run)) == graph_files(to_graph(model, run))
+    stored = load_tensors(tmp_path / MODEL)[0]
+    layers = [path for path, layer in model.named_modules() if hasattr(layer, "weight_quantiser")]
+    assert len(layers) > 5 and not any(f"{path}.weight" in stored for path in layers)
+    assert all(stored[f"weights/{path}.integers"].dtype in (torch.int8, torch.int16) for path in layers)
 
 
 @pytest.mark.parametrize("path", sorted(zoo.RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -346,6 +342,6 @@ def test_a_narrower_network(tmp_path):
     (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\n")
     common = ["train", "digitnet", "--data", "digits", "--config", str(tmp_path / "c.toml")]
     assert main([*common, "--width", "0.5", "--out", str(tmp_path / "run")]) == 0
-    card, state = load_run(tmp_path / "run")
-    assert card.net_kwargs == {"width": 0.5}
-    assert state["stem.conv.weight"].shape[0] == models.build("digitnet").stem.conv.out_channels // 2
+    contents = load_contents(tmp_path / "run")
+    assert contents.run.net_kwargs == {"width": 0.5}
+    assert contents.state["stem.conv.weight"].shape[0] == models.build("digitnet").stem.conv.out_channels // 2

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hwqat import data, zoo
+from hwqat import zoo
 from hwqat.backends import board, hls, rtl
 from hwqat.passes import Target, make_plan
 from hwqat.restore import restore, to_graph
@@ -31,8 +31,7 @@ COMMAND = "hwqat export zoo:digitnet-int8 --dsp 128"
 @pytest.fixture(scope="module")
 def project():
     """Relative path -> text of BUILD/hls, BUILD/vivado and some of BUILD/rtl, less the library, which is hls/ itself."""
-    dataset = data.load("digits")
-    graph = to_graph(*restore(zoo.find("zoo:digitnet-int8"), dataset), dataset)
+    graph = to_graph(*restore(zoo.find("zoo:digitnet-int8")))
     plan = make_plan(graph, Target(dsp=128))
     files = {f"hls/{name}": text for name, text in hls.render(plan, COMMAND).items() if not name.startswith("hwqat/")}
     files |= {f"vivado/{name}": text for name, text in board.render(plan, COMMAND).items()}

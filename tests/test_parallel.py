@@ -66,7 +66,14 @@ def test_an_interrupted_run_goes_on_in_two_processes(two):
 def test_one_process_writes(two):
     folder, _ = two
     for name in ("step", "whole", "parts"):
-        assert sorted(p.name for p in (folder / name).iterdir()) == ["log.csv", "model.safetensors", "run.json"]
+        assert sorted(p.name for p in (folder / name).iterdir()) == [
+            "log.csv",
+            "model.safetensors",
+            "network.json",
+            "probe.npz",
+            "run.json",
+            "sample.npz",
+        ]
     assert (folder / "whole" / "log.csv").read_text().count("\n") == 4
 
 

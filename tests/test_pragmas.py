@@ -7,7 +7,7 @@ import pytest
 from pragmas import DIALECTS, Pragma, complaints, every, faults
 from strategies import random_case
 
-from hwqat import data, zoo
+from hwqat import zoo
 from hwqat.backends import hls
 from hwqat.passes import Target, make_plan
 from hwqat.restore import restore, to_graph
@@ -26,9 +26,7 @@ def design(plan, folder: Path) -> Path:
 
 @cache
 def shipped(name: str):
-    run = zoo.find(f"zoo:{name}")
-    dataset = data.load("digits") if name.startswith("digitnet") else data.noise("cifar10")
-    return make_plan(to_graph(*restore(run, dataset), dataset), Target(fps=200e6 / 2**15))
+    return make_plan(to_graph(*restore(zoo.find(f"zoo:{name}"))), Target(fps=200e6 / 2**15))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

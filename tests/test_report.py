@@ -266,10 +266,10 @@ def test_results_are_kept_by_name(tmp_path):
 def exported(folder, **scheme):
     """A RUN, its build less the back ends, and what is known of it."""
     run = toy_builds.write_run(folder / "run", **scheme)
-    trained = open_run(run, None)
+    trained = open_run(run)
     from hwqat.restore import to_graph
 
-    graph = to_graph(trained.model, trained.run, trained.dataset)
+    graph = to_graph(trained.model, trained.run)
     return toy_builds.write_build(graph, folder / "build", frames=8, dsp=2000), run
 
 
@@ -280,7 +280,7 @@ def compared(tmp_path_factory):
     for rescale in ("32", "6"):
         build, run = exported(tmp_path_factory.mktemp("run"), rescale=rescale)
         facts = gather(build)
-        found[rescale] = facts, run, compare(facts, open_run(run, None))
+        found[rescale] = facts, run, compare(facts, open_run(run))
     return found
 
 
@@ -291,17 +291,17 @@ def test_wide_constants_change_nothing_and_narrow_ones_do(compared):
 
 def test_noise_is_that_of_the_real_difference(compared):
     facts, run, comparison = compared["32"]
-    trained = open_run(run, None)
+    trained = open_run(run)
     import torch
 
-    images = trained.dataset.to_real(torch.from_numpy(facts.inputs.transpose(0, 3, 1, 2).copy()))
+    images = trained.run.grid.to_real(torch.from_numpy(facts.inputs.transpose(0, 3, 1, 2).copy()))
     reals = float_tensors(trained.model, images)
     node = facts.graph.of("requant")[-1]  # the logits, which the plain float network gives too
     from hwqat import models
-    from hwqat.runs import load_run
+    from hwqat.runs.contents import load_contents
 
     plain = models.build("digitnet", width=0.5)
-    plain.load_state_dict({k: v for k, v in load_run(run)[1].items() if k in plain.state_dict()})
+    plain.load_state_dict({k: v for k, v in load_contents(run).state.items() if k in plain.state_dict()})
     with torch.no_grad():
         want = plain.eval()(images).double().numpy()
     assert np.allclose(reals[node.name].reshape(want.shape), want, rtol=1e-4, atol=1e-5)

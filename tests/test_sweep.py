@@ -208,7 +208,7 @@ def test_a_sweep_of_accumulators(run, digits, tmp_path):
     points = grid(Scheme(), acc_bits="8,12,30")
     rows = run_sweep(run, points, tmp_path, limit=LIMIT, jobs=1, target=EASY, progress=False)["points"]
     assert [(r["acc_bits"], r["acc_overflow"]) for r in rows] == [(p.acc_bits, p.acc_overflow) for p in points]
-    exact = graph_accuracy(to_graph(*(lambda t: (t.model, t.run, t.dataset))(open_run(run, None))), digits)
+    exact = graph_accuracy(to_graph(*(lambda t: (t.model, t.run))(open_run(run))), digits)
     assert {r["accuracy"] for r in rows if r["acc_bits"] in (None, 30)} == {exact}
     assert len({r["accuracy"] for r in rows}) > 1
     assert list(plots({"points": rows}))[0] == "accuracy-over-acc-bits"
@@ -243,22 +243,22 @@ def test_a_digest_tells_what_a_node_computes():
 
 
 def test_variants_are_what_restoring_gives(run):
-    variants = Variants(run, data.load("digits"))
+    variants = Variants(run)
     for changes in (
         {"rescale": "12"},
         {"weight_bits": 3, "act_bits": 5},
         {"layers": {"blocks.1.*": {"weight_bits": 2}}},
         {},
     ):
-        trained = open_run(run, None, **changes)
-        want = graph_files(to_graph(trained.model, trained.run, trained.dataset))
+        trained = open_run(run, **changes)
+        want = graph_files(to_graph(trained.model, trained.run))
         assert graph_files(variants.graph(variants.scheme.with_changes(**changes))) == want
 
 
 def test_learned_steps_follow_the_bits(tmp_path):
     """LSQ's step belongs to its bits: at others, activations keep their range and weights begin anew."""
     folder = toy_builds.write_run(tmp_path / "run", weights="lsq-mse", activations="lsq")
-    variants = Variants(folder, data.load("digits"))
+    variants = Variants(folder)
     before, after = (
         variants.model(variants.scheme.with_changes(weight_bits=w, act_bits=a)) for w, a in ((8, 8), (3, 4))
     )
@@ -268,8 +268,8 @@ def test_learned_steps_follow_the_bits(tmp_path):
         elif hasattr(old, "layer"):
             q = new.layer.weight_quantiser.integers(new.layer.weight)[0]
             assert (q.abs() == q.abs().max()).float().mean() < 0.5  # with the old step, most would be at the ends
-    trained = open_run(folder, None, weight_bits=3, act_bits=4)
-    want = graph_files(to_graph(trained.model, trained.run, trained.dataset))
+    trained = open_run(folder, weight_bits=3, act_bits=4)
+    want = graph_files(to_graph(trained.model, trained.run))
     assert graph_files(variants.graph(variants.scheme.with_changes(weight_bits=3, act_bits=4))) == want
 
 
@@ -291,8 +291,8 @@ def test_points_equal_a_fresh_evaluation(run, digits, tmp_path):
     assert sorted(map(str, rows)) == sorted(map(str, result["points"])) and result["images"] == LIMIT
     for point, row in zip(points, result["points"]):
         changes = {"weight_bits": point.weights, "act_bits": point.acts}
-        trained = open_run(run, None, rescale=point.format, rounding=point.rounding, **changes)
-        graph = to_graph(trained.model, trained.run, trained.dataset)
+        trained = open_run(run, rescale=point.format, rounding=point.rounding, **changes)
+        graph = to_graph(trained.model, trained.run)
         assert row["accuracy"] == graph_accuracy(graph, digits)
         assert row["error"] is None and row["weights"] == point.weights
     assert len({row["accuracy"] for row in result["points"]}) > 1  # they differ: the comparison means something
@@ -302,8 +302,8 @@ def test_costs_are_the_plans(run):
     target = Target(device="xc7", fps=20_000)
     costs = Costs(target)
     for changes in ({"rescale": "32"}, {"rescale": "12"}, {"weight_bits": 3}, {"act_bits": 4, "rescale": "8,4"}):
-        trained = open_run(run, None, **changes)
-        graph = to_graph(trained.model, trained.run, trained.dataset)
+        trained = open_run(run, **changes)
+        graph = to_graph(trained.model, trained.run)
         want = plan_json(make_plan(graph, target))
         assert plan_json(costs.plan(graph)) == want
         assert {key: costs.of(graph)[key] for key in COSTS} == {key: want[key] for key in COSTS}

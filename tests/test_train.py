@@ -11,10 +11,13 @@ from torch import nn
 from hwqat import data, models, runs
 from hwqat.config import read_config
 from hwqat.errors import HwqatError
+from hwqat.folders import write_whole
 from hwqat.quant import Scheme, kernels
 from hwqat.quant.weights import Absmax
 from hwqat.restore import quantised
 from hwqat.runs import Run
+from hwqat.runs.contents import load_contents
+from hwqat.runs.save import save_run
 from hwqat.train import RECIPES, TrainConfig, accuracy, checkpoint, fit, folder, loop, statistics, train_float
 from hwqat.train.gradients import quantise_gradient
 from hwqat.train.optim import parameter_groups, rate
@@ -175,12 +178,15 @@ def test_tensorboard_that_cannot_be_written(few, tmp_path, monkeypatch):
 
 
 def test_the_run_folder(few, tmp_path):
-    run = Run(net="tiny", net_kwargs={"width": 1.0}, data="", config={}, seed=0, epochs_done=0, scheme={"bits": 8})
+    run = Run(net="tiny", net_kwargs={"width": 1.0}, data="", config={}, seed=0, epochs_done=0)
     model = TinyNet()
     result = fit(model, few, config(seed=4), tmp_path, run=run, progress=False)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "model.safetensors", "run.json"]
-    card, state = runs.load_run(tmp_path)
-    assert (card.net, card.net_kwargs, card.data, card.scheme) == ("tiny", {"width": 1.0}, "digits", {"bits": 8})
+    files = ["log.csv", "model.safetensors", "network.json", "probe.npz", "run.json", "sample.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == files
+    contents = load_contents(tmp_path)
+    card, state = contents.run, contents.state
+    assert (card.net, card.net_kwargs, card.data, card.scheme) == ("tiny", {"width": 1.0}, "digits", None)
+    assert (card.classes, card.grid) == (few.classes, few.grid)
     assert (card.seed, card.epochs_done, card.config) == (4, 4, config(seed=4).to_dict())
     assert card.accuracy == {"valid": result.valid_accuracy, "test": result.test_accuracy}
     runs.load_weights(fresh := TinyNet(), state, tmp_path)
@@ -206,23 +212,24 @@ def test_a_damaged_checkpoint(few, tmp_path, monkeypatch):
         fit(TinyNet(), few, config(), tmp_path, progress=False)
 
 
-def test_a_missing_or_damaged_run(tmp_path):
+def test_a_missing_or_damaged_run(few, tmp_path):
     with pytest.raises(HwqatError, match="is not a RUN folder: it has no run.json"):
-        runs.load_run(tmp_path)
-    (tmp_path / "run.json").write_text('{"version": 1, "net":')
+        load_contents(tmp_path)
+    (tmp_path / "run.json").write_text('{"version": 2, "net":')
     with pytest.raises(HwqatError, match="run.json is damaged"):
-        runs.load_run(tmp_path)
+        load_contents(tmp_path)
     (tmp_path / "run.json").write_text('{"version": 9}')
-    with pytest.raises(HwqatError, match="run.json has version 9, this hwqat reads version 1"):
-        runs.load_run(tmp_path)
-    runs.save_run(tmp_path, Run("tiny", "digits", {}, 0, 0), TinyNet().state_dict())
+    with pytest.raises(HwqatError, match="run.json has version 9, this hwqat reads version 2"):
+        load_contents(tmp_path)
+    save_run(tmp_path, Run("tiny", "digits", {}, 0, 0, accuracy={"test": 1.0}), TinyNet().eval(), few)
+    load_contents(tmp_path)
     model = tmp_path / "model.safetensors"
     model.write_bytes(model.read_bytes()[:100])
-    with pytest.raises(HwqatError, match="model.safetensors is damaged or cut short"):
-        runs.load_run(tmp_path)
+    with pytest.raises(HwqatError, match="model.safetensors is not the file that was written: its sum is another"):
+        load_contents(tmp_path)
     model.unlink()
-    with pytest.raises(HwqatError, match="model.safetensors is missing"):
-        runs.load_run(tmp_path)
+    with pytest.raises(HwqatError, match="model.safetensors does not exist; restore the folder, or train again"):
+        load_contents(tmp_path)
 
 
 def test_weights_that_do_not_fit(tmp_path):
@@ -241,7 +248,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        runs.write_whole(path, fail)
+        write_whole(path, fail)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 

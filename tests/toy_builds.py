@@ -120,23 +120,14 @@ def write_run(out, width=0.5, **scheme):
     from hwqat import data, models
     from hwqat.quant import Scheme
     from hwqat.restore import quantised
-    from hwqat.runs import Run, save_run
+    from hwqat.runs import Run
+    from hwqat.runs.save import save_run
 
     torch.manual_seed(0)
     digits, net = data.load("digits"), models.build("digitnet", width=width)
     with torch.no_grad():
         net.train()(digits.to_real(digits.train.images[:256]))
-    scheme = Scheme(**scheme)
-    model = quantised(net.eval(), scheme, digits)
-    run = Run(
-        net="digitnet",
-        data="digits",
-        config={},
-        seed=0,
-        epochs_done=0,
-        net_kwargs={"width": width},
-        scheme=scheme.to_dict(),
-        accuracy={"test": 10.0},
-    )
-    save_run(out, run, model.state_dict())
+    model = quantised(net.eval(), Scheme(**scheme), digits).eval()
+    run = Run("digitnet", "digits", {}, 0, 0, net_kwargs={"width": width}, accuracy={"test": 10.0})
+    save_run(out, run, model, digits)
     return out

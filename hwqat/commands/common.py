@@ -21,12 +21,11 @@ from ..vectors import read_vectors
 
 @dataclass(frozen=True)
 class Trained:
-    """A RUN: its quantised network in eval(), its card, its data; ``missing``: why that is only noise."""
+    """A RUN: its quantised network in eval(), its card, its sample of frames (`hwqat.runs.contents.Sample`)."""
 
     model: object
     run: Run
-    dataset: datasets.Dataset
-    missing: str | None = None
+    sample: object
 
 
 def is_build(folder: str | Path) -> bool:
@@ -48,35 +47,46 @@ def require_build(folder: str | Path) -> Graph:
     return load_graph(folder)
 
 
-def open_run(folder: str | Path, data_dir: str | None, or_noise: bool = False, **changes) -> Trained:
-    """The trained network in a RUN folder, with its data set; ``changes`` are to its scheme.
+def open_run(folder: str | Path, **changes) -> Trained:
+    """The trained network in a RUN folder, from that alone; ``changes`` are to its scheme."""
+    from ..restore import variant
+    from ..runs.contents import load_contents
+    from ..runs.rebuild import rebuild
 
-    or_noise: without files of the data set, and no place named for them, noise stands in.
-    """
-    from ..restore import restore
-    from ..runs import load_card
+    contents = load_contents(zoo.find(folder))
+    model = rebuild(contents)
+    if changes:
+        model = variant(contents, model, model.scheme.with_changes(**changes))
+    return Trained(model, contents.run, contents.sample)
 
-    folder = zoo.find(folder)
-    name, missing = load_card(folder).data, None
+
+def data_if_here(run: Run, data_dir: str | None) -> tuple[datasets.Dataset | None, str | None]:
+    """The data set of a RUN, or None and why it is not here. A place that was named must have it."""
+    from ..restore import load_data
+
     try:
-        dataset = datasets.load(name, data_dir)
+        return load_data(run, data_dir), None
     except NoData as error:
-        if not or_noise or data_dir is not None:
+        if data_dir is not None:
             raise
-        dataset, missing = datasets.noise(name), str(error)
-    model, run = restore(folder, dataset, **changes)
-    return Trained(model, run, dataset, missing)
+        return None, str(error)
+    except HwqatError as error:  # the user's own, trained by a program of theirs
+        if run.data in datasets.DATASETS:
+            raise
+        return None, str(error)
 
 
 def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, tuple[np.ndarray, ...]]:
     """The graph of a RUN or BUILD, and integers (N, H, W, C) for each of its inputs: the data set's test images, or
-    the vectors of a BUILD."""
+    the RUN's own sample where they are not here, or the vectors of a BUILD."""
     from ..restore import to_frames, to_graph
 
     if is_build(source):
         return load_graph(source), build_frames(source)
-    trained = open_run(source, data_dir)
-    return to_graph(trained.model, trained.run, trained.dataset), (to_frames(trained.dataset.test),)
+    trained = open_run(source)
+    dataset, _ = data_if_here(trained.run, data_dir)
+    frames = trained.sample.frames if dataset is None else to_frames(dataset.test)
+    return to_graph(trained.model, trained.run), (frames,)
 
 
 def build_frames(build: str | Path) -> tuple[np.ndarray, ...]:
@@ -111,7 +121,7 @@ def typed(args: Namespace, **names: str) -> str:
     words = [args.argv[0]]  # the command's name
     for before, word in zip(args.argv, args.argv[1:]):
         for argument, name in names.items():
-            given, option = str(getattr(args, argument)), f"--{argument}"
+            given, option = str(getattr(args, argument)), f"--{argument.replace('_', '-')}"
             behind = before.startswith("--") and option.startswith(before)  # argparse takes a beginning, too
             if word == given and (behind or not before.startswith("--")):
                 word = name

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from .. import data as datasets
 from ..config import read_config
 from ..errors import HwqatError
 from ..progress import bar
@@ -36,8 +34,7 @@ def arguments(parser) -> None:
 def run(args):
     from ..compare import Settings, compare, text, whitepaper, write_result
     from ..quant import Scheme
-    from ..restore import restore_float
-    from ..runs import MODEL
+    from ..restore import load_data, restore_float
     from ..train import qat_config
 
     for option, value, least in (
@@ -49,13 +46,13 @@ def run(args):
             raise HwqatError(f"{option} must be at least {least}, not {value}")
     config = read_config([args.config] if args.config else [])
     model, card = restore_float(args.source)
-    dataset = datasets.load(card.data, args.data_dir)
+    dataset = load_data(card, args.data_dir)
     settings = Settings(
         scheme=Scheme.from_dict(config.scheme),
         train=qat_config(card.data).with_changes(**config.train | {"epochs": args.epochs, "seed": args.seed}),
         batches=args.batches,
         limit=args.limit,
-        begun=hashlib.sha256((Path(args.source) / MODEL).read_bytes()).hexdigest(),
+        begun=card.digest,
     )
     wanted = whitepaper(training=args.epochs > 0)
     keep = None

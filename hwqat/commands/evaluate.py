@@ -33,18 +33,19 @@ def run(args):
 
 
 def _measure_run(args) -> tuple[int, float]:
-    from ..restore import to_graph
+    from ..restore import load_data, to_graph
     from ..train import accuracy
 
     if args.engine in ("csim", "rtl"):
         raise HwqatError(
             f"the {args.engine} engine runs a BUILD; write one with 'hwqat export {args.source} --out BUILD'"
         )
-    trained = open_run(args.source, args.data_dir)
-    split = trained.dataset.test.first(args.limit)
+    trained = open_run(args.source)
+    dataset = load_data(trained.run, args.data_dir)
+    split = dataset.test.first(args.limit)
     if args.engine == "qat":
-        return len(split), accuracy(trained.model, split, trained.dataset.grid)
-    graph = to_graph(trained.model, trained.run, trained.dataset)
+        return len(split), accuracy(trained.model, split, dataset.grid)
+    graph = to_graph(trained.model, trained.run)
     return len(split), graph_accuracy(graph, split, args.engine)
 
 

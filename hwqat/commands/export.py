@@ -13,7 +13,7 @@ from ..errors import HwqatError
 from ..graph_io import load_graph
 from ..passes import make_plan
 from ..results import save_result
-from .common import data_arguments, is_build, open_run, table, target_arguments, target_of, typed
+from .common import data_arguments, data_if_here, is_build, open_run, table, target_arguments, target_of, typed
 
 HELP = "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan"
 COSIM_FRAMES = 20
@@ -42,9 +42,9 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..export import export, frames_to_write
+    from ..export import export
     from ..passes.report import plan_json, plan_table
-    from ..restore import to_frames, to_graph
+    from ..restore import to_graph
 
     if args.source == zoo.PREFIX:
         print(zoo.listing())
@@ -56,26 +56,34 @@ def run(args):
     if is_build(args.source):
         return _export_graph(args, make_plan(load_graph(args.source), target), began)
     changes = {} if args.rescale is None else {"rescale": args.rescale}
-    trained = open_run(args.source, args.data_dir, or_noise=True, **changes)
-    if args.vectors is not None and not 1 <= args.vectors <= len(trained.dataset.test):
-        raise HwqatError(f"--vectors must be 1..{len(trained.dataset.test)}, not {args.vectors}")
-    graph = to_graph(trained.model, trained.run, trained.dataset)
+    trained = open_run(args.source, **changes)
+    frames, labels = _run_frames(trained, args)
+    graph = to_graph(trained.model, trained.run)
     plan = make_plan(graph, target)
-    frames = to_frames(trained.dataset.test)
-    count = args.vectors or frames_to_write(len(frames), frames[0].size)
-    labels = None if trained.missing else trained.dataset.test.labels[:count]
-    command = typed(args, out="BUILD")
-    build = export(plan, args.out, (frames[:count],), labels, command)
+    command = typed(args, out="BUILD", **_named(args, "RUN"))
+    build = export(plan, args.out, (frames,), labels, command)
     floating = _float_accuracy(args.source)
     save_result(build, "export", {"command": command, "float_accuracy": floating})
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
-    if trained.missing:
-        print(f"its vectors are {count} frames of noise: {trained.missing}")
     result = plan_json(plan)
     if not args.check:
         return result, 0
-    return _check(trained, graph, build, args.out, result, floating, command)
+    return _check(trained, graph, build, args, result, floating, command)
+
+
+def _run_frames(trained, args):
+    """(frames, labels): of the RUN's own sample, which is the same on every machine; more of them of its data set."""
+    from ..restore import load_data, to_frames
+
+    sample, count = trained.sample, args.vectors
+    if args.data_dir is not None or (count or 0) > len(sample.frames):
+        test = load_data(trained.run, args.data_dir).test
+        if not 1 <= (count or 1) <= len(test):
+            raise HwqatError(f"--vectors must be 1..{len(test)}, not {count}")
+        if (count or 0) > len(sample.frames):
+            return to_frames(test)[:count], test.labels[:count].numpy()
+    return sample.frames[:count], sample.labels[:count]
 
 
 def _export_graph(args, plan, began: float):
@@ -89,7 +97,7 @@ def _export_graph(args, plan, began: float):
                 f"{option} needs a RUN; {args.source} holds a graph ('hwqat csim' and 'hwqat cosim' check a build)"
             )
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
-    command = typed(args, out="BUILD")
+    command = typed(args, out="BUILD", **_named(args, "GRAPH"))
     build = export(plan, args.out, frames, labels, command)
     save_result(build, "export", {"command": command, "float_accuracy": None})
     print(plan_table(plan))
@@ -101,8 +109,8 @@ def _export_graph(args, plan, began: float):
 
 def graph_frames(graph, count: int | None, data_dir: str | None):
     """(frames for each input, labels or None, whether they are noise): test images of its data set, if it names one."""
-    from ..export import frames_to_write
     from ..restore import to_frames
+    from ..vectors import frames_to_write
 
     inputs = [node.out for node in graph.of("input")]
     if "data" not in graph.meta or len(inputs) > 1:
@@ -114,6 +122,12 @@ def graph_frames(graph, count: int | None, data_dir: str | None):
     return (frames[:count],), test.labels[:count], False
 
 
+def _named(args, source: str) -> dict[str, str]:
+    """What the command calls its source and its data: a path is another on every machine, and the files are not."""
+    names = {} if args.source.startswith(zoo.PREFIX) else {"source": source}
+    return names if args.data_dir is None else names | {"data_dir": "DIR"}
+
+
 def _float_accuracy(source: str) -> float | None:
     """Test accuracy of the float network that the run began with, if it is kept."""
     from ..runs import load_card
@@ -122,8 +136,9 @@ def _float_accuracy(source: str) -> float | None:
     return load_card(folder).accuracy.get("test") if folder.is_dir() else None
 
 
-def _check(trained, graph, build: Path, out: str, result: dict, floating: float | None, command: str):
+def _check(trained, graph, build: Path, args, result: dict, floating: float | None, command: str):
     """Run every engine on the build and print one table."""
+    from ..restore import to_frames
     from ..sim.generated.cosim import run_cosim
     from ..sim.generated.csim import run_csim
     from ..train import accuracy
@@ -131,28 +146,30 @@ def _check(trained, graph, build: Path, out: str, result: dict, floating: float 
     from .csim import csim_json
     from .evaluate import graph_accuracy
 
-    test = trained.dataset.test
+    dataset, missing = data_if_here(trained.run, args.data_dir)
     qat = golden = None
-    if not trained.missing:
-        qat, golden = accuracy(trained.model, test, trained.dataset.grid), graph_accuracy(graph, test)
-    unequal = eval_differences(trained.model, graph, test)
+    frames = trained.sample.frames
+    if dataset is not None:
+        qat, golden = accuracy(trained.model, dataset.test, dataset.grid), graph_accuracy(graph, dataset.test)
+        frames = to_frames(dataset.test)
+    unequal = eval_differences(trained.model, graph, frames)
     csim = run_csim(build, progress=True)
     cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
     save_result(build, "csim", {"command": command, **csim_json(csim)})
     save_result(build, "cosim", {"command": command, **cosim_json(cosim)})
     wrong = unequal + csim.mismatches + cosim.mismatches
     rows = [
-        ("network", f"{trained.run.net} on {trained.dataset.name}"),
+        ("network", f"{trained.run.net} on {trained.run.data}"),
         ("accuracy, float", _percent(floating, "not known")),
-        ("accuracy, PyTorch eval()", _percent(qat, "not measured", f" of {len(test)} test images")),
+        ("accuracy, PyTorch eval()", _percent(qat, f"not measured: {missing}", f" of {len(frames)} test images")),
         ("accuracy, golden integers", _percent(golden, "not measured")),
-        ("golden against PyTorch eval()", f"{len(test)} images, {unequal} logits differ"),
+        ("golden against PyTorch eval()", f"{len(frames)} images, {unequal} logits differ"),
         ("C-simulation of the HLS C++", f"{csim.frames} frames, {csim.mismatches} mismatches"),
         ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
         ("cycles, planned", f"{result['cycles']} a frame"),
         ("cycles, simulated", f"{cosim.fill_cycles} for the first frame, {cosim.steady_cycles} for each further one"),
-        ("HLS C++ sources", f"{out}/hls"),
-        ("SystemVerilog sources", f"{out}/rtl"),
+        ("HLS C++ sources", f"{args.out}/hls"),
+        ("SystemVerilog sources", f"{args.out}/rtl"),
     ]
     print("\n" + table(rows))
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
@@ -178,17 +195,17 @@ def _percent(value: float | None, otherwise: str, more: str = "") -> str:
     return otherwise if value is None else f"{value:.2f} %{more}"
 
 
-def eval_differences(model, graph, split, batch: int = 500) -> int:
-    """Integers in which eval() of the PyTorch network and golden differ, over all images and outputs."""
+def eval_differences(model, graph, frames: np.ndarray, batch: int = 500) -> int:
+    """Integers in which eval() of the PyTorch network and golden differ, over all frames and outputs."""
     import torch
 
-    from ..restore import to_frames
-
     wrong = 0
-    for start in range(0, len(split), batch):
-        part = split.take(torch.arange(start, min(start + batch, len(split))))
-        golden = graph.run(to_frames(part))
+    for start in range(0, len(frames), batch):
+        part = frames[start : start + batch]
+        golden = graph.run(part)
         golden = golden if isinstance(golden, tuple) else (golden,)
-        for ours, truth in zip(model.integers(part.images), golden, strict=True):
+        for ours, truth in zip(
+            model.integers(torch.from_numpy(part.transpose(0, 3, 1, 2).copy())), golden, strict=True
+        ):
             wrong += int((ours.numpy() != truth).sum())
     return wrong

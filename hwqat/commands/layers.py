@@ -45,7 +45,7 @@ def _of_run(args):
         raise HwqatError(
             f"{args.source} is a BUILD, whose report/plan.json has its stages; name the RUN that it was made of"
         )
-    return open_run(args.source, args.data_dir, or_noise=True).model
+    return open_run(args.source).model
 
 
 def _network(args):

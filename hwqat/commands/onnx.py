@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import HwqatError
-from ..runs import write_whole
+from ..folders import write_whole
 from .common import data_arguments, graph_and_frames
 
 HELP = "write a RUN or BUILD as ONNX (integer operators) or QONNX (Quant nodes)"

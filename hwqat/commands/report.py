@@ -33,7 +33,7 @@ def run(args):
 
         from ..report.compare import compare
 
-        facts = replace(facts, compared=compare(facts, open_run(args.source, args.data_dir)))
+        facts = replace(facts, compared=compare(facts, open_run(args.source)))
     path = write_report(facts, args.build, sweep)
     seconds, size = time.monotonic() - began, path.stat().st_size
     print(f"wrote {path} ({size / 1e6:.2f} MB) in {seconds:.1f} s")

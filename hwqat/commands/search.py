@@ -207,7 +207,7 @@ def _digest(question: list) -> str:
 
 def _known_sensitivities(path: Path, evaluator, space, args):
     """Measured once for a folder and the same question; kept in a file."""
-    from ..runs import write_whole
+    from ..folders import write_whole
     from ..search.explore import sensitivities
     from ..search.space import KINDS
 

@@ -112,7 +112,7 @@ def _parts(args) -> list[str]:
 
     if args.each is None:
         return []
-    layers = [step for step in open_run(args.source, args.data_dir).model.steps if isinstance(step, Product)]
+    layers = [step for step in open_run(args.source).model.steps if isinstance(step, Product)]
     globs = [
         step.path if args.each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers
     ]

@@ -43,9 +43,10 @@ def arguments(parser) -> None:
         "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
     )
     parser.add_argument(
-        "--teacher",
-        metavar="RUN",
-        help="a RUN or zoo:NAME to distil from, in float (default: the one that is started from)",
+        "--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)"
+    )
+    parser.add_argument(
+        "--teacher-net", metavar="NET", help="the teacher's network, where hwqat cannot read it: a name, or file.py:Net"
     )
     parser.add_argument("--float", action="store_true", dest="float_only", help="train the float network only")
     parser.add_argument(
@@ -56,8 +57,10 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..quant import Scheme
-    from ..restore import float_weights, quantised
+    from ..restore import quantised
     from ..runs import Run
+    from ..runs.contents import load_contents
+    from ..runs.rebuild import rebuild_float
     from ..train import default_config, fit, qat_config, require_fit, train_float
 
     config = read_config(args.config)
@@ -68,7 +71,7 @@ def run(args):
     float_config = default_config(args.data).with_changes(**config.float | both)
     train_config = qat_config(args.data).with_changes(**config.train | both)
     if args.float_only and args.start is None:
-        result = train_float(args.net, args.data, args.out, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
+        result = train_float(args.net, args.data, args.out, float_config, net_kwargs=kwargs, **_how(args))
         return _report(args, "float", None, result), 0
 
     dataset = datasets.load(args.data, args.data_dir)
@@ -78,36 +81,61 @@ def run(args):
         quantised(fresh.eval(), scheme, dataset)
     start = zoo.find(args.start or Path(args.out) / "float")
     if args.start is None:
-        train_float(args.net, args.data, start, float_config, data_dir=args.data_dir, net_kwargs=kwargs)
-    model, begun = float_weights(start)
+        train_float(args.net, args.data, start, float_config, net_kwargs=kwargs, **_how(args))
+    contents = load_contents(start)
+    begun = contents.run
     if begun.net != args.net or begun.data != args.data:
         raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {args.data}")
     if kwargs and begun.net_kwargs != kwargs:
         raise HwqatError(f"{start} holds {begun.net} with {begun.net_kwargs or 'width 1'}, not with {kwargs}")
-    card = Run(
-        net=begun.net,
-        net_kwargs=begun.net_kwargs,
-        data=begun.data,
-        config={},
-        seed=args.seed,
-        epochs_done=0,
-        scheme=None if args.float_only else scheme.to_dict(),
-    )
-    teacher = _teacher(args.teacher, start, card) if train_config.distill else None
-    if not args.float_only:
-        model = quantised(model, scheme, dataset)
+    card = Run(begun.net, begun.data, {}, args.seed, 0, net_kwargs=begun.net_kwargs, command=args.typed)
+    teacher = _teacher(args, start, card) if train_config.distill else None
+    if args.float_only:  # dropout and heads that only training has are in the network that was typed alone
+        model = typed_network(args.net, contents)
+    else:
+        model = quantised(rebuild_float(contents), scheme, dataset)
     result = fit(model, dataset, train_config, args.out, run=card, teacher=teacher)
     return _report(args, "float" if args.float_only else "quantised", start, result), 0
 
 
-def _teacher(named, start: Path, card):
-    """The float network to distil from, of the same data; of a quantised RUN that is named, its weights without quantisers."""
-    from ..restore import float_weights, restore_float
+def _how(args) -> dict:
+    return {"data_dir": args.data_dir, "command": args.typed}
 
-    teacher, run = restore_float(start) if named is None else float_weights(zoo.find(named))
-    if run.data != card.data:
-        raise HwqatError(f"the teacher {named or start} was trained on {run.data}, not on {card.data}")
-    return teacher
+
+def _teacher(args, start: Path, card):
+    """The float network to distil from, of the same data."""
+    from ..runs.contents import load_contents
+    from ..runs.rebuild import rebuild_float
+
+    folder = zoo.find(args.teacher or start)
+    contents = load_contents(folder)
+    if contents.run.scheme is not None:
+        raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
+    if contents.run.data != card.data:
+        raise HwqatError(f"the teacher {folder} was trained on {contents.run.data}, not on {card.data}")
+    if args.teacher_net is not None:
+        return typed_network(args.teacher_net, contents)
+    return rebuild_float(contents)
+
+
+def typed_network(net: str, contents):
+    """The float network that was typed, with the weights of a RUN; it must compute what the RUN's does."""
+    from ..runs import MODEL, load_weights
+    from ..runs.rebuild import TOLERANCE, differences, real, rebuild_float
+
+    run = contents.run
+    model = models.build(net, **run.net_kwargs)
+    own = model.state_dict()
+    load_weights(model, {name: t for name, t in contents.state.items() if name in own}, contents.folder / MODEL)
+    if contents.reading is not None:
+        frames = contents.probe.frames
+        theirs, typed = (real(each.eval(), run.grid, frames) for each in (rebuild_float(contents), model))
+        if wrong := differences(theirs, typed, TOLERANCE):
+            raise HwqatError(
+                f"{net} computes something else than the network in {contents.folder}: {wrong} of its outputs on the "
+                "probe differ; give the source that it was trained with"
+            )
+    return model
 
 
 def _report(args, kind, start, result) -> dict:
@@ -122,9 +150,8 @@ def _report(args, kind, start, result) -> dict:
         "test_accuracy": result.test_accuracy,
     }
     if start is not None:
-        reached["float_accuracy" if load_card(start).scheme is None else "start_accuracy"] = load_card(
-            start
-        ).accuracy.get("test")
+        begun = load_card(start)
+        reached["float_accuracy" if begun.scheme is None else "start_accuracy"] = begun.accuracy.get("test")
     if not is_first():  # of several processes, one speaks
         return reached
     for name in ("float_accuracy", "start_accuracy"):

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hwqat.runs import write_whole
+from hwqat.folders import write_whole
 
 COLUMNS = ("table", "row", "column", "weight_bits", "act_bits", "trained", "accuracy", "lowers", "scheme")
 

@@ -15,12 +15,12 @@ import torch
 from hwqat.compare.tables import Cell, Table
 from hwqat.data import Dataset, Split
 from hwqat.errors import HwqatError
+from hwqat.folders import write_whole
 from hwqat.lower import lower
 from hwqat.nn.model import QatModel
 from hwqat.prepare import prepare
 from hwqat.quant import Scheme
 from hwqat.quant.grid import FLOAT_BITS
-from hwqat.runs import write_whole
 from hwqat.train import TrainConfig, accuracy, fit
 from hwqat.train.loop import threads_for
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ class QatModel(nn.Module):
 
     Attributes:
         steps: its operations in order; scheme: what it was prepared with (but see `set_rescale`); reading: the network
-            as it was read, `as_read` with the tensors of now.
+            as it was read, whose tensors these are.
     """
 
     def __init__(self, steps: Sequence[Step], scheme: Scheme, reading: Reading | None = None) -> None:
@@ -44,13 +44,6 @@ class QatModel(nn.Module):
         }
         self.register_state_dict_post_hook(_to_users_names)
         self.register_load_state_dict_pre_hook(_from_users_names)
-
-    def as_read(self) -> Reading:
-        """The network as it was read, with its tensors as they are now (not copies)."""
-        now = (*self.named_parameters(remove_duplicate=False), *self.named_buffers(remove_duplicate=False))
-        named = {self._user_names.get(name, name): tensor for name, tensor in now}
-        tensors = {name: named.get(name, tensor) for name, tensor in self.reading.tensors.items()}
-        return replace(self.reading, tensors=tensors)
 
     @property
     def input(self) -> Input:
@@ -122,6 +115,52 @@ class QatModel(nn.Module):
                 del values[name]
         return tuple(outs)
 
+    @torch.no_grad()
+    def store(self) -> dict[str, np.ndarray]:
+        """The integers of all weights and constants, with their formats: what a RUN stores of them.
+
+        Named "weights/LAYER.integers", "weights/LAYER.step", "constants/STEP.factors" and so on.
+        """
+        found: dict[str, np.ndarray] = {}
+        for step, ins in self._with_specs():
+            found |= {f"{step.stored_as}.{what}": array for what, array in step.store(*ins).items()}
+        return found
+
+    @torch.no_grad()
+    def keep(self, stored: Mapping[str, np.ndarray], coded: Container[str] = ()) -> None:
+        """Evaluate and lower with integers that `store` gave, while weights, ranges and formats are those of this moment.
+
+        They must be what is worked out here, but for the last place. coded: layers whose real weights are integers times
+        step, and are not held to that. HwqatError names the step that they do not fit.
+        """
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for name, array in stored.items():
+            of, _, what = name.rpartition(".")
+            parts.setdefault(of, {})[what] = array
+        known = {step.stored_as for step in self.steps}
+        if strange := parts.keys() - known:
+            raise HwqatError(f"integers are stored of {min(strange)!r}, which the network does not have")
+        for step, ins in self._with_specs():
+            try:
+                step.keep(parts.get(step.stored_as, {}), *ins, coded=step.path in coded)
+            except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+                raise HwqatError(f"the integers that are stored of {step.name!r} do not fit it ({error})") from None
+
+    def adopt(self, other: QatModel) -> None:
+        """Keep what ``other`` keeps, the same network by another scheme, where nothing differs."""
+        theirs = {step.name: step for step in other.steps}
+        for step in self.steps:
+            if type(theirs.get(step.name)) is type(step):
+                step.adopt(theirs[step.name])
+
+    def _with_specs(self) -> Iterator[tuple[Step, tuple[Spec, ...]]]:
+        """Every step with what it reads; worked out one after the other, so that what is kept counts at once."""
+        specs: dict[str, Spec] = {}
+        for step in self.steps:
+            ins = tuple(specs[name] for name in step.inputs)
+            yield step, ins
+            specs[step.name] = step.spec(*ins)
+
     def unquantised(self) -> list[str]:
         """What has 32 bits, as "layer PATH: its weights have 32 bits"."""
         return [f"layer {step.path!r}: {why}" for step in self.steps for why in step.unquantised()]
@@ -164,12 +203,12 @@ def _register(root: nn.Module, path: str, module: nn.Module) -> None:
     """Hang ``module`` under ``path``, making plain modules on the way."""
     *parents, leaf = path.split(".")
     for name in parents:
-        if name not in root._modules:
-            root.add_module(name, nn.Module())
+        if name not in root._modules:  # add_module refuses what an attribute of ours is called, such as "steps"
+            root._modules[name] = nn.Module()
         root = root._modules[name]
     if root._modules.get(leaf, module) is not module:
         raise HwqatError(f"two modules want the path {path!r}; rename one of them")
-    root.add_module(leaf, module)
+    root._modules[leaf] = module
 
 
 def _to_users_names(model: QatModel, state: dict, prefix: str, *_) -> None:

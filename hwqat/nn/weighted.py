@@ -8,17 +8,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwqat.nn.folded import Fold
+from hwqat.nn.kept import Kept
 from hwqat.quant.weights import WeightQuantiser
 
 
 class _Quantised:
     """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
 
-    user_names: of its tensors, where they are others than its path gives.
+    user_names: of its tensors, where they are others than its path gives. kept: integers from before
+    (`hwqat.nn.kept`), or None.
     """
 
     weight_quantiser: WeightQuantiser
     fold: Fold | None = None
+    kept: Kept | None = None
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """PyTorch's layer with these weights."""
@@ -44,8 +47,26 @@ class _Quantised:
 
     def integers(self) -> tuple[np.ndarray, np.ndarray]:
         """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what evaluation and hardware use."""
+        if self.kept is not None and (made := self.kept.get(self._sources())) is not None:
+            return made
         q, step = self.weight_quantiser.integers(self._real(self._exact_weight()))
         return q.numpy(), np.broadcast_to(step.numpy(), (len(q),)).astype(np.float64)
+
+    def keep(self, q: np.ndarray, step: np.ndarray) -> None:
+        """Let these be the integers of the weights as they are now."""
+        self.kept = Kept((q, step), self._sources())
+
+    def _sources(self) -> list:
+        """All that the integers depend on."""
+        quantiser = self.weight_quantiser
+        sources = [
+            type(quantiser),
+            quantiser.bits,
+            quantiser.per_channel,
+            self.weight,
+            *quantiser.state_dict().values(),
+        ]
+        return sources if self.fold is None else [*sources, self.fold.norm.eps, *self.fold.norm.state_dict().values()]
 
     def bias_values(self) -> np.ndarray:
         """float64 (OC,), zeros if there is none."""

@@ -29,8 +29,6 @@ def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Modul
             plain._parameters[role] = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
         plain.user_names = draft.users_names(call)
         layer = draft.scheme.layer(call.path, first=draft.facts.is_first(call), last=draft.facts.is_last(call))
-        if draft.scheme.depthwise_per_channel and _is_depthwise(plain):
-            layer = replace(layer, per_channel=True)
         draft.layers[key] = kind(plain, _weight_quantiser(draft, weight, layer))
     return draft.layers[key]
 
@@ -41,12 +39,9 @@ def sum_of(call: Call, name: str, layer, order: tuple[int, ...] | None = None) -
     return Placed(((name, chain),), f"{call.path}_q", call.block, order=order)
 
 
-def _is_depthwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-
-
 def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> WeightQuantiser:
     made = WEIGHT_QUANTISERS[layer.weights](layer.weight_bits, layer.per_channel)
+    made.shape_like(weight)
     if draft.scheme.bn == "folded":  # what is quantised is no longer the weight alone
         return made
     return draft.weights.setdefault((weight, layer), made)

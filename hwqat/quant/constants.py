@@ -126,6 +126,22 @@ class Constants:
     bound: int
     reach: int
 
+    @classmethod
+    def of(cls, operands: Sequence[Operand], factors, factor_forms, bias, bias_form, saturated: int) -> Constants:
+        """Of raw integers, with the ranges that the operands give them."""
+        frac = common_frac([form.frac for form in factor_forms], bias_form.frac)
+        lows = highs = bias.astype(object) * 2 ** (frac - bias_form.frac)
+        bounds, wide_low, wide_high = np.abs(lows), lows, lows
+        for operand, raw, form in zip(operands, factors, factor_forms):
+            m = raw.astype(object) * 2 ** (frac - form.frac)
+            ends = np.stack([m * operand.lows, m * operand.highs])
+            lows, highs, bounds = lows + ends.min(axis=0), highs + ends.max(axis=0), bounds + np.abs(ends).max(axis=0)
+            ends = np.stack([m * min(operand.lows), m * max(operand.highs)])
+            wide_low, wide_high = wide_low + ends.min(axis=0), wide_high + ends.max(axis=0)
+        reach = max(-min(wide_low), max(wide_high))
+        ranges = lows, highs, int(max(bounds)), int(reach)
+        return cls(factors, tuple(factor_forms), bias, bias_form, saturated, *ranges)
+
     @property
     def frac(self) -> int:
         return common_frac([form.frac for form in self.factor_forms], self.bias_form.frac)
@@ -203,19 +219,7 @@ def _round(operands, shift, out_scale, wanted, forms, rescale: Rescale, bias_for
     raw_bias, lost = rescale.raw(offset, bias_form)
     if all((f == f[0]).all() for f in factors):
         factors = [f[:1] for f in factors]
-    frac = common_frac([form.frac for form in forms], bias_form.frac)
-    lows = highs = raw_bias.astype(object) * 2 ** (frac - bias_form.frac)
-    bounds, wide_low, wide_high = np.abs(lows), lows, lows
-    for operand, raw, form in zip(operands, factors, forms):
-        m = raw.astype(object) * 2 ** (frac - form.frac)
-        ends = np.stack([m * operand.lows, m * operand.highs])
-        lows, highs, bounds = lows + ends.min(axis=0), highs + ends.max(axis=0), bounds + np.abs(ends).max(axis=0)
-        ends = np.stack([m * min(operand.lows), m * max(operand.highs)])
-        wide_low, wide_high = wide_low + ends.min(axis=0), wide_high + ends.max(axis=0)
-    reach = max(-min(wide_low), max(wide_high))
-    return Constants(
-        np.stack(factors), forms, raw_bias, bias_form, saturated + lost, lows, highs, int(max(bounds)), int(reach)
-    )
+    return Constants.of(operands, np.stack(factors), forms, raw_bias, bias_form, saturated + lost)
 
 
 def _form(rescale: Rescale, values: np.ndarray) -> Fixed:

@@ -10,7 +10,7 @@ import torch
 from ..errors import HwqatError
 from ..graph import Graph
 from ..nn.steps import Input
-from ..prepare import _observed
+from ..prepare import unquantised
 from .gather import Facts, chunks
 
 #: Width that stands for constants without error: 2**-32 of the largest.
@@ -32,7 +32,7 @@ def compare(facts: Facts, trained) -> Comparison:
 
     model, graph = trained.model, facts.graph
     model.set_rescale(WIDE)
-    wide = to_graph(model, trained.run, trained.dataset)
+    wide = to_graph(model, trained.run)
     _require_same(graph, wide)
     nodes = graph.of("requant")
     power = {node.name: np.zeros(2) for node in nodes}  # of signal and of noise
@@ -41,7 +41,7 @@ def compare(facts: Facts, trained) -> Comparison:
     for values in chunks(graph, [facts.inputs[: facts.frames]]):
         count = len(next(iter(values.values())))
         image = torch.from_numpy(facts.inputs[start : start + count].transpose(0, 3, 1, 2).copy())
-        reals = float_tensors(model, trained.dataset.to_real(image))
+        reals = float_tensors(model, trained.run.grid.to_real(image))
         start += count
         for node in nodes:
             mine, real = values[node.name], reals[node.name]
@@ -60,7 +60,7 @@ def float_tensors(model, images: torch.Tensor) -> dict[str, np.ndarray]:
     """Real tensors (N, H, W, C) of every step, nothing quantised: the trained weights and batch norms as they are."""
     values: dict[str, torch.Tensor] = {}
     acts = {step.act: _Nobody() for step in model.steps if hasattr(step, "act")}
-    with _observed(model, acts):
+    with unquantised(model, acts):
         for step in model.steps:
             values[step.name] = (
                 images if isinstance(step, Input) else step.fake(*(values[name] for name in step.inputs))

@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..runs import write_whole
+from ..folders import write_whole
 from .constants import constant_rows, how_made
 from .drawing import cards_of, draw_network
 from .gather import Facts

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import data as datasets
-from ..errors import HwqatError
 from ..passes import Target
-from ..restore import to_frames
-from ..runs import load_card
+from ..restore import load_data, to_frames
 from ..sim.models.golden import BLOCK
 from ..sweep.cost import Costs
 from ..sweep.memo import Memo, node_digests
@@ -32,13 +29,8 @@ class Evaluator:
     """A RUN and the training images that choices are judged by: never the test set, which is looked at in the end."""
 
     def __init__(self, source: str, data_dir: str | None, images: int, target: Target) -> None:
-        card = load_card(source)
-        if card.scheme is None:
-            raise HwqatError(
-                f"{source} holds a float network; train it with a scheme first ('hwqat train' without --float)"
-            )
-        self.dataset = datasets.load(card.data, data_dir)
-        self.variants = Variants(source, self.dataset)
+        self.variants = Variants(source)
+        self.dataset = load_data(self.variants.run, data_dir)
         self.scheme = self.variants.scheme
         order = np.random.RandomState(0).permutation(len(self.dataset.train))[:images]
         split = self.dataset.train.take(torch.from_numpy(order))

@@ -7,8 +7,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..restore import float_weights, quantised
+from ..restore import quantised
 from ..runs import Run
+from ..runs.rebuild import rebuild_float
 from ..train import fit, qat_config
 from .evaluate import Evaluator, Score
 from .space import Choice, Space
@@ -37,31 +38,24 @@ def best_of_front(space: Space, within: list[tuple[Choice, Score]], most: int = 
     return found[::-1][:most]
 
 
-def finetune(evaluator: Evaluator, space: Space, choices: list[Choice], epochs: int, out: Path) -> list[Tuned]:
+def finetune(
+    evaluator: Evaluator, space: Space, choices: list[Choice], epochs: int, out: Path, command: str = ""
+) -> list[Tuned]:
     """Train each choice from the run's weights, by the run's recipe over so many epochs; best first.
 
     Finished and unfinished ones are kept in ``out`` and go on there. The validation split is held out here; if the run
     itself was trained on it (use_validation), accuracies are flattering, but alike for all.
     """
-    source, dataset = evaluator.variants.folder, evaluator.dataset
-    found = []
+    dataset, found = evaluator.dataset, []
     for choice in choices:
         scheme = space.scheme(evaluator.scheme, choice).to_dict()
         folder = out / hashlib.blake2b(json.dumps(scheme, sort_keys=True).encode(), digest_size=6).hexdigest()
-        model, begun = float_weights(source)
+        begun = evaluator.variants.run
         recipe = qat_config(begun.data).with_changes(**begun.config)
         recipe = recipe.with_changes(
             epochs=epochs, warmup=min(recipe.warmup, epochs / 10), use_validation=False, distill=0.0
         )
-        run = Run(
-            net=begun.net,
-            net_kwargs=begun.net_kwargs,
-            data=begun.data,
-            config={},
-            seed=recipe.seed,
-            epochs_done=0,
-            scheme=scheme,
-        )
-        model = quantised(model, space.scheme(evaluator.scheme, choice), dataset)
+        run = Run(begun.net, begun.data, {}, recipe.seed, 0, net_kwargs=begun.net_kwargs, command=command)
+        model = quantised(rebuild_float(evaluator.variants.contents), space.scheme(evaluator.scheme, choice), dataset)
         found.append(Tuned(choice, fit(model, dataset, recipe, folder, run=run).valid_accuracy, folder))
     return sorted(found, key=lambda tuned: (-tuned.accuracy, space.memory(tuned.choice)))

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from ..figures.plot import Axis, Series, scatter_plot
+from ..folders import write_whole
 from ..quant import Scheme
-from ..runs import write_whole
 from ..sweep.pareto import front
 from .evaluate import Score
 from .space import Choice, Space

@@ -8,7 +8,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from ..runs import write_whole
+from ..folders import write_whole
 from .plots import plots
 from .points import Point
 

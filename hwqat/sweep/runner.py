@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
 import signal
@@ -20,7 +18,7 @@ from tqdm import tqdm
 from ..errors import HwqatError
 from ..passes import Target
 from ..progress import bar
-from ..runs import MODEL, load_card
+from ..runs import load_card
 from ..sim.models.golden import BLOCK
 from . import worker
 from .cost import COSTS
@@ -119,10 +117,8 @@ def largest_tensor(worker: Worker, points: list[Point]) -> int:
 
 
 def fingerprint(source: str | Path) -> str:
-    """Names a trained network: its weights, scheme and data set."""
-    card = load_card(source)
-    words = json.dumps([card.net, card.net_kwargs, card.data, card.scheme], sort_keys=True)
-    return hashlib.blake2b((Path(source) / MODEL).read_bytes() + words.encode(), digest_size=16).hexdigest()
+    """Names a trained network: all that its RUN holds."""
+    return load_card(source).digest
 
 
 def _tasks(waiting: list[Point], pieces, journal: Journal, target: str) -> Iterator[Task]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .. import data as datasets
 from ..errors import HwqatError
 from ..passes import Target
-from ..restore import to_frames, to_graph
-from ..runs import load_card
+from ..restore import load_data, to_frames, to_graph
 from .cost import Costs
 from .memo import Memo, node_digests
 from .points import Point
@@ -44,10 +42,9 @@ class Worker:
 
     def __init__(self, source: str, data_dir: str | None, target: Target, graphs: int = 64) -> None:
         self.costs, self.kept = Costs(target), graphs
-        card = load_card(source)
-        self.dataset = datasets.load(card.data, data_dir)
-        self.variants = Variants(source, self.dataset)
-        self.frames, self.labels = to_frames(self.dataset.test), self.dataset.test.labels.numpy()
+        self.variants = Variants(source)
+        test = load_data(self.variants.run, data_dir).test
+        self.frames, self.labels = to_frames(test), test.labels.numpy()
         self.graphs: dict[Point, tuple] = {}
         self.model = None  # (weights, acts, layer) and the network with them: most points only change constants
 
@@ -68,7 +65,7 @@ class Worker:
             self.model = bits, self.variants.model(own.with_changes(**point.changes(own)))
         model = self.model[1]
         model.set_rescale(point.format, point.rounding)
-        return to_graph(model, self.variants.run, self.dataset)
+        return to_graph(model, self.variants.run)
 
     def answer(self, task: Task) -> Answer:
         answer, memo = Answer(task), Memo()

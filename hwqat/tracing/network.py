@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +57,12 @@ class ReadNetwork(nn.Module):
         """One call alone."""
         tensors = {role: constant.value(self._tensor) for role, constant in call.tensors.items()}
         return kind_of(call).run(call, tensors, self.training, *inputs)
+
+    def now(self) -> Reading:
+        """The reading with copies of the tensors that it has by now; tied ones stay tied."""
+        return replace(
+            self.reading, tensors=copy.deepcopy({name: self._tensor(name) for name in leaves(self.reading.calls)})
+        )
 
     def _tensor(self, name: str) -> Tensor:
         path, _, own = name.rpartition(".")

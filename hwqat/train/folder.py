@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwqat import runs
 from hwqat.errors import HwqatError
+from hwqat.folders import write_whole
 from hwqat.runs import Run
 from hwqat.train.config import TrainConfig
 
 LOG = "log.csv"
 COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
 #: Keys of a config that train nothing.
-IDLE = ("checkpoint_minutes", "tensorboard", "valid_every")
+IDLE = ("checkpoint_minutes", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,15 @@ def finished(folder: Path, run: Run) -> Result | None:
     if not (folder / runs.CARD).is_file():
         return None
     card = runs.load_card(folder)
-    if not card.accuracy:
+    if not card.done:
         return None
     require_same(folder, card, run)
     history: tuple[dict[str, float], ...] = ()
     if (folder / LOG).is_file():
         with (folder / LOG).open(newline="") as file:
             history = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
-    return Result(card.accuracy["valid"], card.accuracy["test"], history)
+    valid, test = (card.accuracy.get(split) for split in ("valid", "test"))
+    return Result(*(math.nan if percent is None else percent for percent in (valid, test)), history)
 
 
 def require_same(folder: Path, begun: Run, asked: Run) -> None:
@@ -53,6 +56,10 @@ def require_same(folder: Path, begun: Run, asked: Run) -> None:
             raise HwqatError(
                 f"{folder} was begun with {name} = {before!r}, now asked for {now!r}; use the same, or another --out"
             )
+    if begun.begun != asked.begun:
+        raise HwqatError(
+            f"{folder} was begun with another network: what {asked.net} computes has changed since; use another --out"
+        )
 
 
 def write_log(folder: Path, history: Iterable[dict[str, float]]) -> None:
@@ -62,4 +69,4 @@ def write_log(folder: Path, history: Iterable[dict[str, float]]) -> None:
     writer.writeheader()
     for row in history:
         writer.writerow({name: format(value, ".6g") for name, value in row.items()})
-    runs.write_whole(folder / LOG, lambda path: path.write_text(text.getvalue()))
+    write_whole(folder / LOG, lambda path: path.write_text(text.getvalue()))

@@ -26,6 +26,7 @@ def train_float(
     data_dir: str | None = None,
     net_kwargs: dict[str, object] | None = None,
     progress: bool = True,
+    command: str = "",
 ) -> Result:
     """Build `net`, load `data` and fit, with the data set's own recipe if `config` is None; resumes by itself."""
     config = config if config is not None else default_config(data)
@@ -34,7 +35,7 @@ def train_float(
     model = models.build(net, **net_kwargs)
     dataset = datasets.load(data, data_dir)
     require_fit(net, model, dataset)
-    run = Run(net=net, net_kwargs=net_kwargs, data=data, config={}, seed=config.seed, epochs_done=0)
+    run = Run(net, data, {}, config.seed, 0, net_kwargs=net_kwargs, command=command)
     return fit(model, dataset, config, out, run=run, progress=progress)
 
 

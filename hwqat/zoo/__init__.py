@@ -1,7 +1,7 @@
 """Networks that ship trained: RUN folders in the package, called ``zoo:NAME`` on the command line.
 
-An entry is a RUN folder (run.json, model.safetensors), the float run's card (float/run.json) and
-card.json: how it was made and what it reaches. ``python -m hwqat.zoo RUN NAME`` adds one. recipes/ has the config
+An entry is a RUN folder (`hwqat.runs`), the float run's card (float/run.json) and card.json: how it was made and what
+it reaches. ``python -m hwqat.zoo RUN NAME`` adds one. recipes/ has the config
 files that the networks were trained by.
 """
 

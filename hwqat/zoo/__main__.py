@@ -9,15 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
-from hwqat import data
 from hwqat.commands.evaluate import graph_accuracy
 from hwqat.errors import HwqatError
-from hwqat.restore import restore, to_graph
+from hwqat.restore import load_data, restore, to_graph
 from hwqat.runs import CARD as RUN_CARD
-from hwqat.runs import MODEL, STEP, Run, load_card, save_tensors
+from hwqat.runs import Run, load_card
+from hwqat.runs.save import keep_codes_alone
 from hwqat.train import TrainConfig
 from hwqat.zoo import CARD, HOME
 
@@ -28,12 +25,12 @@ def add(
     """Copy what an entry needs and write its card; the accuracy is golden's, over all test images.
 
     floating: the float RUN that it began with; control: the float RUN that was trained on from there as long as it.
-    as_codes: store the weights with a learned step as integers, for a network too large for the repository otherwise.
+    as_codes: store no real weights, only their integers and steps.
     """
     card, float_card = _finished(run), _finished(floating)
-    dataset = data.load(card.data, data_dir)
-    model, _ = restore(run, dataset)
-    graph = to_graph(model, card, dataset)
+    model, _ = restore(run)
+    dataset = load_data(card, data_dir)
+    graph = to_graph(model, card)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout.strip()
     made = {
         "net": card.net,
@@ -50,22 +47,12 @@ def add(
         "commit": commit,
     }
     (HOME / name / "float").mkdir(parents=True, exist_ok=True)
-    for source, file in ((run, RUN_CARD), (run, MODEL), (floating, f"float/{RUN_CARD}")):
+    for source, file in (*((run, file) for file in (*card.files, RUN_CARD)), (floating, f"float/{RUN_CARD}")):
         shutil.copyfile(source / Path(file).name, HOME / name / file)
     if as_codes:
-        save_tensors(HOME / name / MODEL, codes(model))
+        keep_codes_alone(HOME / name)
     (HOME / name / CARD).write_text(json.dumps(made, indent=1) + "\n")
     return made
-
-
-def codes(model: nn.Module) -> dict[str, Tensor]:
-    """A quantised network's state; weights with a learned step of at most 8 bits become int8 (see `hwqat.runs`)."""
-    state = model.state_dict()
-    for name, layer in model.named_modules():
-        quantiser = getattr(layer, "weight_quantiser", None)
-        if f"{name}.weight{STEP}" in state and quantiser.bits <= 8 and layer.fold is None:
-            state[f"{name}.weight"] = torch.from_numpy(layer.integers()[0]).to(torch.int8)
-    return state
 
 
 def _finished(folder: Path) -> Run:
@@ -92,7 +79,7 @@ def main() -> None:
         "--float", type=Path, dest="floating", metavar="RUN", help="what it began with (default: RUN/float)"
     )
     parser.add_argument("--control", type=Path, metavar="RUN", help="the float network, trained on as long")
-    parser.add_argument("--codes", action="store_true", help="store weights as int8 codes: a quarter of the size")
+    parser.add_argument("--codes", action="store_true", help="store weights as integers alone: a quarter of the size")
     parser.add_argument("--data-dir", metavar="D")
     args = parser.parse_args()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor
 
 from hwqat import graph
@@ -75,6 +76,27 @@ class Step:
     def macs(self, shape: tuple[int, ...]) -> int:
         """Multiply-accumulates of a frame; shape: of what it makes, as PyTorch orders it."""
         return 0
+
+    @property
+    def stored_as(self) -> str:
+        """What a RUN calls its integers."""
+        return f"constants/{self.name}"
+
+    def store(self, *specs: Spec) -> dict[str, np.ndarray]:
+        """Integers and formats that a RUN stores of it; specs: of what it reads."""
+        return {}
+
+    def keep(self, stored: dict[str, np.ndarray], *specs: Spec, coded: bool = False) -> None:
+        """Compute with what `store` gave, as long as weights, ranges and formats are those of this moment.
+
+        coded: the real weights are made of the integers. ValueError says what does not fit the step, or is not what is
+        worked out here but for the last place.
+        """
+        if stored:
+            raise ValueError(f"nothing is kept of it, yet {', '.join(sorted(stored))} was stored")
+
+    def adopt(self, other: Step) -> None:
+        """Keep what ``other``, the same step of another scheme, keeps: it is used where nothing differs."""
 
     def unquantised(self) -> Iterator[str]:
         """What keeps it from being integers, a phrase for each."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
+from hwqat.arrays import narrow
 from hwqat.errors import HwqatError
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
@@ -46,6 +47,30 @@ class Product(Step):
 
     def macs(self, shape):
         return self.layer.weight.numel() * int(np.prod(shape[1:], dtype=int))
+
+    @property
+    def stored_as(self):
+        return f"weights/{self.path}"  # a layer that is used twice has them once
+
+    def store(self, x):
+        weight, step = self.layer.integers()
+        return {"integers": narrow(weight), "step": step}
+
+    def keep(self, stored, x, *, coded=False):
+        weight, step = stored["integers"].astype(np.int64), stored["step"]
+        quantiser, shape = self.layer.weight_quantiser, tuple(self.layer.weight.shape)
+        if weight.shape != shape or step.shape != shape[:1] or step.dtype != np.float64:
+            raise ValueError(f"integers of shape {weight.shape} with steps {step.shape} for weights of shape {shape}")
+        if weight.min() < quantiser.lo or weight.max() > quantiser.hi or not (np.isfinite(step) & (step > 0)).all():
+            raise ValueError(f"integers or steps beyond {quantiser.bits} bits")
+        if not coded:
+            here, here_step = self.layer.integers()
+            if np.abs(here - weight).max() > 1 or not np.allclose(step, here_step, rtol=1e-9, atol=0):
+                raise ValueError("they are not those of its weights")
+        self.layer.keep(weight, step)
+
+    def adopt(self, other):
+        self.layer.kept = other.layer.kept
 
     def unquantised(self):
         if not self.layer.weight_quantiser.quantised:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from math import inf, isinf
 
 import numpy as np
 import torch
 
 from hwqat import ops
+from hwqat.arrays import narrow
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, signed_bits, to_real
 from hwqat.fixed import shift_right as shift_numpy
 from hwqat.nn import exact
 from hwqat.nn.affine import Line
+from hwqat.nn.kept import Kept
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
 from hwqat.quant.activations import ActQuantiser
@@ -21,8 +24,6 @@ from hwqat.quant.constants import Constants, Operand, Rescale, make_constants
 
 #: Widest output of an accelerator.
 OUTPUT_BITS = 32
-#: Of an output that adds two sums of steps far apart: float32 holds it, and nothing is lost that the coarser one had.
-JOINT_BITS = 24
 #: An output of fewer bits is made finer, unless its integers are exact sums as they are.
 LEAST_BITS = 16
 #: Format of the bias of logits whose M is 1: integers of the output.
@@ -35,7 +36,10 @@ class _Affine(Step):
     layers: paths that the scheme may state the constants' format for. rescale, rounding: that format, and how the sum is
         rounded; may be changed between evaluations.
     order: of a vector: for each element in a stream, its place in PyTorch; None if that is the same.
+    kept: constants from before (`hwqat.nn.kept`), or None.
     """
+
+    kept: Kept | None = None
 
     def __init__(
         self,
@@ -93,6 +97,26 @@ class _Affine(Step):
                     f"scale) has a {what} of {values[channel]}; train it again, or load another checkpoint"
                 )
         return line
+
+    def _keep(self, stored: dict[str, np.ndarray], specs: Sequence[Spec]) -> Constants:
+        """Constants as they were stored, with the ranges that they give here."""
+        operands, _ = self._operands(specs)
+        forms = tuple(Fixed(int(width), int(integer)) for width, integer in stored["forms"])
+        factors, bias = (stored[key].astype(np.int64) for key in ("factors", "bias"))
+        channels, inputs = len(operands[0].scale), len(operands)
+        if (
+            len(forms) != inputs + 1
+            or factors.shape not in ((inputs, 1), (inputs, channels))
+            or bias.shape != (channels,)
+        ):
+            raise ValueError(f"constants of shapes {factors.shape}, {bias.shape} for {inputs} x {channels} channels")
+        for raw, form in zip((*factors, bias), forms):
+            if not 1 <= form.width <= 64 or raw.min() < form.lo or raw.max() > form.hi:
+                raise ValueError(f"constants beyond their format {form}")
+        return Constants.of(operands, factors, forms[:-1], bias, forms[-1], int(stored["saturated"][0]))
+
+    def adopt(self, other):
+        self.kept = other.kept
 
     def _make(self, name, xs, made: Constants, lo: int, hi: int, scale: float, **container) -> ops.Requant:
         factors, bias = made.factors, made.bias
@@ -157,9 +181,24 @@ class Requantise(_Affine):
             yield "its activations have 32 bits"
 
     def constants(self, *specs: Spec) -> Constants:
+        given = operands, shift, scale, rescale = self._given(specs)
+        if self.kept is not None and (made := self.kept.get(_sources(*given))) is not None:
+            return made
+        return make_constants(operands, shift, scale, rescale)
+
+    def _given(self, specs: Sequence[Spec]) -> tuple[list[Operand], np.ndarray, float, Rescale]:
+        """All that the constants are made from."""
         operands, shift = self._operands(specs)
         scale = self._scale()
-        return make_constants(operands, shift + self.act.zero_point * scale, scale, self.rescale)
+        return operands, shift + self.act.zero_point * scale, scale, self.rescale
+
+    def store(self, *specs):
+        return _stored(self.constants(*specs))
+
+    def keep(self, stored, *specs, coded=False):
+        made = self._keep(stored, specs)
+        _require_alike(made, self.constants(*specs), self._given(specs)[0])
+        self.kept = Kept(made, _sources(*self._given(specs)))
 
     def saturated(self, *specs: Spec) -> int:
         """Constants that do not fit their format."""
@@ -227,6 +266,8 @@ class Logits(_Affine):
     def constants(self, *specs: Spec) -> tuple[Constants, float]:
         """M and B, and the scale of the output."""
         operands, shift = self._operands(specs)
+        if self.kept is not None and (made := self.kept.get(self._from(operands, shift))) is not None:
+            return made
         unit, halvings = min(map(_largest_step, operands)), 0
         while True:
             scale = float(unit) * 2.0**halvings
@@ -239,9 +280,27 @@ class Logits(_Affine):
                 halvings -= LEAST_BITS - bits
                 if halvings > -LEAST_BITS:
                     continue
-            if bits <= (OUTPUT_BITS if len(operands) == 1 else JOINT_BITS) and not lost:
+            if bits <= OUTPUT_BITS and not lost:
                 return made, scale
             halvings = max(halvings, 0) + 1
+
+    def _from(self, operands: list[Operand], shift: np.ndarray) -> list:
+        return _sources(operands, shift, str(self.rounding), self.rescale, self.floor, self.cap)
+
+    def store(self, *specs):
+        made, scale = self.constants(*specs)
+        return _stored(made) | {"scale": np.array([scale])}
+
+    def keep(self, stored, *specs, coded=False):
+        operands, shift = self._operands(specs)
+        made, scale = self._keep(stored, specs), float(stored["scale"][0])
+        here, here_scale = self.constants(*specs)
+        if not np.isclose(scale, here_scale, rtol=1e-9, atol=0):
+            raise ValueError("another scale is worked out here")
+        _require_alike(made, here, operands)
+        if signed_bits(*self._range(made, scale)) > OUTPUT_BITS:
+            raise ValueError(f"logits in {self._range(made, scale)}")
+        self.kept = Kept((made, scale), self._from(operands, shift))
 
     def _constants(self, operands: list[Operand], shift, scale: float, halvings: int) -> Constants:
         moving = (operands[0].gain * operands[0].scale)[~operands[0].constant]
@@ -293,6 +352,38 @@ def _largest_step(operand: Operand) -> float:
 def clamp(value: int, low: int | None, high: int | None) -> int:
     value = value if low is None else max(value, low)
     return value if high is None else min(value, high)
+
+
+def _sources(operands: Sequence[Operand], *others) -> list:
+    """What constants are made from, one by one."""
+    return [*others, *(getattr(operand, f.name) for operand in operands for f in fields(Operand))]
+
+
+def _stored(made: Constants) -> dict[str, np.ndarray]:
+    """Raw integers and their formats, as (W, I) of each M and of B."""
+    forms = np.array([(form.width, form.integer) for form in (*made.factor_forms, made.bias_form)], np.int16)
+    saturated = np.array([made.saturated], np.int32)
+    return {"factors": narrow(made.factors), "bias": narrow(made.bias), "forms": forms, "saturated": saturated}
+
+
+def _require_alike(stored: Constants, here: Constants, operands: Sequence[Operand]) -> None:
+    """Constants that are stored are those that are worked out here, but for the last place; else ValueError.
+
+    B is worked out from the rounded M, and moves with it.
+    """
+    forms = [(made.factor_forms, made.bias_form, made.factors.shape) for made in (stored, here)]
+    if forms[0] != forms[1]:
+        raise ValueError("another format is worked out here")
+    moved = np.abs(stored.factors - here.factors)
+    room = np.full(len(here.bias), 1.0)
+    for each, form, operand in zip(moved, here.factor_forms, operands):
+        room += (
+            each
+            * 2.0 ** (here.bias_form.frac - form.frac)
+            * np.abs(operand.centre / operand.scale + operand.zero_point)
+        )
+    if moved.max() > 1 or (np.abs(stored.bias - here.bias) > room).any():
+        raise ValueError("other constants are worked out here")
 
 
 def _line(chain, channels: int) -> Line:

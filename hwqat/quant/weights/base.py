@@ -38,6 +38,13 @@ class WeightQuantiser(nn.Module):
         """
         raise NotImplementedError
 
+    @torch.no_grad()
+    def shape_like(self, weight: Tensor) -> None:
+        """Give its own tensors the shape that they have for these weights: one value, or one for each output channel."""
+        if self.per_channel:
+            for tensor in (*self.parameters(), *self.buffers()):
+                tensor.data = tensor.data.expand(len(weight), *[1] * (weight.ndim - 1)).clone()
+
     def begin(self, weight: Tensor) -> None:
         """Choose learned parameters from the float weights; called once, by `hwqat.prepare`."""
 
