@@ -48,6 +48,10 @@ def folded_half(rounding: Rounding, frac: int) -> int:
     return half(frac) if rounding is Rounding.RND else 0
 
 
+#: Of a binary point, either way: what float64 reaches, and four times that.
+MOST_PLACES = 4096
+
+
 @dataclass(frozen=True)
 class Fixed:
     """The format ``ap_fixed<width, integer>`` (``ap_ufixed`` when not signed).
@@ -65,6 +69,8 @@ class Fixed:
     def __post_init__(self) -> None:
         if not 1 <= self.width <= 64:
             raise HwqatError(f"a fixed-point width must be 1..64 bits, not {self.width}")
+        if not -MOST_PLACES <= self.integer <= MOST_PLACES:
+            raise HwqatError(f"a binary point must lie within {MOST_PLACES} places, not {self.integer}")
 
     @property
     def frac(self) -> int:

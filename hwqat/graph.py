@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import HwqatError
+from .limits import MAX_ELEMENTS
 from .naming import MOST_NAME, MOST_PATH, NAME_LENGTH, NAME_RULE, PATH_RULE, is_name, is_path, shown
 
 #: Of a graph that nobody named.
@@ -63,6 +64,8 @@ class Tensor:
         """Violated rules as (field, expected, got)."""
         if len(self.shape) != 3 or min(self.shape) < 1:
             yield "shape", "(H, W, C), each at least 1", self.shape
+        elif self.size > MAX_ELEMENTS:
+            yield "shape", f"of at most {MAX_ELEMENTS} elements", self.shape
         if not 1 <= self.bits <= 64:
             yield "bits", "1..64", self.bits
             return
@@ -72,6 +75,8 @@ class Tensor:
             yield "lo, hi", f"{low} <= lo <= hi <= {high}", (self.lo, self.hi)
         if not (self.scale > 0 and np.isfinite(self.scale)):
             yield "scale", "a finite positive number", self.scale
+        if not -(1 << 31) <= self.zero_point < 1 << 31:
+            yield "zero_point", "an integer of 32 bits", self.zero_point
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,3 +8,5 @@ MAX_DEPTH = 1 << 30
 SUM_BITS = 64
 #: Widest accumulator any back end builds: that of a DSP48E2.
 MAX_ACCUMULATOR_BITS = 48
+#: Elements of one frame of a tensor: four times a 4K image of four channels.
+MAX_ELEMENTS = 1 << 27

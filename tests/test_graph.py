@@ -392,20 +392,41 @@ def test_no_damaged_byte_of_the_weights_is_more_than_one_sentence(tmp_path):
         (lambda d: [d], r"graph.json has version None, this hwqat reads version 1; export it again$"),
         (
             lambda d: {k: v for k, v in d.items() if k != "nodes"},
-            r"graph.json does not describe a graph \(KeyError: 'nodes'\); export it again$",
+            r"graph.json does not describe a graph \(Object missing required field `nodes`\); export it again$",
         ),
         (
             lambda d: d | {"nodes": [n | {"op": "gelu"} for n in d["nodes"]]},
-            r"graph.json does not describe a graph \(KeyError: 'gelu'\); export it again$",
+            r"describe a graph \(node 'i' is of an unknown operator, 'gelu'\); export it again$",
         ),
         (
             lambda d: d | {"nodes": [n | {"more": 1, "out": n["out"] | {"more": 1}} for n in d["nodes"]]},
-            r"graph.json does not describe a graph \(TypeError: .*\); export it again$",
+            r"describe a graph \(Object contains unknown field `more` - at `\$.nodes\[0\]`\); export it again$",
         ),
         (
             lambda d: d | {"nodes": [n | {"name": "x"} if n["op"] == "conv2d" else n for n in d["nodes"]]},
-            r"graph.json does not describe a graph \(KeyError: 'x.weight'\); export it again$",
+            r"describe a graph \(weights.npz has no integers 'x.weight'\); export it again$",
         ),
+        (
+            lambda d: d | {"nodes": [n | {"out": n["out"] | {"bits": "8"}} for n in d["nodes"]]},
+            r"describe a graph \(node 'i': Expected `int`, got `str` - at `\$.bits`\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": [n | {"attributes": n["attributes"] | {"pe": 1}} for n in d["nodes"]]},
+            r"describe a graph \(node 'i': Object contains unknown field `pe`\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": [n | {"attributes": {}} for n in d["nodes"]]},
+            r"describe a graph \(node 'c': Object missing required field `\w+`\); export it again$",
+        ),
+        (
+            lambda d: d | {"meta": 3},
+            r"describe a graph \(Expected `object`, got `int` - at `\$.meta`\); export it again$",
+        ),
+        (
+            lambda d: d | {"nodes": d["nodes"][:1] * 5000},
+            r"describe a graph \(5000 nodes, more than 4096\); export it again$",
+        ),
+        (lambda d: d | {"version": "\x1b[2J"}, r"graph.json has version '\\x1b\[2J', this hwqat reads version 1"),
         (lambda d: d | {"nodes": d["nodes"][:-1]}, r"^graph 'net' has no output node; it needs at least one$"),
     ],
 )
