@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shlex
 import sys
@@ -27,10 +28,25 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Printer(logging.Handler):
+    """What the library says of its work, as lines of this program's output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
+def _show_what_is_logged() -> None:
+    log = logging.getLogger("hwqat")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Printer) for handler in log.handlers):
+        log.addHandler(_Printer())
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
     argv = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(argv)
+    _show_what_is_logged()
     args.argv = argv
     args.typed = shlex.join(["hwqat", *argv])
     warnings.formatwarning = lambda message, *_args, **_kw: f"hwqat: warning: {message}\n"

@@ -47,14 +47,15 @@ def edit(path, change):
     path.write_text(changed)
 
 
-def test_equal(build, capsys):
-    result = csim.run_csim(build, flags=("-Werror",), progress=True)
+def test_equal(build, caplog):
+    with caplog.at_level("INFO", logger="hwqat"):
+        result = csim.run_csim(build, flags=("-Werror",))
     assert (result.frames, result.mismatches, result.first) == (4, 0, None)
     planned = {
         stage["name"]: stage["cycles"] for stage in json.loads((build / "report" / "plan.json").read_text())["stages"]
     }
     assert result.trips == planned
-    assert "compiling" in capsys.readouterr().out
+    assert "compiling" in caplog.text
 
 
 def test_fewer_frames_and_nothing_compiled_twice(build, monkeypatch):

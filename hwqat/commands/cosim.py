@@ -31,9 +31,7 @@ def run(args):
     require_build(args.build)
     if not 0 <= args.stall < 1:
         raise HwqatError(f"--stall must be at least 0 and below 1, not {args.stall}")
-    result = run_cosim(
-        Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, progress=True, verilog=args.rtl
-    )
+    result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, verilog=args.rtl)
     print(
         f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "
         f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one"

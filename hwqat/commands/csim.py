@@ -19,7 +19,7 @@ def run(args):
     from ..sim.generated.csim import run_csim
 
     require_build(args.build)
-    result = run_csim(Path(args.build), frames=args.frames, progress=True)
+    result = run_csim(Path(args.build), frames=args.frames)
     print(f"C-simulation: {result.frames} frames, {result.mismatches} mismatches")
     if result.first:
         print(result.first)

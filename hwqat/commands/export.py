@@ -153,8 +153,8 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
         qat, golden = accuracy(trained.model, dataset.test, dataset.grid), graph_accuracy(graph, dataset.test)
         frames = to_frames(dataset.test)
     unequal = eval_differences(trained.model, graph, frames)
-    csim = run_csim(build, progress=True)
-    cosim = run_cosim(build, frames=COSIM_FRAMES, progress=True)
+    csim = run_csim(build)
+    cosim = run_cosim(build, frames=COSIM_FRAMES)
     save_result(build, "csim", {"command": command, **csim_json(csim)})
     save_result(build, "cosim", {"command": command, **cosim_json(cosim)})
     wrong = unequal + csim.mismatches + cosim.mismatches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +21,9 @@ from .yosys import count_cells
 KINDS = tuple(f.name for f in fields(Resources))
 #: A layer of fewer LUTs than this may be estimated roughly.
 LARGE = 1000
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,7 @@ def run_synth(
     planned = Resources(**{kind: plan[kind] for kind in KINDS}) if target == plan["target"] else None
     placed = None
     if target == PLACED_TARGET and route:
-        if progress:
-            print(f"placing and routing {top} ...", flush=True)
+        log.info(f"placing and routing {top} ...")
         placed = place(build / "rtl", top, plan["clock_mhz"], seeds, jobs)
     return SynthResult(target, rows, sum((row.counted for row in rows), Resources()), planned, placed)
 

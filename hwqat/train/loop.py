@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import math
 import sys
 import time
@@ -40,6 +41,8 @@ from hwqat.train.folder import Result, finished, require_same, write_log
 from hwqat.train.gradients import quantised_gradients
 from hwqat.train.optim import build_optimizer, rate, set_rate
 from hwqat.train.parallel import World
+
+log = logging.getLogger(__name__)
 
 
 def fit(
@@ -353,7 +356,7 @@ class _Trainer:
         checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.average)
         self.at = at
         if self.progress:
-            print(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}", file=sys.stderr)
+            log.info(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 
     def find_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """The folder's checkpoint; if there is none, the folder is made and gets its card."""

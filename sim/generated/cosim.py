@@ -7,6 +7,7 @@ the others under one clock, which makes thousands of random graphs affordable.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from . import portmap, verilator
 from .harness import Run, describe, simulate, unpack
 from .look import Look, can_tap, look_again
 
+log = logging.getLogger(__name__)
 MODES = ("none", "input_idle", "output_stalls", "both")
 
 
@@ -60,7 +62,6 @@ def run_cosim(
     frames: int | None = None,
     stall: float = 0.3,
     waves: bool = False,
-    progress=None,
     modes: tuple[str, ...] = MODES,
     seed: int = 1,
     speed: str = "normal",
@@ -74,7 +75,6 @@ def run_cosim(
     Args:
         frames: at most so many (all when None); stall: share of idle cycles on stalling ports.
         waves: record BUILD/report/waves.fst: the first failing frame, or frame 0 if none fails.
-        progress: truthy to print what is being done.
         verilog: folder of the Verilog that an HLS compiler wrote from BUILD/hls, to simulate instead of BUILD/rtl.
     """
     build = Path(build)
@@ -90,14 +90,13 @@ def run_cosim(
     counts = {len(a) for a in arrays.values()}
     if len(counts) != 1 or 0 in counts:
         raise HwqatError(f"{build / 'vectors'} holds {sorted(counts)} frames for its ports; export the build again")
-    say = print if progress else lambda *_: None
     with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
         work = Path(temporary)
         folder = Path(verilog or build / "rtl").absolute()
         sources = _sources(build, folder, facts, work) if verilog else _files(folder)
-        say(f"building the simulator of {facts['top']} ...")
+        log.info(f"building the simulator of {facts['top']} ...")
         simulator = verilator.build(sources, facts["top"], cache("verilator"), speed=speed)
-        say(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
+        log.info(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
         run = Run([describe(facts, arrays, work)], simulator, facts["top"], folder, work, stall, modes, seed)
         found, right = simulate(run)
         result = results(run, found, right)[0]
@@ -107,14 +106,14 @@ def run_cosim(
             return result
         mode = next(iter(result.firsts), modes[0])
         look = Look.at(facts, mode, found[mode]["designs"][0], failing, tapped)
-        say(f"looking again at frame {look.frame} in mode {mode} ...")
+        log.info(f"looking again at frame {look.frame} in mode {mode} ...")
         fst = (build / "report" / "waves.fst").absolute() if waves else None
         if fst:
             fst.parent.mkdir(exist_ok=True)
         simulator = partial(verilator.build, sources, facts["top"], cache("verilator"), speed=speed)
         where = look_again(look, build, facts, arrays, run, simulator, fst)
         if fst:
-            say(f"waves of frame {look.frame}: {fst}")
+            log.info(f"waves of frame {look.frame}: {fst}")
     return replace(result, waves=fst, where=where and f"frame {look.frame}: {where}")
 
 

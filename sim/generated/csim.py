@@ -8,6 +8,7 @@ loop are compared with the plan's cycles.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ from ...passes import Plan
 from ...vectors import vector_files
 from . import gxx
 
+log = logging.getLogger(__name__)
 #: Graphs in one translation unit of `run_many`: enough to share the headers, few enough to share the cores.
 GRAPHS_PER_UNIT = 6
 #: What stands above a design in `run_many`. ``sim``: C-simulation as users run it. ``ap``: with the hardware's
@@ -60,27 +62,26 @@ class CsimResult:
 
 
 def run_csim(
-    build: str | Path, frames: int | None = None, progress=None, flags: tuple[str, ...] = (), speed: str = "normal"
+    build: str | Path, frames: int | None = None, flags: tuple[str, ...] = (), speed: str = "normal"
 ) -> CsimResult:
     """Compile BUILD/hls and run it on the frames of BUILD/vectors.
 
     Args:
-        frames: at most so many (all when None); progress: truthy to print what is being done.
+        frames: at most so many (all when None).
         flags: more flags for the compiler, such as sanitisers; speed: ``normal``, or ``quick`` to compile.
     """
     build = Path(build)
-    say = print if progress else lambda *_: None
     cycles = _planned(build)
     sources = [*sorted((build / "hls").glob("*.cpp")), *sorted((build / "hls" / "blocks").glob("*.cpp"))]
     if not sources:
         raise HwqatError(f"{build / 'hls'} has no C++; export the build again")
-    say(f"compiling {len(sources)} C++ files ...")
+    log.info(f"compiling {len(sources)} C++ files ...")
     start = time.perf_counter()
     program = gxx.build(sources, flags=flags, speed=speed)
     built = time.perf_counter()
-    say("running the C++ test bench ...")
+    log.info("running the C++ test bench ...")
     command = [str(program), str(build / "vectors"), *([str(frames)] if frames is not None else [])]
-    lines = _run(command, say)
+    lines = _run(command)
     result = _result(lines, cycles, f"the C-simulation of {build}")
     return replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
 
@@ -112,7 +113,7 @@ def run_many(
             units, includes=(work / "library", work / "library" / "blocks"), speed=speed, cache=work / "objects"
         )
         built = time.perf_counter()
-        parts = _split(_run([str(program), str(work)], lambda *_: None))
+        parts = _split(_run([str(program), str(work)], quiet=True))
         share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}
         results = []
         for plan in plans:
@@ -135,7 +136,7 @@ def _planned(build: Path) -> dict[str, int]:
         raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
 
 
-def _run(command: list[str], say) -> list[str]:
+def _run(command: list[str], quiet: bool = False) -> list[str]:
     """The lines that a test bench prints; it ends by saying what it checked."""
     lines = []
     with subprocess.Popen(
@@ -143,8 +144,8 @@ def _run(command: list[str], say) -> list[str]:
     ) as process:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            if line.startswith("frames "):
-                say(f"  {line.split()[1]} frames")
+            if line.startswith("frames ") and not quiet:
+                log.info(f"  {line.split()[1]} frames")
     if process.returncode < 0:
         raise HwqatError(
             f"the C-simulation was ended by signal {-process.returncode}; its last words: {lines[-1] if lines else 'none'}"
