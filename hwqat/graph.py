@@ -13,85 +13,12 @@ from functools import cached_property
 import numpy as np
 
 from .errors import HwqatError
-from .limits import MAX_ELEMENTS
 from .naming import MOST_NAME, MOST_PATH, NAME_LENGTH, NAME_RULE, PATH_RULE, is_name, is_path, shown
+from .ops.base import Op
+from .tensor import Tensor
 
 #: Of a graph that nobody named.
 GRAPH_NAME = "network"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """Integers ``q`` in ``lo..hi``; real value = ``scale * (q - zero_point)``.
-
-    Attributes:
-        name: that of the node which makes it.
-        shape: (H, W, C) of one frame; a vector is (1, 1, C).
-        bits: 1..64, of the container every engine carries it in; signed: two's complement or not.
-        lo, hi: the integers it may take, inside the container.
-        scale: real value of one step, > 0.
-        zero_point: the integer that means 0; arithmetic has it folded into constants.
-    """
-
-    name: str
-    shape: tuple[int, int, int]
-    bits: int
-    signed: bool
-    lo: int
-    hi: int
-    scale: float = 1.0
-    zero_point: int = 0
-
-    @property
-    def channels(self) -> int:
-        return self.shape[2]
-
-    @property
-    def pixels(self) -> int:
-        return self.shape[0] * self.shape[1]
-
-    @property
-    def size(self) -> int:
-        """Elements of one frame."""
-        return self.pixels * self.channels
-
-    @property
-    def text(self) -> str:
-        """``8x8x16 uint8``."""
-        return f"{'x'.join(map(str, self.shape))} {'int' if self.signed else 'uint'}{self.bits}"
-
-    def problems(self) -> Iterator[tuple[str, object, object]]:
-        """Violated rules as (field, expected, got)."""
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            yield "shape", "(H, W, C), each at least 1", self.shape
-        elif self.size > MAX_ELEMENTS:
-            yield "shape", f"of at most {MAX_ELEMENTS} elements", self.shape
-        if not 1 <= self.bits <= 64:
-            yield "bits", "1..64", self.bits
-            return
-        low = -(1 << (self.bits - 1)) if self.signed else 0
-        high = (1 << (self.bits - self.signed)) - 1
-        if not low <= self.lo <= self.hi <= high:
-            yield "lo, hi", f"{low} <= lo <= hi <= {high}", (self.lo, self.hi)
-        if not (self.scale > 0 and np.isfinite(self.scale)):
-            yield "scale", "a finite positive number", self.scale
-        if not -(1 << 31) <= self.zero_point < 1 << 31:
-            yield "zero_point", "an integer of 32 bits", self.zero_point
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Node:
-    """One operator; the subclasses are in `hwqat.ops`, one file each.
-
-    Attributes:
-        name: unique in the graph, a C identifier; inputs: names of the nodes that feed it.
-        out: the tensor it makes; module: path of the user's block it came from (``stages.2.1``).
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    out: Tensor
-    module: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,28 +26,28 @@ class Graph:
     """Nodes in topological order; see `hwqat.graph_io` for the files and `verify` for the rules."""
 
     name: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[Op, ...]
     meta: dict = field(default_factory=dict)  # JSON facts about the network: data set, accuracies
 
     @cached_property
-    def by_name(self) -> dict[str, Node]:
+    def by_name(self) -> dict[str, Op]:
         return {node.name: node for node in self.nodes}
 
     def tensor(self, name: str) -> Tensor:
         return self.by_name[name].out
 
-    def ins(self, node: Node) -> tuple[Tensor, ...]:
+    def ins(self, node: Op) -> tuple[Tensor, ...]:
         """The tensors that a node reads."""
         return tuple(self.tensor(name) for name in node.inputs)
 
-    def of(self, op: str) -> tuple[Node, ...]:
+    def of(self, op: str) -> tuple[Op, ...]:
         """The nodes of one operator, in order."""
         return tuple(node for node in self.nodes if node.op == op)
 
     @cached_property
-    def consumers(self) -> dict[str, tuple[Node, ...]]:
+    def consumers(self) -> dict[str, tuple[Op, ...]]:
         """Who reads each tensor; a node that reads it twice is there twice."""
-        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        found: dict[str, list[Op]] = {node.name: [] for node in self.nodes}
         for node in self.nodes:
             for name in node.inputs:
                 found[name].append(node)
@@ -153,7 +80,7 @@ def verify(graph: Graph) -> Graph:
     return graph
 
 
-def verify_nodes(name: str, nodes: Iterable[Node]) -> None:
+def verify_nodes(name: str, nodes: Iterable[Op]) -> None:
     """The rules of the first nodes of the graph ``name``, one behind the other."""
     seen: dict[str, Tensor] = {}
     folded: dict[str, str] = {}  # names without their case
@@ -164,7 +91,7 @@ def verify_nodes(name: str, nodes: Iterable[Node]) -> None:
         folded[node.name.lower()] = node.name
 
 
-def broken(name: str, node: Node, problem: tuple[str, object, object]) -> HwqatError:
+def broken(name: str, node: Op, problem: tuple[str, object, object]) -> HwqatError:
     """What is said of a rule that ``node`` of the graph ``name`` breaks: the same sentence wherever it is found."""
     what, expected, got = problem
     return HwqatError(
@@ -173,7 +100,7 @@ def broken(name: str, node: Node, problem: tuple[str, object, object]) -> HwqatE
     )
 
 
-def _problems(node: Node, seen: dict[str, Tensor], folded: dict[str, str]) -> Iterator[tuple[str, object, object]]:
+def _problems(node: Op, seen: dict[str, Tensor], folded: dict[str, str]) -> Iterator[tuple[str, object, object]]:
     if not is_name(node.name):
         yield "name", NAME_RULE if len(str(node.name)) <= MOST_NAME else NAME_LENGTH, shown(node.name)
         return

@@ -19,9 +19,9 @@ from .arrays import narrow, npz, read_npz
 from .decode import FAULTS, read_bytes
 from .errors import HwqatError
 from .fixed import Rounding
-from .graph import Graph, Node, Tensor, verify
+from .graph import Graph, Tensor, verify
 from .naming import shown
-from .ops import OPS
+from .ops import OPS, Op
 
 VERSION = 1
 GRAPH, WEIGHTS = "graph.json", "weights.npz"
@@ -108,7 +108,7 @@ def _node(entry: _Node, arrays: dict[str, np.ndarray]):
 @cache
 def _attributes(cls: type) -> type:
     """The type of an operator's attributes: its fields, but for a node's own and the arrays."""
-    base, hints = {f.name for f in fields(Node)}, get_type_hints(cls)
+    base, hints = {f.name for f in fields(Op)}, get_type_hints(cls)
     own = [f for f in fields(cls) if f.name not in base | set(cls.arrays)]
     return msgspec.defstruct(f"_{cls.__name__}", [(f.name, hints[f.name]) for f in own], forbid_unknown_fields=True)
 

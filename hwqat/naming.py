@@ -19,8 +19,10 @@ MOST_PATH = 300
 NAME_RULE = "a C identifier"  # of ASCII letters, digits and underscores, which begins with a letter
 NAME_LENGTH = f"at most {MOST_NAME} characters long"
 PATH_RULE = f"words of ASCII letters, digits and underscores with dots between them, at most {MOST_PATH} characters"
+#: AXI4-Stream ports of the top: what comes in, what goes out.
+INPUT, OUTPUT = "s_axis", "m_axis"
 #: Beginnings of names that hwqat's own library and ports have.
-OURS = ("hwqat", "s_axis", "m_axis")
+OURS = ("hwqat", INPUT, OUTPUT)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _PATH = re.compile(r"([A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*)?")
@@ -52,6 +54,11 @@ def module_path(text: str) -> str:
     """A module's path as a graph keeps it, of that which PyTorch or a file says."""
     words = (re.sub(r"[^A-Za-z0-9_]", "_", word) or "_" for word in text.split("."))
     return _shortened(".".join(words), MOST_PATH) if text else ""
+
+
+def port_names(prefix: str, count: int) -> list[str]:
+    """Of so many inputs (`INPUT`) or outputs: the prefix alone, or with _0, _1, ... behind it."""
+    return [prefix] if count == 1 else [f"{prefix}_{i}" for i in range(count)]
 
 
 def unique(name: str, taken: Container[str]) -> str:

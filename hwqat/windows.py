@@ -29,7 +29,20 @@ class Geometry:
     @property
     def span(self) -> tuple[int, int]:
         """Rows and columns from the first tap to the last, both included."""
-        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation))
+        (kh, kw), (dy, dx) = self.kernel, self.dilation
+        return (kh - 1) * dy + 1, (kw - 1) * dx + 1
+
+    @property
+    def text(self) -> str:
+        """``3×3 /2 dil 2``."""
+        words = [f"{self.kernel[0]}×{self.kernel[1]}"]
+        if self.stride != (1, 1):
+            words.append(
+                f"/{self.stride[0]}" if self.stride[0] == self.stride[1] else f"/{self.stride[0]},{self.stride[1]}"
+            )
+        if self.dilation != (1, 1):
+            words.append(f"dil {self.dilation[0]}")
+        return " ".join(words)
 
     @property
     def trivial(self) -> bool:
@@ -38,11 +51,10 @@ class Geometry:
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Output rows and columns; below 1 when the window does not fit."""
-        return tuple(
-            (size + before + after - span) // stride + 1
-            for size, before, after, span, stride in zip(
-                (height, width), self.padding[:2], self.padding[2:], self.span, self.stride
-            )
+        top, left, bottom, right = self.padding
+        return (
+            (height + top + bottom - self.span[0]) // self.stride[0] + 1,
+            (width + left + right - self.span[1]) // self.stride[1] + 1,
         )
 
     def problems(self, shape: tuple[int, int, int]) -> Iterator[tuple[str, object, object]]:

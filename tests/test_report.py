@@ -84,7 +84,7 @@ def test_every_node_is_drawn_once_in_its_block(facts):
     from hwqat.report.drawing import cards_of
     from hwqat.report.layers import costs
 
-    strips = draw_network(facts.graph, cards_of(facts.graph, facts.names, costs(facts.plan), facts.plan["cycles"]))
+    strips = draw_network(facts.graph, cards_of(facts.graph, facts.faces, costs(facts.plan), facts.plan["cycles"]))
     drawn = [title.text for s in strips for title in ElementTree.fromstring(s.svg).iter("title")]
     assert sorted(drawn) == sorted(node.name for node in facts.graph.nodes)
     assert len({ElementTree.fromstring(s.svg).get("width") for s in strips}) == 1  # else lines would not meet

@@ -73,7 +73,11 @@ class _Writer:
         for stage in self.network.stages:
             if stage.roms:
                 files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
-        ports = {"inputs": self.network.inputs, "outputs": self.network.outputs, "blocks": self.plan.blocks}
+        ports: dict[str, object] = {
+            "inputs": self.network.inputs,
+            "outputs": self.network.outputs,
+            "blocks": self.plan.blocks,
+        }
         ports["axis_parameters"] = [
             f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs
         ]

@@ -14,6 +14,7 @@ from .. import zoo
 from ..errors import HwqatError, NoData
 from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
+from ..naming import INPUT, port_names
 from ..passes import DEVICES, Target
 from ..runs import CARD, Run
 from ..vectors import read_vectors
@@ -92,8 +93,8 @@ def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, t
 def build_frames(build: str | Path) -> tuple[np.ndarray, ...]:
     """For each input of a BUILD, the frames in vectors/: integers (N, H, W, C)."""
     inputs = [node.out for node in load_graph(build).of("input")]
-    ports = ["s_axis"] if len(inputs) == 1 else [f"s_axis_{number}" for number in range(len(inputs))]
-    return tuple(read_vectors(build, port, x.size).reshape(-1, *x.shape) for port, x in zip(ports, inputs))
+    ports = zip(port_names(INPUT, len(inputs)), inputs)
+    return tuple(read_vectors(build, port, x.size).reshape(-1, *x.shape) for port, x in ports)
 
 
 def data_arguments(parser: ArgumentParser) -> None:

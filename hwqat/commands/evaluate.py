@@ -7,6 +7,7 @@ import numpy as np
 from .. import data as datasets
 from ..errors import HwqatError
 from ..graph import Graph
+from ..naming import OUTPUT, port_names
 from .common import data_arguments, is_build, open_run, require_build
 
 HELP = "accuracy of a RUN or BUILD by an engine"
@@ -77,7 +78,7 @@ def _measure_hardware(args) -> tuple[int, float]:
     if result.mismatches:
         raise HwqatError(f"{args.engine} differs from golden ({result.first}); its accuracy means nothing")
     outputs = [node.out for node in require_build(build).of("output")]
-    logits = read_vectors(build, "m_axis" if len(outputs) == 1 else "m_axis_0", outputs[0].size)[: result.frames]
+    logits = read_vectors(build, port_names(OUTPUT, len(outputs))[0], outputs[0].size)[: result.frames]
     labels = read_vectors(build, LABELS.removesuffix(".dat"), 1)[: result.frames, 0]
     return result.frames, _percent(logits, labels)
 

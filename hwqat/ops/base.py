@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -11,9 +11,9 @@ import torch
 
 from ..errors import HwqatError
 from ..fixed import signed_bits, unsigned_bits
-from ..graph import Node, Tensor
 from ..limits import MAX_ACCUMULATOR_BITS
 from ..stages import Stage
+from ..tensor import Tensor
 from .integers import Integers
 
 
@@ -37,29 +37,76 @@ class Folding:
         return ", ".join(f"{name}={value}" for name, value in vars(self).items())
 
 
+@dataclass(frozen=True)
+class Face:
+    """How a node looks to people: in tables, and as a card in the report.
+
+    Attributes:
+        label: what it is, in a word or two; detail: its geometry, ``3×3 /2``; flow: its channels, ``16→32``.
+        colour: ``#rrggbb``; family: what the colour stands for in the report's key (the label when empty).
+        facts: words on its card, ``w8``.
+    """
+
+    label: str
+    colour: str
+    detail: str = ""
+    flow: str = ""
+    family: str = ""
+    facts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``conv 3×3 /2``."""
+        return f"{self.label} {self.detail}".rstrip()
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Op(Node):
+class Op:
     """Base of all operators.
 
-    A subclass defines ``op`` (its name in files, templates and errors) and:
+    A subclass defines ``op`` (its name in files, templates and errors), ``make(name, ..., module)``, which gives the
+    node with its output tensor worked out, and the members below that have no default; one that leaves something out
+    is an error where it is defined.
 
-    - ``make(name, ..., module)``: the node with its output tensor worked out;
-    - ``problems(ins)``: violated rules as (field, expected, got);
-    - ``compute(*xs)``: exact integers, `Integers` (N, H, W, C) in and out;
-    - ``macs(ins)``: multiply-accumulates of one frame;
-    - ``foldings(ins)``: legal `Folding`s;
-    - ``stages(ins, folding, constants)``: its stages, in a chain;
-    - ``describe(ins)``: what it computes, in a line.
+    Class attributes:
+        arrays: fields that are integer arrays and live in weights.npz.
+        alias: its tensor is its input's stream, read otherwise: no stage, nothing to fold.
+        accumulates: its output is an exact sum, of as many bits as that takes.
+
+    Attributes:
+        name: unique in the graph, a C identifier; inputs: names of the nodes that feed it.
+        out: the tensor it makes; module: path of the user's block it came from (``stages.2.1``).
     """
 
     op: ClassVar[str]
-    #: fields that are integer arrays and live in weights.npz
     arrays: ClassVar[tuple[str, ...]] = ()
+    alias: ClassVar[bool] = False
+    accumulates: ClassVar[bool] = False
+
+    name: str
+    inputs: tuple[str, ...]
+    out: Tensor
+    module: str = ""
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        if "op" in cls.__dict__ and (lacking := [name for name in _STATED if getattr(cls, name) is getattr(Op, name)]):
+            raise TypeError(f"operator {cls.op!r} does not state {', '.join(lacking)}")
 
     def problems(self, ins: tuple[Tensor, ...]) -> Iterator[tuple[str, object, object]]:
+        """Violated rules as (field, expected, got)."""
         raise NotImplementedError
 
     def compute(self, *xs: Integers) -> Integers:
+        """Exact integers (N, H, W, C)."""
+        raise NotImplementedError
+
+    def face(self, ins: tuple[Tensor, ...]) -> Face:
+        """How it looks to people."""
+        raise NotImplementedError
+
+    def describe(self, ins: tuple[Tensor, ...]) -> str:
+        """What it computes, in a line of a comment: ``maximum of 2x2 windows, 8x8x3 int8 -> 4x4x3 int8``."""
         raise NotImplementedError
 
     @torch.inference_mode()
@@ -68,6 +115,7 @@ class Op(Node):
         return self.compute(*map(Integers.of, xs)).array()
 
     def macs(self, ins: tuple[Tensor, ...]) -> int:
+        """Multiply-accumulates of one frame."""
         return 0
 
     def weight_bits_total(self) -> int:
@@ -75,14 +123,15 @@ class Op(Node):
         return 0
 
     def foldings(self, ins: tuple[Tensor, ...]) -> tuple[Folding, ...]:
-        return (Folding(),)
+        """Those it can be built with."""
+        raise NotImplementedError
 
     def stages(self, ins: tuple[Tensor, ...], folding: Folding, constants: bool = True) -> tuple[Stage, ...]:
         """Its stages: the first reads the node's inputs, each further one what the one before it writes.
 
         constants: with their ROMs; without is enough for estimates, where that is less work.
         """
-        return ()
+        raise NotImplementedError
 
     def cycles(self, ins: tuple[Tensor, ...], folding: Folding) -> int:
         """Of one frame, in its slowest stage."""
@@ -99,14 +148,13 @@ class Op(Node):
             streams = (net.add(stage, streams),)
         net.write(self, *streams)
 
-    def describe(self, ins: tuple[Tensor, ...]) -> str:
-        """``max_pool, 8x8x3 int8 -> 4x4x3 int8``."""
-        return f"{self.op}, {', '.join(x.text for x in ins)} -> {self.out.text}"
-
     def attributes(self) -> dict:
         """Fields that go to graph.json: all but the base's and the arrays."""
-        base = {f.name for f in fields(Node)}
+        base = {f.name for f in fields(Op)}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in base | set(self.arrays)}
+
+
+_STATED = ("problems", "compute", "face", "describe", "foldings", "stages")
 
 
 def expect(what: str, expected, got) -> Iterator[tuple[str, object, object]]:
@@ -121,7 +169,12 @@ def container(lo: int, hi: int) -> tuple[int, bool]:
 
 
 def accumulator(
-    name: str, shape, lows: np.ndarray, highs: np.ndarray, scale: float, limit: int | None = None
+    name: str,
+    shape,
+    lows: Sequence[int] | np.ndarray,
+    highs: Sequence[int] | np.ndarray,
+    scale: float,
+    limit: int | None = None,
 ) -> Tensor:
     """The tensor of exact sums whose channels lie in ``lows..highs`` (Python ints or int64, (C,)).
 

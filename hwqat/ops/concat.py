@@ -8,9 +8,9 @@ from math import gcd
 
 import torch
 
-from ..graph import Tensor
 from ..stages import Concat as ConcatStage
-from .base import Folding, Op, container, divisors, expect
+from ..tensor import Tensor
+from .base import Face, Folding, Op, container, divisors, expect
 from .integers import Integers, narrowest
 
 
@@ -48,6 +48,12 @@ class Concat(Op):
 
     def foldings(self, ins):
         return tuple(Folding(pe=d, lanes=d) for d in divisors(reduce(gcd, (x.channels for x in ins))))
+
+    def face(self, ins):
+        return Face("concat", "#b5479d")
+
+    def describe(self, ins):
+        return f"channels of {', '.join(x.text for x in ins)} -> {self.out.text}"
 
     def stages(self, ins, folding, constants=True):
         return (ConcatStage.of(self, ins, folding),)

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..graph import Tensor
 from ..stages import Dwu, Mvu, Window
+from ..tensor import Tensor
 from ..windows import Geometry
-from .base import Folding, Op, accumulator, divisors, expect
+from .base import Face, Folding, Op, accumulator, divisors, expect
 from .exact import Convolution
 
 
@@ -48,6 +48,7 @@ class Conv2d(Op):
 
     op = "conv2d"
     arrays = ("weight",)
+    accumulates = True
     weight: np.ndarray
     weight_bits: int
     geometry: Geometry
@@ -140,6 +141,12 @@ class Conv2d(Op):
         else:
             unit, outer = Mvu.of(self, x, folding, self.weight, self.groups, constants), self.groups
         return (*Window.in_front(self, x, folding, outer), unit)
+
+    def face(self, ins):
+        label = "depthwise" if self.depthwise else "grouped conv" if self.groups > 1 else "conv"
+        colour, family = ("#2aa3a3", "depthwise") if self.depthwise else ("#3b82d6", "conv")
+        flow = f"{ins[0].channels}→{self.out.channels}"
+        return Face(label, colour, self.geometry.text, flow, family, (f"w{self.weight_bits}",))
 
     def describe(self, ins):
         """``3x3 convolution, 8x8x3 int8 -> 8x8x8 int18, weights int8``."""

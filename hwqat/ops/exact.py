@@ -87,7 +87,12 @@ class Convolution:
 
 
 class Kernel(ABC):
-    """One way to convolve; made once for a layer. Calls take (N, H, W, IC) and give (N, OH, OW, OC), contiguous."""
+    """One way to convolve; made once for a layer. Calls take (N, H, W, IC) and give (N, OH, OW, OC), contiguous.
+
+    limit: magnitude below which it is exact, where that is all that counts.
+    """
+
+    limit: int
 
     def __init__(self, layer: Convolution) -> None:
         self.geometry, self.groups, self.fill = layer.geometry, layer.groups, layer.fill
@@ -115,6 +120,11 @@ class Bytes(Kernel):
     zero: int
     lo: int
     hi: int
+
+    @staticmethod
+    @abstractmethod
+    def offset(q: torch.Tensor) -> torch.Tensor:
+        """Integers as the bytes that stand for them."""
 
     def __init__(self, layer):
         super().__init__(layer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .base import Op, expect
+from .base import Face, Folding, Op, expect
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flatten(Op):
     op = "flatten"
+    alias = True
 
     @classmethod
     def make(cls, name, x, *, module=""):
@@ -22,8 +23,17 @@ class Flatten(Op):
     def compute(self, x):
         return x._replace(q=x.q.flatten(1)[:, None, None, :])
 
-    def cycles(self, ins, folding):
-        return 0
+    def face(self, ins):
+        return Face("flatten", "#7d8793", family="input, output")
+
+    def describe(self, ins):
+        return f"flatten {ins[0].text} -> {self.out.text}"
+
+    def foldings(self, ins):
+        return (Folding(),)
+
+    def stages(self, ins, folding, constants=True):
+        return ()
 
     def build(self, net, folding):
         net.alias(self)

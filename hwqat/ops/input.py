@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..graph import Tensor
-from .base import Folding, Op, divisors, expect
+from ..tensor import Tensor
+from .base import Face, Folding, Op, divisors, expect
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,6 +31,15 @@ class Input(Op):
 
     def foldings(self, ins):
         return tuple(Folding(pe=d) for d in divisors(self.out.channels))
+
+    def face(self, ins):
+        return Face("input", "#7d8793", family="input, output", facts=(f"{self.out.lo} … {self.out.hi}",))
+
+    def describe(self, ins):
+        return f"input, {self.out.text}"
+
+    def stages(self, ins, folding, constants=True):
+        return ()
 
     def cycles(self, ins, folding):
         return self.out.size // folding.pe

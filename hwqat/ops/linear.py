@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..graph import Tensor
 from ..stages import Mvu
+from ..tensor import Tensor
 from ..windows import Geometry
-from .base import Folding, Op, accumulator, divisors, expect
+from .base import Face, Folding, Op, accumulator, divisors, expect
 from .conv2d import sums, weight_problems, weights_text
 from .exact import Convolution
 
@@ -21,6 +21,7 @@ class Linear(Op):
 
     op = "linear"
     arrays = ("weight",)
+    accumulates = True
     weight: np.ndarray
     weight_bits: int
 
@@ -59,6 +60,10 @@ class Linear(Op):
 
     def stages(self, ins, folding, constants=True):
         return (Mvu.of(self, ins[0], folding, self.weight[:, None, None, :], constants=constants),)
+
+    def face(self, ins):
+        flow = f"{ins[0].channels}→{self.out.channels}"
+        return Face("linear", "#7a6ff0", flow=flow, facts=(f"w{self.weight_bits}",))
 
     def describe(self, ins):
         return f"linear, {ins[0].text} -> {self.out.text}, weights {weights_text(self.weight_bits)}"

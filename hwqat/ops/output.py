@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from .base import Folding, Op, divisors, expect
+from .base import Face, Folding, Op, divisors, expect
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,6 +24,15 @@ class Output(Op):
 
     def foldings(self, ins):
         return tuple(Folding(pe=d) for d in divisors(self.out.channels))
+
+    def face(self, ins):
+        return Face("output", "#7d8793", family="input, output", facts=(f"{self.out.lo} … {self.out.hi}",))
+
+    def describe(self, ins):
+        return f"output, {self.out.text}"
+
+    def stages(self, ins, folding, constants=True):
+        return ()
 
     def cycles(self, ins, folding):
         return self.out.size // folding.pe

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..stages import GlobalPool, Pool, Window
+from ..tensor import Tensor
 from ..windows import Geometry
-from .base import Folding, Op, divisors, expect
+from .base import Face, Folding, Op, divisors, expect
 from .conv2d import fits
+
+_WORDS = {"sum": "sum", "max": "maximum"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,7 +22,12 @@ class Pooling(Op):
     geometry: Geometry
     pad_value: int = 0
 
-    def whole(self, x) -> bool:
+    @staticmethod
+    def result(name: str, x: Tensor, geometry: Geometry, pad_value: int) -> Tensor:
+        """The output tensor."""
+        raise NotImplementedError
+
+    def whole(self, x: Tensor) -> bool:
         """Whether one window is the whole image: no line buffer then."""
         return self.geometry.kernel == x.shape[:2] and not any(self.geometry.padding)
 
@@ -34,6 +42,13 @@ class Pooling(Op):
     def foldings(self, ins):
         taps = {1} if self.whole(ins[0]) else {1, self.geometry.taps}
         return tuple(Folding(d, d, t) for t in sorted(taps) for d in divisors(self.out.channels))
+
+    def face(self, ins):
+        return Face(f"{self.reduce} pool", "#2f9e6e", self.geometry.text, family="pool")
+
+    def describe(self, ins):
+        window = "the whole image" if self.whole(ins[0]) else f"{'x'.join(map(str, self.geometry.kernel))} windows"
+        return f"{_WORDS[self.reduce]} of {window}, {ins[0].text} -> {self.out.text}"
 
     def stages(self, ins, folding, constants=True):
         x = ins[0]

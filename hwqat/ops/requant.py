@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import fixed
 from ..fixed import Fixed, Rounding, common_frac
-from ..graph import Tensor
 from ..limits import SUM_BITS
 from ..stages import Requant as RequantStage
-from .base import Folding, Op, container, divisors, expect
+from ..tensor import Tensor
+from .base import Face, Folding, Op, container, divisors, expect
 from .rescale import Rescale
 
 
@@ -159,6 +159,16 @@ class Requant(Op):
         """A join's products are made at once, or in turn by one multiplier."""
         return tuple(
             Folding(pe=d, lanes=d, inputs=n) for n in sorted({1, len(ins)}) for d in divisors(self.out.channels)
+        )
+
+    def face(self, ins):
+        widths = dict.fromkeys(str(form.width) for form in self.factor_forms)
+        label = "add + requantise" if len(self.inputs) == 2 else "requantise"
+        return Face(label, "#e08a1e", family="requantise", facts=(f"M{'+'.join(widths)}",))
+
+    def describe(self, ins):
+        return (
+            f"requantise {' + '.join(x.text for x in ins)} -> {self.out.text}, clamped to {self.out.lo}..{self.out.hi}"
         )
 
     def stages(self, ins, folding, constants=True):

@@ -21,6 +21,7 @@ class SumPool(Pooling):
 
     op = "sum_pool"
     reduce = "sum"
+    accumulates = True
 
     @classmethod
     def make(cls, name, x, geometry, *, pad_value=None, module=""):

@@ -64,7 +64,8 @@ def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
 
 def _held(region: Region, network: Network, depths: dict[str, int]) -> dict[str, float]:
     """For each stream of a region, how much of a frame fits between the region's first stage and that stream's end."""
-    first, held = region.network.stages[0].name, {}
+    first = region.network.stages[0].name
+    held: dict[str, float] = {}
     for stage in region.network.stages:
         inside = [name for name in stage.inputs if name in held]
         begun = 0.0 if stage.name == first or not inside else min(held[name] for name in inside)

@@ -92,7 +92,7 @@ def _merge(
     beats = {stream.name: stream.beats for stream in network.streams}
     held = lambda name, depth: min(round_up(depth), max(beats[name], depth))  # noqa: E731
     depths = {name: held(name, max(2, *(found.get(name, 2) for found in least.values()))) for name in beats}
-    before = {}
+    before: dict[str, int] = {}
     while depths != before:
         before = dict(depths)
         for model in models.values():

@@ -60,7 +60,7 @@ class Folder:
     def __init__(self, graph: Graph, device: Device):
         self.graph, self.device = graph, device
         self.ins = {node.name: graph.ins(node) for node in graph.nodes}
-        self.nodes = [node for node in graph.nodes if node.op != "flatten"]
+        self.nodes = [node for node in graph.nodes if not node.alias]
         self.foldings = {node.name: node.foldings(self.ins[node.name]) for node in self.nodes}
         self.cycles = {
             node.name: np.array([node.cycles(self.ins[node.name], f) for f in self.foldings[node.name]])
@@ -105,14 +105,14 @@ class Folder:
         """(foldings, DSPs); every node is known to reach ``cycles``."""
         choices = {node.name: self._choices(node, cycles) for node in self.nodes}
         unary = {name: np.array([choice.cost for choice in found], dtype=np.int64) for name, found in choices.items()}
-        pairs = {}
+        pairs: dict[tuple[str, str], np.ndarray] = {}
         for node in self.nodes:
             for tensor in self.ins[node.name]:
                 key = self._maker(tensor.name), node.name
                 table = self._converters(choices[key[0]], choices[key[1]], tensor)
                 pairs[key] = pairs[key] + table if key in pairs else table
         picked, total = minimise(unary, pairs)
-        foldings = {node.name: Folding() for node in self.graph.nodes}  # a flatten has nothing to choose
+        foldings = {node.name: Folding() for node in self.graph.nodes}  # an alias has nothing to choose
         return foldings | {name: choices[name][i].folding for name, i in picked.items()}, total // DSP_WEIGHT
 
     def _choices(self, node: Op, cycles: int) -> list[Choice]:
@@ -145,7 +145,7 @@ class Folder:
     def _maker(self, tensor: str) -> str:
         """The node whose stream carries a tensor: a flatten passes its input's on."""
         node = self.graph.by_name[tensor]
-        return self._maker(node.inputs[0]) if node.op == "flatten" else tensor
+        return self._maker(node.inputs[0]) if node.alias else tensor
 
     def _converters(self, makers: list[Choice], readers: list[Choice], tensor: Tensor) -> np.ndarray:
         """Cost of the width converters between each choice of a tensor's maker and each of its reader."""

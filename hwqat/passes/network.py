@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import gcd, lcm
 
 from ..graph import Graph, Tensor
+from ..naming import INPUT, OUTPUT, port_names
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Stage, Width
 
@@ -115,7 +116,7 @@ class Builder:
     root: dict[str, str] = field(default_factory=dict)  # tensor -> the tensor whose stream it shares
     ports_in: list[Port] = field(default_factory=list)
     ports_out: list[Port] = field(default_factory=list)
-    node: Op | None = None
+    node: Op = field(init=False)  # whose stages are being laid out
 
     def start(self, node: Op) -> None:
         self.node = node
@@ -194,19 +195,19 @@ class Builder:
 
     def _readers(self, name: str) -> int:
         users = self.graph.consumers[name]
-        return sum(self._readers(user.name) if user.op == "flatten" else 1 for user in users)
+        return sum(self._readers(user.name) if user.alias else 1 for user in users)
 
     def source(self, node: Op, lanes: int) -> None:
         out = node.out
         elements = Elements(lanes, out.bits, out.signed)
         stream = Stream(f"{node.name}_in", node.name, elements, out.size // lanes)
-        port = _port("s_axis", self.graph.of("input"), node, stream)
+        port = _port(INPUT, self.graph.of("input"), node, stream)
         self.streams[stream.name] = replace(stream, source=port.name)
         self.ports_in.append(port)
         self.write(node, stream.name)
 
     def sink(self, node: Op, stream: str) -> None:
-        port = _port("m_axis", self.graph.of("output"), node, self.streams[stream])
+        port = _port(OUTPUT, self.graph.of("output"), node, self.streams[stream])
         self.streams[stream] = replace(self.streams[stream], sink=port.name)
         self.ports_out.append(port)
 
@@ -215,7 +216,7 @@ class Builder:
 
 
 def _port(prefix: str, nodes, node: Op, stream: Stream) -> Port:
-    name = prefix if len(nodes) == 1 else f"{prefix}_{nodes.index(node)}"
+    name = port_names(prefix, len(nodes))[nodes.index(node)]
     slot = next(s for s in SLOTS if stream.elements.bits <= s)
     tdata = 1 << (slot * stream.elements.lanes - 1).bit_length()
     return Port(name, node.name, stream.name, stream.elements, slot, max(8, tdata), stream.beats)

@@ -113,7 +113,7 @@ def pe(stage: Stage) -> int | None:
 
 def simd(stage: Stage) -> int | None:
     """Products of one of the ``pe`` outputs in a cycle, for stages that have any."""
-    return stage.multipliers // stage.pe if stage.multipliers else None
+    return stage.multipliers // (pe(stage) or 1) if stage.multipliers else None
 
 
 def _bits(n: int) -> str:

@@ -13,7 +13,8 @@ from itertools import groupby
 
 from ..figures.svg import drawing, el, text, title
 from ..graph import Graph
-from .labels import colour, integers, shape
+from ..ops import Face
+from .labels import integers, shape
 
 CARD, TALL, GAP = 164, 42, 27  # a node's width and height, the room for lines and labels under it
 LINE = 9  # half the width that a passing line takes
@@ -22,7 +23,7 @@ EDGE, TOP = 14, 24  # left margin; height of a block's heading
 
 @dataclass(frozen=True)
 class Card:
-    """What a node's card says: two lines, a colour class, how busy it is (0..1 of the bottleneck, None: not at all)."""
+    """What a node's card says: two lines, a colour, how busy it is (0..1 of the bottleneck, None: not at all)."""
 
     head: str
     body: str
@@ -185,30 +186,24 @@ def _card(x: float, y: float, card: Card, name: str) -> str:
     if card.busy is not None:
         long = (CARD - 18) * card.busy
         parts.append(el("rect", x=left + 13, y=y + TALL - 5, width=max(1.0, long), height=2.5, rx=1, class_="busy"))
-    return el("g", *parts, class_=card.colour)
+    return el("g", *parts, style=f"--c:{card.colour}")
 
 
-def cards_of(graph: Graph, names: dict[str, str], costs: dict, bottleneck: int) -> dict[str, Card]:
+def cards_of(graph: Graph, faces: dict[str, Face], costs: dict, bottleneck: int) -> dict[str, Card]:
     """A card for each node: its kind and channels; its bits, folding and cycles."""
     from .layers import folding
 
     cards = {}
     for node in graph.nodes:
-        cost = costs.get(node.name)
-        words = [f"w{node.weight_bits}"] if hasattr(node, "weight") else []
-        if node.op == "requant":
-            words.append("M" + "+".join(dict.fromkeys(str(form.width) for form in node.factor_forms)))
+        face, cost = faces[node.name], costs.get(node.name)
+        words = [*face.facts]
         if cost and folding(cost):
             words.append(folding(cost))
         if cost and cost.cycles:
             words.append(f"{cost.cycles:,} cycles")
-        elif node.op in ("input", "output"):
-            words.append(f"{node.out.lo} … {node.out.hi}")
-        head = names[node.name]
-        if hasattr(node, "weight") and len(head) < 15:
-            head += f" {graph.ins(node)[0].channels}→{node.out.channels}"
+        head = f"{face.name} {face.flow}" if face.flow and len(face.name) < 15 else face.name
         body = " · ".join(words)
         body = body if len(body) <= 27 else body.replace(" cycles", " cyc")
         busy = cost.cycles / bottleneck if cost and cost.cycles else None
-        cards[node.name] = Card(head, body, colour(graph, node), busy)
+        cards[node.name] = Card(head, body, face.colour, busy)
     return cards

@@ -10,11 +10,12 @@ import numpy as np
 from ..errors import HwqatError
 from ..graph import Graph
 from ..graph_io import load_graph
+from ..naming import INPUT, OUTPUT, port_names
+from ..ops import Face
 from ..results import load_results
 from ..sim.models import golden
 from ..vectors import LABELS, read_vectors
 from .histogram import Histogram
-from .labels import describe
 
 #: Frames whose inner tensors are counted for the histograms, and integers held at once meanwhile.
 FRAMES, INTEGERS = 64, 6_000_000
@@ -29,7 +30,7 @@ class Facts:
         inputs: integers (N, H, W, C) of the first input port; outputs: golden's of the first output, (N, C).
         labels: (N,) or None; classes: their names.
         activations: histogram of every tensor over ``frames`` frames; weights: of every layer's weights.
-        names: what each node is called on the page.
+        faces: how each node looks on the page.
         compared: `hwqat.report.compare.Comparison`, or None without a RUN.
     """
 
@@ -43,7 +44,7 @@ class Facts:
     frames: int
     activations: dict[str, Histogram]
     weights: dict[str, Histogram]
-    names: dict[str, str]
+    faces: dict[str, Face]
     compared: object | None = None
 
     @property
@@ -59,13 +60,13 @@ def gather(build: str | Path) -> Facts:
     if "plan" not in results:
         raise HwqatError(f"{build} has no report/plan.json; export it again")
     plan = results.pop("plan")
-    ports = [_port(prefix, nodes, node) for prefix, nodes in (("s_axis", graph.of("input")),) for node in nodes]
+    nodes = graph.of("input")
     inputs = [
         read_vectors(build, port, node.out.size).reshape(-1, *node.out.shape)
-        for port, node in zip(ports, graph.of("input"))
+        for port, node in zip(port_names(INPUT, len(nodes)), nodes)
     ]
     output = graph.of("output")[0]
-    outputs = read_vectors(build, _port("m_axis", graph.of("output"), output), output.out.size)
+    outputs = read_vectors(build, port_names(OUTPUT, len(graph.of("output")))[0], output.out.size)
     labels = (
         read_vectors(build, LABELS.removesuffix(".dat"), 1)[:, 0] if (build / "vectors" / LABELS).is_file() else None
     )
@@ -82,7 +83,7 @@ def gather(build: str | Path) -> Facts:
         frames,
         activations=count_activations(graph, [x[:frames] for x in inputs]),
         weights={n.name: Histogram.of(n.weight, *_weight_range(n)) for n in graph.nodes if hasattr(n, "weight")},
-        names={node.name: describe(graph, node) for node in graph.nodes},
+        faces={node.name: node.face(graph.ins(node)) for node in graph.nodes},
     )
 
 
@@ -105,7 +106,3 @@ def count_activations(graph: Graph, frames: list[np.ndarray]) -> dict[str, Histo
 def _weight_range(node) -> tuple[int, int]:
     top = 1 if node.weight_bits == 1 else (1 << (node.weight_bits - 1)) - 1
     return -top, top
-
-
-def _port(prefix: str, nodes, node) -> str:
-    return prefix if len(nodes) == 1 else f"{prefix}_{nodes.index(node)}"

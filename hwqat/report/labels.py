@@ -2,52 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph import Graph, Tensor
-
-KINDS = {
-    "conv2d": "conv",
-    "linear": "linear",
-    "requant": "requantise",
-    "sum_pool": "sum pool",
-    "max_pool": "max pool",
-    "concat": "concat",
-    "flatten": "flatten",
-    "input": "input",
-    "output": "output",
-}
-
-
-def kind(graph: Graph, node) -> str:
-    """What the node is, in a word or two."""
-    if node.op == "conv2d":
-        if node.depthwise:
-            return "depthwise"
-        return "grouped conv" if node.groups > 1 else "conv"
-    if node.op == "requant" and len(node.inputs) == 2:
-        return "add + requantise"
-    return KINDS[node.op]
-
-
-def describe(graph: Graph, node) -> str:
-    """Kind and geometry: ``conv 3x3 /2``."""
-    words = kind(graph, node)
-    geometry = getattr(node, "geometry", None)
-    if geometry:
-        words += f" {geometry.kernel[0]}×{geometry.kernel[1]}"
-        if geometry.stride != (1, 1):
-            words += (
-                f" /{geometry.stride[0]}"
-                if geometry.stride[0] == geometry.stride[1]
-                else f" /{geometry.stride[0]},{geometry.stride[1]}"
-            )
-        if geometry.dilation != (1, 1):
-            words += f" dil {geometry.dilation[0]}"
-    return words
-
-
-def colour(graph: Graph, node) -> str:
-    """CSS class of the node's colour."""
-    return "depthwise" if node.op == "conv2d" and node.depthwise else node.op
+from ..graph import Tensor
 
 
 def integers(tensor: Tensor) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..fixed import signed_bits
+from ..ops import ENDS, REQUANT
 from .gather import Facts
-from .labels import bits, colour, integers, percent, shape, whole
+from .labels import bits, integers, percent, shape, whole
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def layer_rows(facts: Facts) -> list[dict]:
     graph, cost = facts.graph, costs(facts.plan)
     rows = []
     for node in graph.nodes:
-        if node.op in ("input", "output", "flatten"):
+        if node.op in ENDS or node.alias:
             continue
         out, seen, mine = node.out, facts.activations[node.name], cost.get(node.name, Cost())
         macs = node.macs(graph.ins(node))
@@ -67,8 +68,8 @@ def layer_rows(facts: Facts) -> list[dict]:
             {
                 "name": node.name,
                 "module": node.module,
-                "kind": facts.names[node.name],
-                "class": colour(graph, node),
+                "kind": facts.faces[node.name].name,
+                "colour": facts.faces[node.name].colour,
                 "shape": shape(out),
                 "macs": whole(macs) if macs else "",
                 "weight_bits": str(node.weight_bits) if hasattr(node, "weight") else "",
@@ -77,8 +78,8 @@ def layer_rows(facts: Facts) -> list[dict]:
                 "range": f"{whole(seen.least)} … {whole(seen.most)}",
                 "available": f"{whole(out.lo)} … {whole(out.hi)}",
                 "used": percent(100 * seen.used, 0),
-                "clipped": percent(100 * seen.clipped, 1) if node.op == "requant" else "",
-                "accumulator": str(out.bits) if node.op in ("conv2d", "linear", "sum_pool") else "",
+                "clipped": percent(100 * seen.clipped, 1) if node.op == REQUANT else "",
+                "accumulator": str(out.bits) if node.accumulates else "",
                 "folding": folding(mine),
                 "cycles": whole(mine.cycles),
                 "dsp": whole(mine.dsp),

@@ -42,7 +42,7 @@ def page(facts: Facts, sweep: dict | None = None) -> str:
 def context(facts: Facts, sweep: dict | None = None) -> dict:
     """Everything the templates use, as finished text."""
     graph, plan = facts.graph, facts.plan
-    cards = cards_of(graph, facts.names, costs(plan), plan["cycles"])
+    cards = cards_of(graph, facts.faces, costs(plan), plan["cycles"])
     weights, tensors = histogram_cards(facts)
     for card in (*weights, *tensors):
         card["svg"] = Markup(card["svg"])
@@ -53,6 +53,7 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
         "clock": f"{plan['clock_mhz']:g}",
         "tiles": tiles(facts),
         "checks": checks(facts),
+        "key": dict.fromkeys((face.family or face.label, face.colour) for face in facts.faces.values()),
         "strips": [{"module": s.module, "svg": Markup(s.svg)} for s in draw_network(graph, cards)],
         "layers": layer_rows(facts),
         "sqnr": facts.compared is not None,

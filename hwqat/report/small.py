@@ -6,6 +6,7 @@ import numpy as np
 
 from ..figures import png
 from ..figures.svg import drawing, el, title
+from ..ops import REQUANT
 from .gather import Facts
 from .histogram import Histogram
 from .labels import percent, whole
@@ -53,7 +54,7 @@ def histogram_cards(facts: Facts) -> tuple[list[dict], list[dict]]:
             node.out.bits <= 12,
         )
         for node in facts.graph.nodes
-        if node.op not in ("output", "flatten")
+        if node.op != "output" and not node.alias
     ]
     return weights, tensors
 
@@ -71,7 +72,7 @@ def _card(facts: Facts, name: str, histogram: Histogram, bits: str, whole_range:
         "name": name,
         "module": node.module,
         "bits": bits,
-        "kind": facts.names[name],
+        "kind": facts.faces[name].name,
         "svg": histogram_svg(histogram, f"{name}: {whole(histogram.least)} to {whole(histogram.most)}", whole_range),
         "lo": whole(first),
         "hi": whole(last),
@@ -79,7 +80,7 @@ def _card(facts: Facts, name: str, histogram: Histogram, bits: str, whole_range:
         "range": f"{whole(histogram.least)} … {whole(histogram.most)}",
         "used": percent(100 * histogram.used, 0),
         "zeros": percent(None if zero is None else 100 * zero, 0),
-        "clipped": percent(100 * histogram.clipped, 1) if node.op == "requant" else None,
+        "clipped": percent(100 * histogram.clipped, 1) if node.op == REQUANT else None,
     }
 
 

@@ -201,16 +201,19 @@ class Stage(ABC):
     def rtl(self) -> str:
         """The library's SystemVerilog module."""
 
-    @abstractmethod
-    def title(self, node, ins) -> str:
-        """What it computes, in a line; ``node``: of the graph, ``ins``: the tensors that it reads."""
-
     @property
     @abstractmethod
     def work(self) -> str:
         """How it is folded, in a clause; empty if it is not."""
 
     # ---- what follows from the above
+
+    def title(self, node, ins) -> str:
+        """What it computes, in a line: all that its node does, unless it says what its part of that is.
+
+        node: of the graph; ins: the tensors that it reads.
+        """
+        return node.describe(ins)
 
     @property
     def beats(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

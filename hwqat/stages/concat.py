@@ -102,9 +102,6 @@ class Concat(Stage):
             number("count_bits", max(1, (max(self.pixel_beats) - 1).bit_length()), to=(RTL,)),
         )
 
-    def title(self, node, ins):
-        return f"channels of {', '.join(x.text for x in ins)} -> {node.out.text}"
-
     @property
     def work(self):
         return ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Resources
-from .base import Elements, Stage, in_order
+from .base import Elements, Rom, Stage, in_order
 from .dot import packing_parameters, sums, weight_rom
 from .loops import gathering
 from .parameters import CPP, flag, number, rom_file
@@ -36,7 +36,7 @@ class Dwu(Stage):
         pe, taps = folding.pe, folding.taps
         channels, kh, kw, _ = node.weight.shape
         groups, folds = channels // pe, kh * kw // taps
-        roms = ()
+        roms: tuple[Rom, ...] = ()
         if constants:
             split = node.weight.reshape(groups, pe, folds, taps)
             values = split.transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
@@ -130,9 +130,6 @@ class Dwu(Stage):
             *packing_parameters(self.packing(device)),
             rom_file("weight_file", "weight"),
         )
-
-    def title(self, node, ins):
-        return node.describe(ins)
 
     @property
     def work(self):

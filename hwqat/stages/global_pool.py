@@ -14,7 +14,7 @@ from ..devices import Resources
 from .base import Elements, Stage, in_order
 from .loops import READS, WRITES, one_to_one
 from .parameters import CPP, flag, number
-from .reduction import WORDS, reduce_parameters, reduction
+from .reduction import reduce_parameters, reduction
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,9 +115,6 @@ class GlobalPool(Stage):
             number("out_bits", self.out_bits),
             flag("out_signed", self.out_signed, to=(CPP,)),
         )
-
-    def title(self, node, ins):
-        return f"{WORDS[self.reduce]} of the whole image, {ins[0].text} -> {node.out.text}"
 
     @property
     def work(self):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..devices import Resources
-from .base import Elements, Stage, in_order
+from .base import Elements, Rom, Stage, in_order
 from .dot import packing_parameters, sums, weight_rom
 from .loops import READS, WRITES, Backlog, Buffer, gathering, one_to_one
 from .parameters import CPP, flag, number, rom_file
@@ -42,7 +42,7 @@ class Mvu(Stage):
         pe, lanes, taps = folding.pe, folding.lanes, folding.taps
         repeats, beats = oc // groups // pe, ic // lanes
         folds = kh * kw // taps * beats
-        roms = ()
+        roms: tuple[Rom, ...] = ()
         if constants:
             split = weight.reshape(groups, repeats, pe, kh * kw // taps, taps, beats, lanes)
             values = split.transpose(0, 1, 3, 5, 2, 4, 6).reshape(groups * repeats * folds, pe, taps * lanes)
@@ -161,9 +161,6 @@ class Mvu(Stage):
             *packing_parameters(self.packing(device)),
             rom_file("weight_file", "weight"),
         )
-
-    def title(self, node, ins):
-        return node.describe(ins)
 
     @property
     def work(self):

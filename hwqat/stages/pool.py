@@ -14,7 +14,7 @@ from ..devices import Resources
 from .base import Elements, Stage, in_order
 from .loops import gathering
 from .parameters import CPP, flag, number
-from .reduction import WORDS, reduce_parameters, reduction
+from .reduction import reduce_parameters, reduction
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,10 +113,6 @@ class Pool(Stage):
             number("out_bits", self.out_bits),
             flag("out_signed", self.out_signed, to=(CPP,)),
         )
-
-    def title(self, node, ins):
-        kernel = "x".join(map(str, node.geometry.kernel))
-        return f"{WORDS[self.reduce]} of {kernel} windows, {ins[0].text} -> {node.out.text}"
 
     @property
     def work(self):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..devices import Resources
 from .parameters import RTL, Parameter, cpp_only, flag
 
-WORDS = {"sum": "sum", "max": "maximum"}
-
 
 def reduce_parameters(reduce: str) -> tuple[Parameter, ...]:
     """The operation: a type in C++ (reduce.h), a flag in SystemVerilog."""

@@ -214,9 +214,6 @@ class Requant(Stage):
             flag("out_signed", self.out_signed, to=(CPP,)),
         )
 
-    def title(self, node, ins):
-        return f"requantise {' + '.join(x.text for x in ins)} -> {node.out.text}, clamped to {self.lo}..{self.hi}"
-
     @property
     def work(self):
         return f"PE {self.pe}{', one multiplier for both inputs' if self.shared else ''}"

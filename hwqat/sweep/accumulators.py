@@ -8,9 +8,13 @@ from ..fixed import Fixed, Overflow, fit
 from ..graph import Graph
 from ..ops.integers import Integers
 
-#: Operators that accumulate, and what may become of a sum that does not fit.
-NARROWED = ("conv2d", "linear")
+#: What may become of a sum that does not fit.
 MODES = (Overflow.WRAP, Overflow.SAT)
+
+
+def narrows(node) -> bool:
+    """Whether it sums products of weights: such sums may be narrower."""
+    return node.accumulates and "weight" in node.arrays
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Accumulators:
     def narrow(self, graph: Graph) -> Graph:
         """The graph with tensors of that width, for estimates: its own rules ask for room for the exact sums."""
         return Graph(
-            graph.name, tuple(self._narrow(node) if node.op in NARROWED else node for node in graph.nodes), graph.meta
+            graph.name, tuple(self._narrow(node) if narrows(node) else node for node in graph.nodes), graph.meta
         )
 
     def _narrow(self, node):

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from ..graph import Graph
+from ..ops import REQUANT
 from ..ops.integers import Integers
-from .accumulators import NARROWED, Accumulators
+from .accumulators import Accumulators, narrows
 
 #: Points whose tensors are remembered: the one before, and the one before that.
 POINTS = 2
@@ -66,7 +67,7 @@ class Memo:
                 values[node.name] = image, _content(image)
                 continue
             value = self._value(node, digests[node.name], [values[name] for name in node.inputs])
-            values[node.name] = _narrowed(accumulators, *value) if accumulators and node.op in NARROWED else value
+            values[node.name] = _narrowed(accumulators, *value) if accumulators and narrows(node) else value
             for name in node.inputs:
                 left[name] -= 1
                 if not left[name]:
@@ -83,7 +84,7 @@ class Memo:
             integers = node.compute(*(x for x, _ in inputs))
             self.computed += 1
             # other constants may give the same integers, other weights hardly ever: only the former are worth a look
-            name = _content(integers) if node.op == "requant" else key
+            name = _content(integers) if node.op == REQUANT else key
         self.tensors[key] = integers, name, self.point
         return integers, name
 

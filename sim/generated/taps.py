@@ -65,10 +65,7 @@ def _name(stage: Stage) -> str:
 
 def _wanted(stage: Stage, stream: Stream, golden: dict[str, np.ndarray]) -> np.ndarray:
     """Beats (n, lanes) of one frame."""
-    values = golden[stream.tensor]
-    if stage.kind == "window":
-        values = stage.beats_of(values)
-    return values.reshape(-1, stream.elements.lanes)
+    return stage.beats_of(golden[stream.tensor]).reshape(-1, stream.elements.lanes)
 
 
 def _compare(stream: Stream, tapped: Tapped, wanted: np.ndarray) -> str | None:
