@@ -1,4 +1,8 @@
-"""Post-training quantisation in one call: from a pretrained float network to a graph of integers, with accuracies."""
+"""Post-training quantisation in one call: from a pretrained float network to a graph of integers, with accuracies.
+
+Below 8 bits the method decides: on a ResNet20, rounding to nearest loses points at 4 bits where learned rounding loses
+tenths (benchmarks/posttraining.py has the figures).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,17 @@ from hwqat.errors import HwqatError
 from hwqat.graph import Graph
 from hwqat.lower import lower
 from hwqat.nn.model import QatModel
-from hwqat.prepare import IMAGE_GRID, prepare
+from hwqat.posttraining import METHODS, Reconstruction, correct_bias, equalise, reconstruct
+from hwqat.prepare import IMAGE_GRID, calibrate, prepare
 from hwqat.quant import Scheme
 
 #: Mini-batches that calibration looks at.
 BATCHES = 100
+#: Images that learned rounding and corrections look at.
+IMAGES = 1024
+#: Quantisers of weights whose step is stored beside them, and stays when the weights are rounded otherwise.
+STORED = ("lsq-mse", "power-of-two")
+NEAREST = "nearest"
 #: Steps of the grid by which an image may miss it before that is said.
 OFF_GRID = 0.05
 
@@ -46,10 +56,15 @@ def quantize(
     scheme: Scheme | None = None,
     grid: Grid = IMAGE_GRID,
     *,
+    method: str = NEAREST,
+    equalise_channels: bool = False,
+    correct_means: bool = False,
+    reconstruction: Reconstruction | None = None,
     evaluation_data: Iterable | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     name: str = "network",
+    progress: bool = True,
 ) -> Quantised:
     """Quantise a pretrained float network without training it.
 
@@ -60,11 +75,22 @@ def quantize(
         scheme: 8 bits everywhere by default.
         grid: the integers of an image and what they mean; by default q = pixel - 128, in [-1, 1); `hwqat.PIXELS` is
             for pixels in [0, 1], as torchvision's ToTensor gives them.
+        method: how weights are rounded: "nearest"; "adaround": up or down as suits the sums of each layer; "brecq": as
+            suits the outputs of each block, for which the steps of activations are learned too
+            (hwqat.posttraining.reconstruct: the papers). Both take minutes, look at the first 1,024 images, need no
+            labels, and want a stored step: "absmax" becomes "lsq-mse".
+        equalise_channels: first divide channels of activations by scales that the next layer's weights take up
+            (hwqat.posttraining.equalise).
+        correct_means: at last, take off what rounding adds to the mean of each sum (hwqat.posttraining.bias).
+        reconstruction: of "adaround" and "brecq": iterations, rates, seed.
         evaluation_data: (images, labels) batches for the accuracies; without it, labelled calibration data are used.
         mean: if the images come normalised per channel, ``(pixel - mean) / std``: the accelerator takes the pixels
             themselves, on ``grid``, and normalises them in a requantise. The model that is returned takes pixels too.
         std: see ``mean``.
         name: of the graph, a C identifier.
+        progress: a bar on stderr while roundings are learned.
+
+    "lsq" weights start as "lsq-mse" here: their published start is meant to be trained.
 
     Raises:
         HwqatError: names all operations that are not supported, and images that do not lie in the grid's range.
@@ -72,7 +98,17 @@ def quantize(
     pixels = _Pixels(grid, mean, std)
     batches = map(_pair, [calibration_data] if isinstance(calibration_data, Tensor) else calibration_data)
     seen = list(islice(batches, BATCHES))
-    quantised = prepare(model, scheme or Scheme(), [pixels(x) for x, _ in seen], grid, mean=mean, std=std).eval()
+    scheme = _stored(scheme or Scheme(), method)
+    images = [pixels(x) for x, _ in seen]
+    quantised = prepare(model, scheme, images, grid, mean=mean, std=std).eval()
+    first = torch.cat(images)[:IMAGES]
+    if equalise_channels:
+        equalise(quantised, images)
+        calibrate(quantised, images, scheme.calibration)
+    if method != NEAREST:
+        reconstruct(quantised, first, method, reconstruction or Reconstruction(), progress)
+    if correct_means:
+        correct_bias(quantised, first)
     graph = lower(quantised, name)
     if evaluation_data is not None:
         labelled = map(_pair, evaluation_data)
@@ -82,6 +118,27 @@ def quantize(
     if not count:
         return Quantised(graph, quantised, None, None, 0)
     return Quantised(graph, quantised, 100 * before / count, 100 * after / count, count)
+
+
+def _stored(scheme: Scheme, method: str) -> Scheme:
+    """The scheme with quantisers of weights that can do without training, and that ``method`` can work on."""
+    if method not in (NEAREST, *METHODS):
+        raise HwqatError(f"method must be one of {NEAREST}, {', '.join(METHODS)}, not {method!r}")
+    instead = {"lsq": "lsq-mse"} | ({"absmax": "lsq-mse"} if method != NEAREST else {})
+    layers = {
+        glob: changes
+        | ({"weights": instead.get(changes["weights"], changes["weights"])} if "weights" in changes else {})
+        for glob, changes in scheme.layers.items()
+    }
+    scheme = scheme.with_changes(weights=instead.get(scheme.weights, scheme.weights), layers=layers)
+    if method == NEAREST:
+        return scheme
+    for weights in (scheme.weights, *(changes["weights"] for changes in layers.values() if "weights" in changes)):
+        if weights not in STORED:
+            raise HwqatError(f"{method} needs weights with a stored step ({', '.join(STORED)}), not {weights!r}")
+    if scheme.bn == "folded":
+        raise HwqatError(f"{method} takes batch norms that are not folded into weights; leave bn at 'unfolded'")
+    return scheme
 
 
 def _pair(batch) -> tuple[Tensor, Tensor | None]:

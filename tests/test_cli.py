@@ -224,7 +224,7 @@ def test_training_goes_on_from_what_ships(tmp_path):
     assert on and all(torch.equal(tensor, begun[name]) for name, tensor in on.items())
 
 
-def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
+def test_a_quantised_network_is_no_teacher_unless_named(capsys, digit_run, tmp_path):
     (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\n")
     said = fails(
         capsys,
@@ -240,6 +240,10 @@ def test_a_quantised_network_is_no_teacher(capsys, digit_run, tmp_path):
         tmp_path / "run",
     )
     assert said == f"{digit_run} holds a quantised network; a float one was expected"
+    (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\nepochs = 1\n")
+    argv = ["train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml", "--bits", "3",
+            "--teacher", "zoo:digitnet-int8", "--out", tmp_path / "run"]  # fmt: skip
+    assert main([*map(str, argv)]) == 0  # one that is named teaches by its float weights
 
 
 def test_a_network_on_files_exports_without_them(capsys, tmp_path, monkeypatch):

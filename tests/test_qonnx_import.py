@@ -286,7 +286,6 @@ REFUSED = {
     "a product of two": ([N("Mul", ["q", "q"], ["y"])], {}, COMPUTED),
     "a difference of two": ([N("Sub", ["q", "q"], ["y"])], {}, COMPUTED),
     "a clip to a tensor": ([N("Clip", ["q", "q"], ["y"])], {}, COMPUTED),
-    "pads by the size": ([N("MaxPool", ["q"], ["y"], kernel_shape=[2, 2], auto_pad="SAME_UPPER")], {}, "explicit pads"),
     "flattening of a part": ([N("Flatten", ["q"], ["y"], axis=2)], {}, "only flattening is supported"),
     "another order": ([N("Transpose", ["q"], ["y"], perm=[0, 2, 3, 1])], {}, "transposes what the network computes"),
     "no quantiser": ([N("Relu", ["x"], ["y"])], {}, "output 'y' is not quantised"),

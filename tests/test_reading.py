@@ -5,6 +5,7 @@
 
 import copy
 import json
+import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -343,6 +344,8 @@ FORMS = {
     "NumPy's numbers": (body(lambda n, y: y * np.float32(0.7) + np.ones(1)[0]), None),
     "from NumPy": (body(lambda n, y: y * torch.from_numpy(np.linspace(0.5, 2, 8, dtype=np.float32)).view(-1, 1, 1)), None),
     "by power": (body(lambda n, y: 2 ** n.shift.view(-1, 1, 1) * y), None),
+    "a sum of a list": (body(lambda n, y: sum([F.relu(y), n.next(y), y]) * 1 - 0, next=nn.Conv2d(8, 8, 1)), None),
+    "none of it": (body(lambda n, y: 0 - y / 1 + 0.0), None),
     "alpha": (body(lambda n, y: torch.add(n.shift.view(-1, 1, 1), y, alpha=-0.5) - torch.rsub(y, 1, alpha=0.25)), None),
     "one over": (body(lambda n, y: y * (1 / (n.gain + 1)).view(-1, 1, 1) / (1 - n.shift / 2).view(-1, 1, 1)), None),
     "a batch norm by hand": (body(lambda n, y: n.norm(y), norm=HandMadeNorm(8)), None),
@@ -716,6 +719,26 @@ def test_ties_fixed_parameters_and_what_was_worked_out_once_are_kept():
     model.load_state_dict(model.state_dict())
 
 
+def test_a_trained_network_as_it_was_read():
+    """The reading with the tensors of now, wherever they were moved to, is the network in float."""
+    model, x = lively(Everything()), images() / 128
+    quantised = prepare(model, Scheme.uniform(6), x).train()
+    quantised(x).square().mean().backward()
+    torch.optim.SGD(quantised.parameters(), 0.05).step()
+    quantised.to(memory_format=torch.channels_last)
+    for module in quantised.modules():  # as a move to another device does
+        module._buffers = {name: None if x is None else x.clone() for name, x in module._buffers.items()}
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.add_(0.5)
+    now = quantised.as_read()
+    assert now.tensors.keys() == quantised.reading.tensors.keys()
+    got = float_network(now)(x)
+    assert not torch.allclose(got, float_network(quantised.reading)(x), atol=1e-3)
+    model.load_state_dict(quantised.state_dict(), strict=False)
+    with torch.no_grad():
+        assert torch.allclose(model(x), got, atol=1e-6)
+
+
 def remove(tensors, name):
     del tensors[name]
 
@@ -752,3 +775,145 @@ def test_a_damaged_reading_is_a_sentence(change, message):
     change(values, tensors)
     with pytest.raises(HwqatError, match=message):
         from_values(values, tensors, "f", "read it again")
+
+
+# Drawn at random --------------------------------------------------------------------------------------------------------
+
+
+def draw_move(rng, x):
+    """A move of a tensor (N, ..), as a function and what it makes of ``x``."""
+    rank, shape = x.ndim, x.shape
+    axis, other = rng.randrange(1, rank), rng.randrange(1, rank)
+    order = rng.sample(range(shape[axis]), shape[axis])
+    split = next((n for n in rng.sample((2, 3, 4), 3) if shape[axis] % n == 0), 1)
+    axes = [0, *rng.sample(range(1, rank), rank - 1)]
+    moves = [
+        lambda x: x.flip(axis),
+        lambda x: x.roll(rng_shift, axis),
+        lambda x: x.index_select(axis, torch.tensor(order)),
+        lambda x: x[(slice(None),) * axis + (order,)],
+        lambda x: x.transpose(axis, other),
+        lambda x: x.permute(axes),
+        lambda x: x.unflatten(axis, (split, -1)),
+        lambda x: x.unflatten(axis, (-1, split)),
+        lambda x: x.flatten(axis),
+        lambda x: x.flatten(1, other),
+        lambda x: x.unsqueeze(axis),
+        lambda x: x.squeeze(axis),
+        lambda x: x.chunk(split, axis)[-1],
+        lambda x: x[(slice(None),) * axis + (slice(None, None, split),)],
+        lambda x: x.contiguous(),
+        lambda x: x.reshape(len(x), *SHAPED),
+        lambda x: torch.cat([x, x], axis),
+        lambda x: F.relu(x),
+        lambda x: x * 0.5 + 0.1,
+    ]
+    rng_shift = rng.randrange(1, 4)
+    move = rng.choice(moves)
+    return move, move(x)
+
+
+SHAPED = (8, 8, 6)
+
+
+def random_moves(seed: int):
+    """A network of a convolution, random moves, and a layer that takes what they make."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    conv, x, moves = nn.Conv2d(3, 8, 3, padding=1), torch.zeros(2, *SHAPED), []
+    while len(moves) < 1 + seed % 6:
+        try:
+            move, made = draw_move(rng, x)
+        except (RuntimeError, IndexError, ValueError):
+            continue
+        if made.ndim <= 6 and made.numel() <= 4 * x.numel():
+            moves.append(move)
+            x = made
+    if x.ndim == 4:
+        last = nn.Conv2d(x.shape[1], 4, 1, groups=x.shape[1] if seed % 5 == 0 and x.shape[1] in (4,) else 1)
+    elif x.ndim == 2:
+        last = nn.Linear(x.shape[1], 4)
+    else:
+        last = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 4))
+
+    def run(n, x):
+        x = n.first(x)
+        for move in moves:
+            x = move(x)
+        return n.last(x)
+
+    return Net(run, first=conv, last=last)
+
+
+def random_constants(seed: int):
+    """Features that are scaled and shifted by what is worked out from parameters and buffers."""
+    rng = random.Random(seed)
+
+    def work(n, depth):
+        a = rng.choice((lambda n: n.gain, lambda n: n.shift, lambda n: n.shift.view(1, -1, 1, 1), lambda n: 0.7))
+        for _ in range(depth):
+            f, before, k = rng.randrange(12), a, rng.uniform(0.2, 2)
+            order = rng.sample(range(8), 8)
+            a = [
+                lambda n, b=before, k=k: b(n) * k,
+                lambda n, b=before, k=k: k - b(n),
+                lambda n, b=before, k=k: b(n) + k,
+                lambda n, b=before: torch.sigmoid(torch.as_tensor(b(n))),
+                lambda n, b=before: torch.as_tensor(b(n)).exp(),
+                lambda n, b=before, k=k: (torch.as_tensor(b(n)).abs() + k).sqrt(),
+                lambda n, b=before, k=k: k / (torch.as_tensor(b(n)).square() + 1),
+                lambda n, b=before: b(n) * n.gain.view(-1, 1, 1) if getattr(b(n), "ndim", 0) != 1 else b(n) * n.gain,
+                lambda n, b=before, o=order: b(n)[o] if getattr(b(n), "ndim", 0) == 1 else b(n),
+                lambda n, b=before: b(n).flip(0) if getattr(b(n), "ndim", 0) == 1 else b(n),
+                lambda n, b=before, k=k: torch.clamp(torch.as_tensor(b(n)), -k, k),
+                lambda n, b=before: torch.tanh(torch.as_tensor(b(n))).detach() if seed % 7 == 0 else b(n),
+            ][f]
+        return lambda n: column(a(n))
+
+    made = [work(None, rng.randrange(4)) for _ in range(3)]
+
+    def run(n, x):
+        y = n.conv(x)
+        for number, constant in enumerate(made):
+            value = constant(n)
+            y = (y * value, y + value, value - y, y / (1 + abs(value)))[(seed + number) % 4]
+        return head(n, y)
+
+    return Net(run)
+
+
+def column(value):
+    return value.reshape(-1, 1, 1) if getattr(value, "ndim", 0) == 1 else value
+
+
+def hold(model, q) -> bool:
+    """Whether a network is taken, and then as it is, trained and in integers."""
+    model.eval()
+    with torch.no_grad():
+        wanted = flat(model(q / 128))
+    try:
+        fine = prepare(model, FINE, q / 128).eval()
+    except HwqatError as error:
+        assert "is not read as what it is" not in str(error) and "tell us" not in str(error), str(error)
+        return False
+    for out, got in zip(wanted, flat(fine(q / 128)), strict=True):
+        assert (out - got).norm() <= 5e-3 * out.norm()  # activations of 16 bits, scaled apart by whatever was drawn
+    coarse = prepare(model, Scheme.uniform(5, rescale="16"), q / 128).eval()
+    golden = lower(coarse).run(q.permute(0, 2, 3, 1).numpy())
+    for a, b in zip(coarse.integers(q), golden if isinstance(golden, tuple) else (golden,), strict=True):
+        assert np.array_equal(a.numpy(), b)
+    return True
+
+
+@pytest.mark.parametrize("draw", (random_moves, random_constants))
+def test_whatever_is_drawn_is_refused_or_right(draw):
+    taken = sum(hold(draw(seed), images()) for seed in range(120))
+    assert taken >= (20 if draw is random_moves else 80)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", (random_moves, random_constants))
+def test_2000_are_refused_or_right(draw):
+    taken = sum(hold(draw(seed), images()) for seed in range(1000, 3000))
+    print(f"{taken} of 2000 taken")
+    assert taken >= 300

@@ -43,7 +43,9 @@ def arguments(parser) -> None:
         "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
     )
     parser.add_argument(
-        "--teacher", metavar="RUN", help="a float RUN to distil from (default: the one that is started from)"
+        "--teacher",
+        metavar="RUN",
+        help="a RUN or zoo:NAME to distil from, in float (default: the one that is started from)",
     )
     parser.add_argument(
         "--teacher-net", metavar="NET", help="the teacher's network, where hwqat cannot read it: a name, or file.py:Net"
@@ -103,13 +105,13 @@ def _how(args) -> dict:
 
 
 def _teacher(args, start: Path, card):
-    """The float network to distil from, of the same data."""
+    """The float network to distil from, of the same data; of a quantised RUN that is named, its weights without quantisers."""
     from ..runs.contents import load_contents
     from ..runs.rebuild import rebuild_float
 
     folder = zoo.find(args.teacher or start)
     contents = load_contents(folder)
-    if contents.run.scheme is not None:
+    if contents.run.scheme is not None and args.teacher is None:
         raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
     if contents.run.data != card.data:
         raise HwqatError(f"the teacher {folder} was trained on {contents.run.data}, not on {card.data}")

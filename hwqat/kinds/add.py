@@ -11,7 +11,7 @@ from hwqat.tracing.arguments import each_channel, is_image
 from hwqat.tracing.calls import join
 from hwqat.tracing.constants import Constant
 from hwqat.tracing.refusals import Unsupported
-from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.tracing.table import Kind, Read, plain, register, spelled
 
 from .scale import read_scale
 
@@ -47,14 +47,17 @@ def _read(node, a, b, gain_a: float, gain_b: float):
             raise Unsupported(f"an addition of shapes {a.shape} and {b.shape}; make them equal")
         return Read("add", (a, b), Params((gain_a, gain_b)))
     image, value, gain, factor = (a, b, gain_a, gain_b) if is_image(a) else (b, a, gain_b, gain_a)
+    if plain(value) and value == 0:
+        return read_scale(node, image, gain=gain)
     shift = each_channel(value, image, node)
     if factor not in (1.0, -1.0) or (factor == -1.0 and gain != 1.0):
         shift, factor = Constant("mul", (shift, Constant.number(factor))), 1.0
-    return read_scale(node, image, gain=None if gain == 1.0 else gain, shift=shift, down=factor == -1.0)
+    return read_scale(node, image, gain=gain, shift=shift, down=factor == -1.0)
 
 
 class AddKind(Kind):
     name = "add"
+    adds = True
     Params = Params
 
     def run(self, call, tensors, training, a, b):

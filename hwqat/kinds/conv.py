@@ -61,7 +61,7 @@ class ConvKind(Kind):
 
     def place(self, draft, call, x):
         layer = layer_of(draft, call, QuantConv2d, self.layer)
-        source = draft.read(call)
+        source = draft.read_narrow(call)
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups not in (1, len(order)):
             reason = "channels in another order in front of a grouped convolution; give it all of them, groups=1"

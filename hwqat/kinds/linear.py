@@ -34,7 +34,7 @@ class LinearKind(Kind):
 
     def place(self, draft, call, x):
         layer = layer_of(draft, call, QuantLinear, self.layer)
-        source = draft.read(call)
+        source = draft.read_narrow(call)
         order = draft.values[call.inputs[0]].order
         return sum_of(
             call, draft.add_step(LinearStep, call.path, call.block, [source], layer=layer, order=order), layer

@@ -11,7 +11,7 @@ from hwqat.tracing import calls
 from hwqat.tracing.arguments import each_channel, is_image
 from hwqat.tracing.constants import Constant
 from hwqat.tracing.refusals import Unsupported
-from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.tracing.table import Kind, Read, plain, register, spelled
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class Params(calls.Params):
 
 def read_scale(node, image, *, gain=None, shift=None, inverse=False, down=False):
     """``image * gain + shift``, or / and -; both numbers, constants' nodes or `Constant`."""
-    given = {role: value for role, value in (("gain", gain), ("shift", shift)) if value is not None}
+    nothing = (("gain", gain, 1), ("shift", shift, 0))  # as in sum([a, b]), which begins with 0 + a
+    given = {role: value for role, value, idle in nothing if value is not None and not (plain(value) and value == idle)}
+    if not given:
+        return image
     tensors = {
         role: value if isinstance(value, Constant) else each_channel(value, image, node)
         for role, value in given.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ class QatModel(nn.Module):
 
     Attributes:
         steps: its operations in order; scheme: what it was prepared with (but see `set_rescale`); reading: the network
-            as it was read, whose tensors these are.
+            as it was read, `as_read` with the tensors of now.
     """
 
     def __init__(self, steps: Sequence[Step], scheme: Scheme, reading: Reading | None = None) -> None:
@@ -44,6 +45,13 @@ class QatModel(nn.Module):
         }
         self.register_state_dict_post_hook(_to_users_names)
         self.register_load_state_dict_pre_hook(_from_users_names)
+
+    def as_read(self) -> Reading:
+        """The network as it was read, with its tensors as they are now (not copies)."""
+        now = (*self.named_parameters(remove_duplicate=False), *self.named_buffers(remove_duplicate=False))
+        named = {self._user_names.get(name, name): tensor for name, tensor in now}
+        tensors = {name: named.get(name, tensor) for name, tensor in self.reading.tensors.items()}
+        return replace(self.reading, tensors=tensors)
 
     @property
     def input(self) -> Input:

@@ -68,6 +68,7 @@ class Draft:
         self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
         self._paths: set[str] = set()  # of quantisers
         self._names = Names()  # of steps
+        self._narrow: dict[str, str] = {}  # call -> the step with its integers in fewer bits
         self._keys = Counter(map(self.key, reading.calls))
 
     # Layers -----------------------------------------------------------------------------------------------------------
@@ -170,6 +171,26 @@ class Draft:
         self.values[name] = value.made(step, act)
         return step
 
+    def read_narrow(self, call: Call) -> str:
+        """The step that a convolution or linear layer reads: of what a residual addition reads too, one with act_bits."""
+        name = call.inputs[0]
+        source = self.requantise(name)
+        step, value = self.steps[source], self.values[name]
+        if not isinstance(step, Requantise) or not self._for_residual(self.facts.by_name[name]):
+            return source
+        layer = self.scheme.layer(value.path)
+        if layer.act_bits >= step.act.bits:
+            return source
+        if name not in self._narrow:
+            path = self.take(f"{value.path}_narrow")
+            act = ACT_QUANTISERS[layer.activations](layer.act_bits, step.act.signed)
+            self._narrow[name] = self.add_requantise(path, replace(value, operands=((source, ()),)), act)
+        return self._narrow[name]
+
+    def _for_residual(self, call: Call) -> bool:
+        """Whether what ``call`` makes has residual_bits. The first layer has its own bits."""
+        return bool(self.scheme.residual_bits) and self.facts.depth[call.name] > 1 and self.facts.is_added(call)
+
     def output(self, name: str) -> str:
         """The step with what the call ``name`` made as it leaves the network: never narrowed to an activation's bits,
         be it that a further layer reads it with so few."""
@@ -206,6 +227,8 @@ class Draft:
         bits = layer.act_bits
         if only_norm and not isinstance(sources[0], Input) and bits != FLOAT_BITS:
             bits = self.scheme.bn_bits
+        if self._for_residual(call) and bits != FLOAT_BITS:
+            bits = self.scheme.residual_bits
         for said in (*self._said_of(value), path):  # of the layer, then of its batch norm, then of its activation
             bits = self.scheme.override(said).get("act_bits", bits)
         signed = not (value.floor == 0 or value.unsigned)

@@ -44,3 +44,7 @@ class Facts:
     def feeds_last(self, call: Call) -> bool:
         """Whether a last layer reads the integers of this call, moved or pooled by maximum at most."""
         return call.name in self._feeds_last
+
+    def is_added(self, call: Call) -> bool:
+        """Whether a residual addition reads what this call makes."""
+        return any(kind_of(user).adds for user in self.users[call.name])

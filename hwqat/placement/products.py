@@ -29,6 +29,8 @@ def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Modul
             plain._parameters[role] = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
         plain.user_names = draft.users_names(call)
         layer = draft.scheme.layer(call.path, first=draft.facts.is_first(call), last=draft.facts.is_last(call))
+        if draft.scheme.depthwise_per_channel and _is_depthwise(plain):
+            layer = replace(layer, per_channel=True)
         draft.layers[key] = kind(plain, _weight_quantiser(draft, weight, layer))
     return draft.layers[key]
 
@@ -37,6 +39,10 @@ def sum_of(call: Call, name: str, layer, order: tuple[int, ...] | None = None) -
     """The exact sums that the step ``name`` of a layer makes."""
     chain = () if layer.bias is None else (Bias(layer),)
     return Placed(((name, chain),), f"{call.path}_q", call.block, order=order)
+
+
+def _is_depthwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
 
 
 def _weight_quantiser(draft: Draft, weight: Tensor, layer: LayerScheme) -> WeightQuantiser:

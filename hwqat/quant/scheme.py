@@ -18,6 +18,7 @@ from hwqat.quant.weights import WEIGHT_QUANTISERS
 BRANCHES = ("requantise", "accumulator")
 BATCH_NORMS = ("unfolded", "folded")
 
+SWITCHES = ("per_channel", "depthwise_per_channel", "train_constants", "relu6_as_relu")
 LAYER_KEYS = ("weight_bits", "act_bits", "weights", "activations", "per_channel")
 #: what an override for some layers may state
 OVERRIDES = (*LAYER_KEYS, "rescale")
@@ -49,6 +50,7 @@ class Scheme:
         weights: name of the quantiser of weights.
         activations: name of the quantiser of activations.
         per_channel: weights get one step for each output channel.
+        depthwise_per_channel: those of depthwise convolutions do; their channels differ most, and M absorbs the steps.
         calibration: how the ranges of activations start: "min-max", "moving-average", "percentile", "kl" or "mse".
         rescale: format of the requantise constants: their width, "W", or a fixed format, "W,I"; with how they are
             rounded and what becomes of those that do not fit, "W,I,Q,O" (hwqat.quant.constants.Rescale).
@@ -57,6 +59,9 @@ class Scheme:
         relu6_as_relu: a ReLU6 of the float network becomes a ReLU: the learned range clips anyway.
         branch: whether a shortcut that has a convolution is requantised before a residual addition ("requantise"), or
             joins as an accumulator ("accumulator").
+        residual_bits: of what a residual addition reads, the identity and a requantised branch; a convolution that reads
+            the identity too gets its own requantise with act_bits, so that sums of many blocks are not rounded
+            to few bits again and again. 0: act_bits, and one requantise for both. The first layer's stays as it is.
         bn: "unfolded": a batch norm is the scale and shift of the requantise behind its convolution. "folded": for
             comparison, it scales the weights before they are quantised (hwqat.nn.folded), if it alone reads the sum of
             a convolution or linear layer; M is then one for the tensor. Others stay unfolded.
@@ -74,12 +79,14 @@ class Scheme:
     weights: str = "absmax"
     activations: str = "modified-pact"
     per_channel: bool = False
+    depthwise_per_channel: bool = False
     calibration: str = "mse"
     rescale: str = "32"
     rounding: str = "AP_RND"
     train_constants: bool = False
     relu6_as_relu: bool = False
     branch: str = "requantise"
+    residual_bits: int = 0
     bn: str = "unfolded"
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -160,11 +167,13 @@ def _check(where: str, values: dict[str, Any]) -> None:
         "bn": BATCH_NORMS,
     }
     for key, value in values.items():
+        if key == "residual_bits" and value == 0 and not isinstance(value, bool):
+            continue
         if key.endswith("_bits"):
             if isinstance(value, bool) or value not in (*range(1, MAX_BITS + 1), FLOAT_BITS):
                 raise HwqatError(f"{where}: {key} must be 1..{MAX_BITS}, or {FLOAT_BITS} for float, not {value!r}")
         elif key in choices:
             if value not in choices[key]:
                 raise HwqatError(f"{where}: {key} must be one of {', '.join(choices[key])}, not {value!r}")
-        elif key in ("per_channel", "train_constants", "relu6_as_relu") and not isinstance(value, bool):
+        elif key in SWITCHES and not isinstance(value, bool):
             raise HwqatError(f"{where}: {key} must be true or false, not {value!r}")

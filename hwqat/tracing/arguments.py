@@ -90,6 +90,8 @@ _PASSES = {
     "positive",
     "cpu",
     "cuda",
+    "as_tensor",
+    "asarray",
 }
 _SWAPPED = {"__rsub__": "sub", "rsub": "sub", "__rtruediv__": "div", "__rpow__": "pow", "__pow__": "pow"}
 

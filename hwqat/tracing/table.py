@@ -57,6 +57,7 @@ class Kind(ABC):
     Attributes:
         name: in `Call.kind`. Params: the dataclass of what it needs beside its tensors.
         multiplies: it has weights: what stands in front and behind are layers of a scheme.
+        adds: it sums activations: a residual addition.
         moves: it hands integers on as they are, changed in place or order at most; `again` does that with others.
         keeps_first: what it makes of the first layer's activations has the bits of the first layer.
         pads: it only puts ``params.value`` around an image, (top, left, bottom, right) pixels: ``params.padding``.
@@ -66,6 +67,7 @@ class Kind(ABC):
     name: ClassVar[str]
     Params: ClassVar[type[Params]] = Params
     multiplies: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     keeps_first: ClassVar[bool] = True
     pads: ClassVar[bool] = False
@@ -107,7 +109,7 @@ KINDS: dict[str, Kind] = {}
 #: means, or the node that it hands on.
 SPELLINGS: dict[str, Callable[..., Read | Node]] = {}
 #: Words of NumPy that PyTorch takes for its own.
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
+_ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def register(kind: Kind) -> None:
@@ -166,5 +168,5 @@ def _fill() -> None:
 
 
 def plain(value: Any) -> bool:
-    """Whether an argument is no tensor."""
-    return not isinstance(value, Node)
+    """Whether an argument is a number."""
+    return isinstance(value, (int, float))

@@ -1,7 +1,7 @@
 """All that training needs to go on after an interruption, in one file that is written whole or not at all.
 
 checkpoint.safetensors holds the model's state ("model."), the optimiser's ("optimizer.<parameter>.<name>"), the
-averaged weights if any ("average."), torch's generator ("random"), and in its header, as JSON, the progress. One
+averaged weights ("average.") and what counts oscillations ("oscillation.") and freezes layers ("freezing."), torch's generator ("random"), and in its header, as JSON, the progress. One
 file, because two cannot be replaced in one step: an interruption between them would pair old with new.
 """
 
@@ -25,16 +25,16 @@ def save(
     progress: dict[str, Any],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor] | None,
+    more: dict[str, dict[str, Tensor]],
 ) -> None:
-    """Write the checkpoint of `folder`; `progress` must be plain JSON values."""
+    """Write the checkpoint of `folder`; `progress` must be plain JSON values, `more` has tensors under a prefix each."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for number, parameter in enumerate(_parameters(optimizer)):
         for name, value in optimizer.state.get(parameter, {}).items():
             if value is not None:
                 tensors[f"optimizer.{number}.{name}"] = value
-    for name, tensor in (average or {}).items():
-        tensors[f"average.{name}"] = tensor
+    for prefix, kept in more.items():
+        tensors |= {f"{prefix}.{name}": tensor for name, tensor in kept.items()}
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -63,9 +63,9 @@ def restore(
     tensors: dict[str, Tensor],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor] | None,
+    more: dict[str, dict[str, Tensor]],
 ) -> None:
-    """Put the tensors of `load_progress` back into model, optimiser, average and generators."""
+    """Put the tensors of `load_progress` back into model, optimiser, `more` (in place) and generators."""
     load_weights(model, _under(tensors, "model."), folder / NAME)
     parameters = _parameters(optimizer)
     for key, value in _under(tensors, "optimizer.").items():
@@ -75,9 +75,10 @@ def restore(
             # The parameter's memory order, so that the vectorised update rounds as in the uninterrupted run.
             value = torch.empty_like(parameter).copy_(value)
         optimizer.state[parameter][name] = value
-    for name, value in _under(tensors, "average.").items():
-        if average is not None:
-            average[name].copy_(value)
+    for prefix, kept in more.items():
+        found = _under(tensors, f"{prefix}.")
+        for name, tensor in kept.items():
+            tensor.copy_(found[name])
     torch.set_rng_state(tensors["random"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])

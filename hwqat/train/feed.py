@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hwqat.data import Dataset, Draw
-from hwqat.train.config import TrainConfig
+from hwqat.train.config import GROWTH, TrainConfig
 
 
 class Feed:
@@ -39,10 +40,26 @@ class Feed:
         images = self.images[index]
         if self.config.augment:
             images = self._moves(epoch).apply(images, index)
-        return self.dataset.to_real(images).contiguous(memory_format=self.memory_format)
+        return self._shrunk(self.dataset.to_real(images), epoch).contiguous(memory_format=self.memory_format)
+
+    def _shrunk(self, images: Tensor, epoch: int) -> Tensor:
+        """The images in the size of `epoch`, by the average of the pixels that fall together."""
+        size = image_size(self.config, epoch, images.shape[-1])
+        if size == images.shape[-1]:
+            return images
+        return F.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
     def _moves(self, epoch: int) -> Draw:
         """The shifts and flips of `epoch`, drawn once for all its images."""
         if self.drawn is None or self.drawn[0] != epoch:
             self.drawn = (epoch, self.dataset.augment.epoch(len(self.labels), epoch, self.config.seed))
         return self.drawn[1]
+
+
+def image_size(config: TrainConfig, epoch: int, full: int) -> int:
+    """Height and width of the training images of `epoch`: from `start_size` up to `full` in steps of GROWTH."""
+    start, growing = config.start_size, config.grow * config.epochs
+    if not start or epoch >= growing:
+        return full
+    sizes = range(start, full, GROWTH)
+    return sizes[int(epoch / growing * len(sizes))] if len(sizes) else full

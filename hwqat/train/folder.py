@@ -18,7 +18,7 @@ from hwqat.train.config import TrainConfig
 LOG = "log.csv"
 COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "valid_accuracy", "seconds")
 #: Keys of a config that train nothing.
-IDLE = ("checkpoint_minutes", "tensorboard")
+IDLE = ("checkpoint_minutes", "tensorboard", "valid_every")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from hwqat import runs
 from hwqat.data import Dataset, Split
 from hwqat.decode import convert
 from hwqat.errors import HwqatError
-from hwqat.nn import QuantConv2d, QuantLinear
+from hwqat.nn import QatModel, QuantConv2d, QuantLinear
 from hwqat.quant import kernels
 from hwqat.runs import Run
 from hwqat.runs.contents import load_contents
@@ -38,9 +38,13 @@ from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
 from hwqat.train.feed import Feed
 from hwqat.train.folder import Result, finished, require_same, write_log
+from hwqat.train.freezing import Freezing
 from hwqat.train.gradients import quantised_gradients
+from hwqat.train.memory import keep_pages
 from hwqat.train.optim import build_optimizer, rate, set_rate
+from hwqat.train.oscillation import Oscillation
 from hwqat.train.parallel import World
+from hwqat.train.strided import quick_gradients
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +79,8 @@ def fit(
         run = Run(net=type(model).__name__, data=dataset.name, config={}, seed=0, epochs_done=0)
     run = dataclasses.replace(run, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={})
     folder = Path(out) if out is not None else None
+    if config.start_size and isinstance(model, QatModel):
+        raise HwqatError("images grow (start_size) in float training only; leave start_size out of [train]")
     if folder is not None:
         run = dataclasses.replace(filled(run, model, dataset), begun=digest_of(model, dataset))
     if config.tensorboard:
@@ -92,9 +98,10 @@ def fit(
     if min(config.batch, len(dataset.train)) < world.size:
         raise HwqatError(f"{world.size} processes cannot share a batch of {config.batch}; start fewer, or raise batch")
     where = torch.device(device) if device is not None else world.device()
+    keep_pages()
     with threads_for(dataset, config):
         trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world)
-        with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile):
+        with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile), quick_gradients(model):
             return trainer.run_all()
 
 
@@ -153,12 +160,14 @@ class _Trainer:
             self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
         self.forward = torch.compile(model) if config.compile and device.type != "cpu" else model
         self.optimizer = build_optimizer(model, config)
-        self.layers = [m for m in model.modules() if isinstance(m, (QuantConv2d, QuantLinear))]
+        self.layers = {n: m for n, m in model.named_modules() if isinstance(m, (QuantConv2d, QuantLinear))}
+        self.oscillation = Oscillation(self.layers, config)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
         self.feed = Feed(dataset, config, device, self.memory_format)
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
         frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
         self.freeze_from = config.epochs - frozen
+        self.freezing = Freezing(self.layers, config.freeze_layers, config.epochs * self.feed.steps)
         self.at = _Position()
         self.progress = progress
         self.last_save = time.monotonic()
@@ -189,15 +198,19 @@ class _Trainer:
         self.enter_training_mode()
         begin = time.monotonic() - at.seconds
         for step, index in self.feed.batches(at.epoch, at.step):
-            loss, correct = self.train_step(step, index)
+            with self.freezing.step(at.epoch * self.feed.steps + step):
+                loss, correct = self.train_step(step, index)
             at.step, at.seen = step + 1, at.seen + len(index)
             at.loss, at.correct = at.loss + loss * len(index), at.correct + correct
             at.seconds = time.monotonic() - begin
             bar.update()
             if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
                 self.save()
-        with self.averaged():
-            valid = self.accuracy(self.dataset.valid)
+        valid = float("nan")
+        if (at.epoch + 1) % self.config.valid_every == 0 or at.epoch + 1 == self.config.epochs:
+            with self.averaged():
+                self.refresh()
+                valid = self.accuracy(self.dataset.valid)
         row = {
             "epoch": at.epoch + 1,
             "lr": self.optimizer.param_groups[0]["lr"] / self.optimizer.param_groups[0]["factor"],
@@ -231,7 +244,7 @@ class _Trainer:
         labels = self.feed.labels[mine]
         with self.autocast():
             logits = self.forward(images)
-        loss = self.loss(logits.float(), labels, images)
+        loss = self.loss(logits.float(), labels, images) + self.oscillation.penalty(self.done(step))
         if world.size > 1:
             loss = loss * (len(mine) * world.size / len(index))  # so that the mean over processes is that of the batch
         self.optimizer.zero_grad()
@@ -239,8 +252,9 @@ class _Trainer:
         tally = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() * float(world.size)])
         world.mean_([*self.gradients(), *self.statistics(), tally])
         self.optimizer.step()
-        for layer in self.layers:
+        for layer in self.layers.values():
             layer.restrain()
+        self.oscillation.see(self.done(step + 1))
         if self.average is not None:
             _average_into(self.average, self.model, config.average)
         value, correct = tally.tolist()
@@ -249,6 +263,10 @@ class _Trainer:
                 f"the loss became NaN in epoch {self.at.epoch + 1}, step {step + 1}; lower lr (now {config.lr})"
             )
         return value, round(correct)
+
+    def done(self, step: int) -> float:
+        """The share of training that is done, `step` steps into this epoch."""
+        return (self.at.epoch * self.feed.steps + step) / (self.config.epochs * self.feed.steps)
 
     def loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """Cross entropy, mixed with the teacher's softened outputs where distillation is on."""
@@ -267,6 +285,7 @@ class _Trainer:
         """Final weights into the model, the one look at the test set, and the RUN folder complete."""
         if self.average is not None:
             self.model.load_state_dict(self.average)
+        self.refresh()
         self.model.eval()
         result = Result(
             valid_accuracy=self.accuracy(self.dataset.valid),
@@ -323,12 +342,20 @@ class _Trainer:
         if self.at.epoch < self.freeze_from:
             return
         if self.at.epoch == self.freeze_from and self.at.step == 0:
-            clean = (self.feed.draw(self.at.epoch, index) for _, index in self.feed.batches(self.at.epoch))
-            statistics.reestimate(
-                self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps)))
-            )
-            self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
+            self.reestimate()
         statistics.freeze(self.model)
+
+    def refresh(self) -> None:
+        """Before an evaluation: batch-norm statistics anew, if that is asked for and none are frozen."""
+        if self.config.reestimate_bn and not (self.config.freeze_bn and self.at.epoch >= self.freeze_from):
+            self.reestimate()
+
+    def reestimate(self) -> None:
+        """Batch-norm statistics anew, over the first batches of this epoch, or of the last one at the end."""
+        epoch = min(self.at.epoch, self.config.epochs - 1)
+        clean = (self.feed.draw(epoch, index) for _, index in self.feed.batches(epoch))
+        statistics.reestimate(self.model, (next(clean) for _ in range(min(self.config.bn_batches, self.feed.steps))))
+        self.world.from_first_(statistics.running(self.model))  # each saw the same; a GPU may round otherwise
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -353,8 +380,9 @@ class _Trainer:
         where, advice = str(self.folder / checkpoint.NAME), "remove it, or train into another folder"
         require_same(self.folder, convert(progress.get("run"), Run, where, advice), self.run)
         at = convert(progress.get("position"), _Position, where, advice)
-        checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.average)
+        checkpoint.restore(self.folder, tensors, self.model, self.optimizer, self.more())
         self.at = at
+        self.freezing.apply()
         if self.progress:
             log.info(f"going on in {self.folder} from epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 
@@ -366,12 +394,17 @@ class _Trainer:
             runs.save_card(self.folder, self.run)
         return found
 
+    def more(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint holds beside model and optimiser."""
+        tensors = {"oscillation": self.oscillation.tensors(), "freezing": self.freezing.tensors()}
+        return {"average": self.average or {}} | tensors
+
     def save(self) -> None:
         self.last_save = time.monotonic()
         if self.folder is None or not self.world.first:
             return
         progress = {"run": dataclasses.asdict(self.run), "position": dataclasses.asdict(self.at)}
-        checkpoint.save(self.folder, progress, self.model, self.optimizer, self.average)
+        checkpoint.save(self.folder, progress, self.model, self.optimizer, self.more())
         write_log(self.folder, self.at.history)
         runs.save_card(self.folder, dataclasses.replace(self.run, epochs_done=self.at.epoch))
 

@@ -36,12 +36,38 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, ob
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW, over the groups above."""
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer | Apart:
+    """SGD with Nesterov momentum, or AdamW, over the groups above; with `scale_adam` an Adam of their own for scales."""
     groups = parameter_groups(model, config)
+    scales = [group for group in groups if group["name"] == "scales" and config.scale_adam]
+    main = _main([group for group in groups if group not in scales], config)
+    if not scales:
+        return main
+    scales[0]["factor"] = config.scale_adam / config.lr
+    return Apart(main, torch.optim.Adam(scales, lr=config.scale_adam))
+
+
+def _main(groups: list[dict[str, object]], config: TrainConfig) -> torch.optim.Optimizer:
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr)
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+
+
+class Apart:
+    """Two optimisers of different parameters as one, with one `state`."""
+
+    def __init__(self, first: torch.optim.Optimizer, second: torch.optim.Optimizer) -> None:
+        self.parts = first, second
+        self.state = second.state = first.state
+        self.param_groups = [*first.param_groups, *second.param_groups]
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
 
 
 def rate(step: int, steps: int, warmup: int) -> float:

@@ -1,51 +1,91 @@
 """QONNX -> Graph: networks that Brevitas (or another tool) quantised.
 
-Reading is symbolic: a real tensor is a sum of at most two tensors of integers, each with a gain and a shift by
-channel, which batch norms, biases, averages and additions change (`affine`), and which the next Quant turns into one
-requantise (`quants`); layers, pools and what moves integers are nodes of their own (`layers`). Its constants have 32
-bits and it rounds as the file says, so a network whose scales are powers of two gives the integers that its author's
-tool gave.
+`file` and `forms` hold the file to the format; then one walk over its nodes makes the graph. Reading is symbolic: a
+real tensor is a sum of at most two tensors of integers, each with a gain and a shift by channel, which batch norms,
+biases, averages and additions change (`affine`), and which the next Quant turns into one requantise (`quants`); layers,
+pools and what moves integers are nodes of their own (`layers`). Its constants have 32 bits and it rounds as the file
+says, so a network whose scales are powers of two gives the integers that its author's tool gave. `execution` runs the
+file itself beside the graph.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
+from hwqat.naming import shown
 from hwqat.ops import Input
 
 from ..build import import_onnx
 from . import affine, layers, quants
 from .draft import Draft, clean
+from .execution import Agreement, agreement
+from .file import File, array_of, read_file
 from .values import Real, real
 
 
-def import_qonnx(file: str | Path, grid=None, name: str | None = None, meta: dict | None = None) -> Graph:
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """graph: what the file became. agreement: with the file's own executor, or None where nobody asked."""
+
+    graph: Graph
+    agreement: Agreement | None
+
+
+def import_qonnx(
+    file: str | Path, grid=None, name: str | None = None, meta: dict | None = None, check: bool = True
+) -> Graph:
+    """The integer graph of a QONNX file, verified; see `read_qonnx`."""
+    return read_qonnx(file, grid, name, meta, check).graph
+
+
+def read_qonnx(
+    file: str | Path, grid=None, name: str | None = None, meta: dict | None = None, check: bool = True
+) -> Imported:
     """The integer graph of a QONNX file, verified.
 
-    grid: the integers that arrive (`hwqat.data.dataset.Grid`); the Quant that the network begins with is then a
-    requantise, if it changes anything. None: its integers are those of that Quant. name: of the graph (default: the
-    file's). What is not supported is an HwqatError that names the node.
+    Args:
+        grid: the integers that arrive (`hwqat.data.dataset.Grid`); the Quant that the network begins with is then a
+            requantise, if it changes anything. None: its integers are those of that Quant.
+        name: of the graph (default: the file's). meta: facts to keep with it.
+        check: run the file by the qonnx package's executor, too, and compare it with the graph, tensor by tensor.
+
+    Raises:
+        HwqatError: names what is not supported, or the first tensor that the executor computes otherwise.
     """
     onnx = import_onnx()
-    try:
-        model = onnx.load(str(file))
-    except Exception as error:  # protobuf has no common class for what a damaged file raises
-        raise HwqatError(f"{file} cannot be read as an ONNX file ({type(error).__name__}: {error})") from None
-    return _read(onnx, model.graph, name or clean(Path(file).stem), grid, meta or {})
+    name = name or clean(Path(file).stem)
+    read = read_file(onnx, file, name)
+    graph, tensors = _read(onnx, read, name, grid, meta or {})
+    return Imported(graph, agreement(read, graph, tensors) if check else None)
 
 
-def _constant(draft: Draft, node, attributes):
-    return draft.onnx.numpy_helper.to_array(attributes["value"])
+def _constant(draft: Draft, onnx, node):
+    given = {key: value for key, value in node.attributes.items() if value is not None}
+    if len(given) != 1:
+        raise HwqatError(f"{draft.where(node)} has {len(given)} values; one is a constant")
+    ((key, value),) = given.items()
+    if key == "value":
+        return array_of(onnx, value, draft.where(node))
+    return np.asarray(value, np.float32 if key.startswith("value_float") else np.int64)
 
 
-def _same(draft: Draft, node, attributes, x, *rest):
+def _same(draft: Draft, node, x):
     return x
 
 
-#: Readers of operators: (draft, node, attributes, *inputs) -> value.
+def _dropout(draft: Draft, node, x, ratio=None, training=None):
+    if training is not None and draft.number(node, training):
+        raise HwqatError(f"{draft.where(node)} is in training mode; export the network in eval()")
+    return x
+
+
+#: Readers of operators: (draft, node, *inputs) -> value.
 READERS: dict[str, Callable] = {
     "Quant": quants.quant,
     "IntQuant": quants.quant,
@@ -56,9 +96,9 @@ READERS: dict[str, Callable] = {
     "MaxPool": layers.max_pool,
     "AveragePool": layers.average_pool,
     "GlobalAveragePool": layers.whole_average,
-    "ReduceMean": layers.whole_average,
+    "ReduceMean": layers.mean,
     "Flatten": layers.flatten,
-    "Reshape": layers.flatten,
+    "Reshape": layers.reshape,
     "Concat": layers.concat,
     "BatchNormalization": affine.norm,
     "Mul": affine.mul,
@@ -68,46 +108,46 @@ READERS: dict[str, Callable] = {
     "Relu": affine.relu,
     "Clip": affine.clip,
     "Transpose": quants.transpose,
-    "Constant": _constant,
     "Identity": _same,
-    "Dropout": _same,
+    "Dropout": _dropout,
 }
+#: What arithmetic raises where a file states what no tool writes, and no rule of ours has said so.
+_FAULTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 
-def _read(onnx, file, name: str, grid, meta: dict) -> Graph:
-    """One walk over the nodes of a file's graph."""
-    draft = Draft(onnx, name)
-    if unknown := [node for node in file.node if node.op_type not in READERS]:
-        places = ", ".join(draft.where(node).removeprefix(f"{name}, ") for node in unknown)
-        raise HwqatError(f"{name}: not supported: {places}; there are {', '.join(READERS)}")
+def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[str, Real]]:
+    """One walk over the nodes: the graph, and for each of the file's tensors that is one of integers what it became."""
+    draft = Draft(name)
     values: dict[str, object] = {"": None}  # what an optional input is called that is left out
-    values |= {constant.name: onnx.numpy_helper.to_array(constant) for constant in file.initializer}
-    for port in file.input:
+    for port in file.inputs:
+        values[port.name] = Real(raw=port, flat=len(port.shape) == 2) if grid is None else _arriving(draft, port, grid)
+    for node in file.nodes:
+        xs = [values[source] if source in values else file.constants[source] for source in node.inputs]
+        try:
+            if node.op == "Constant":
+                values[node.output] = _constant(draft, onnx, node)
+            else:
+                values[node.output] = READERS[node.op](draft, node, *xs)
+        except _FAULTS as error:
+            raise HwqatError(f"{draft.where(node)} cannot be read ({type(error).__name__}: {error})") from None
+    for port in file.outputs:
         if port.name not in values:
-            shape = [d.dim_value for d in port.type.tensor_type.shape.dim]
-            draft.shape = tuple(shape) if len(shape) == 4 else (1, *shape[1:], 1, 1)
-            values[port.name] = Real(raw=port.name) if grid is None else _arriving(draft, port.name, grid)
-    for node in file.node:
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        values[node.output[0]] = READERS[node.op_type](draft, node, attributes, *(values[i] for i in node.input))
-    for port in file.output:
+            raise HwqatError(f"{name}: output {shown(port.name)} is a constant; return what the network computes")
         quants.output(draft, port, values[port.name])
-    return verify(Graph(name, tuple(draft.nodes), meta))
+    kept = {key: x for key, x in values.items() if isinstance(x, Real) and x.raw is None and x.source is not None}
+    return verify(Graph(name, tuple(draft.nodes), meta)), kept
 
 
-def _arriving(draft: Draft, port: str, grid) -> Real:
+def _arriving(draft: Draft, port, grid) -> Real:
     """The network's input on the grid that was given."""
-    _, channels, height, width = draft.shape
-    return real(
-        draft.add(
-            Input.make(
-                clean(port),
-                (height, width, channels),
-                lo=grid.lo,
-                hi=grid.hi,
-                scale=grid.scale,
-                bits=grid.bits,
-                signed=grid.signed,
-            )
-        )
+    channels, height, width = quants.frame_of(draft, port)
+    made = Input.make(
+        draft.take(clean(port.name)),
+        (height, width, channels),
+        lo=grid.lo,
+        hi=grid.hi,
+        scale=grid.scale,
+        bits=grid.bits,
+        signed=grid.signed,
     )
+    return real(draft.add(made), flat=len(port.shape) == 2)

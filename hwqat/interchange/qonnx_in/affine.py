@@ -12,23 +12,35 @@ from hwqat.errors import HwqatError
 from .draft import Draft
 from .values import Real, same_order
 
+#: What Clip's ends are by default: no ends.
+LARGEST = float(np.finfo(np.float32).max)
 
-def norm(draft: Draft, node, attributes, x, gamma, beta, mean, var):
-    gamma, beta, mean, var = (draft.constant(node, v).reshape(-1, 1, 1) for v in (gamma, beta, mean, var))
-    gain = gamma / np.sqrt(var + attributes.get("epsilon", 1e-5))
+
+def norm(draft: Draft, node, x, gamma, beta, mean, var):
+    gamma, beta, mean, var = (draft.constant(node, v) for v in (gamma, beta, mean, var))
+    spread = var + node.attributes["epsilon"]
+    if not (spread > 0).all():
+        raise HwqatError(f"{draft.where(node)} has a variance that is not above zero")
+    x = draft.real(node, x)
+    if x.raw is None and not x.flat:
+        gamma, beta, mean, spread = (v.reshape(-1, 1, 1) for v in (gamma, beta, mean, spread))
+    gain = gamma / np.sqrt(spread)
     return _affine(draft, node, x, gain, beta - gain * mean)
 
 
-def mul(draft: Draft, node, attributes, a, b):
+def mul(draft: Draft, node, a, b):
     x, constant = (a, b) if isinstance(a, Real) else (b, a)
     return _affine(draft, node, x, gain=draft.constant(node, constant))
 
 
-def div(draft: Draft, node, attributes, x, constant):
-    return _affine(draft, node, x, gain=1 / draft.constant(node, constant))
+def div(draft: Draft, node, x, constant):
+    divisor = draft.constant(node, constant)
+    if (divisor == 0).any():
+        raise HwqatError(f"{draft.where(node)} divides by zero")
+    return _affine(draft, node, x, gain=1 / divisor)
 
 
-def add(draft: Draft, node, attributes, a, b):
+def add(draft: Draft, node, a, b):
     x, other = (a, b) if isinstance(a, Real) else (b, a)
     if not isinstance(other, Real):
         return _affine(draft, node, x, shift=draft.constant(node, other))
@@ -37,26 +49,46 @@ def add(draft: Draft, node, attributes, a, b):
         raise HwqatError(
             f"{draft.where(node)} adds values that are not quantised; put a Quant behind each ReLU and each addition"
         )
+    if x.shape != other.shape:
+        raise HwqatError(f"{draft.where(node)} adds (N, C, ...) of {x.shape} and {other.shape}; add equal shapes")
     if not same_order(x.order, other.order):
         raise HwqatError(f"{draft.where(node)} adds a flattened image and another vector; add images")
-    return Real(operands, np.asarray(x.shift) + np.asarray(other.shift), order=x.order)
+    return Real(operands, np.asarray(x.shift) + np.asarray(other.shift), order=x.order, flat=x.flat)
 
 
-def sub(draft: Draft, node, attributes, x, constant):
-    return _affine(draft, node, x, shift=-draft.constant(node, constant))
+def sub(draft: Draft, node, a, b):
+    if isinstance(a, Real):
+        return _affine(draft, node, a, shift=-draft.constant(node, b))
+    return _affine(draft, node, b, gain=np.float64(-1), shift=draft.constant(node, a))
 
 
-def relu(draft: Draft, node, attributes, x):
-    return clip(draft, node, attributes, x, np.float32(0), None)
+def relu(draft: Draft, node, x):
+    return _clipped(draft.real(node, x), 0.0, inf)
 
 
-def clip(draft: Draft, node, attributes, x, floor=None, cap=None):
-    x = draft.real(node, x)
-    floor = -inf if floor is None or not np.size(floor) else draft.number(node, floor)
-    cap = inf if cap is None or not np.size(cap) else draft.number(node, cap)
+def clip(draft: Draft, node, x, floor=None, cap=None):
+    """Its ends are inputs, or, before opset 11, attributes."""
+    floor = _end(draft, node, node.attributes["min"] if floor is None else floor, -inf)
+    cap = _end(draft, node, node.attributes["max"] if cap is None else cap, inf)
+    if floor > cap:
+        raise HwqatError(f"{draft.where(node)} clips to {floor:g}..{cap:g}, where nothing lies")
+    return _clipped(draft.real(node, x), floor, cap)
+
+
+def _end(draft: Draft, node, value, none: float) -> float:
+    if value is None or not np.size(value):
+        return none
+    if np.size(value) == 1 and not isinstance(value, Real) and abs(np.float64(value).item()) >= LARGEST:
+        return -inf if np.float64(value).item() < 0 else inf
+    return draft.number(node, value)
+
+
+def _clipped(x: Real, floor: float, cap: float) -> Real:
     if x.source is not None and floor <= 0 and cap == inf and x.source.lo >= x.source.zero_point:
         return x  # never below zero
-    return replace(x, floor=max(x.floor, floor), cap=min(x.cap, cap), source=None)
+    # A clip behind a clip: the later one has the last word.
+    low, high = (min(max(end, floor), cap) for end in (x.floor, x.cap))
+    return replace(x, floor=low, cap=high, source=None)
 
 
 def _affine(draft: Draft, node, x, gain=1.0, shift=0.0) -> Real:
@@ -70,12 +102,13 @@ def _affine(draft: Draft, node, x, gain=1.0, shift=0.0) -> Real:
 
 
 def _by_channel(draft: Draft, node, x: Real, constant) -> np.ndarray:
-    """(1,) or (C,): constants as they meet ``x``, (N, C, H, W) or (N, C)."""
-    tensor, v = x.operands[0][0], np.asarray(constant)
-    channels = tensor.channels
-    if v.size == 1:
+    """(1,) or (C,): constants as they meet ``x``, (N, C, H, W) or (N, C), by the rules of broadcasting."""
+    v = np.asarray(constant)
+    channels = x.operands[0][0].channels
+    if v.size == 1 and v.ndim <= x.rank:
         return v.reshape(1)
-    if v.size != channels or channels not in (v.shape[-3:-2] if tensor.pixels > 1 else v.shape):
+    padded = (1,) * (x.rank - v.ndim) + v.shape
+    if padded != (1, channels, 1, 1)[: x.rank]:
         raise HwqatError(
             f"{draft.where(node)} has a constant of shape {v.shape}; one number, or one for each of the {channels} "
             "channels, is supported"

@@ -15,7 +15,7 @@ from hwqat.quant.constants import Rescale, make_constants
 from .draft import Draft
 from .values import Real, Weights, real
 
-_ROUNDING = {
+ROUNDING = {
     "ROUND": Rounding.RND_CONV,
     "HALF_EVEN": Rounding.RND_CONV,
     "FLOOR": Rounding.TRN,
@@ -23,41 +23,32 @@ _ROUNDING = {
     "HALF_UP": Rounding.RND_INF,
     "HALF_DOWN": Rounding.RND_ZERO,
 }
+#: Bits of a Quant at most: those of a requantise's output.
+MOST_BITS = 32
 
 
-def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
-    bits, signed = int(draft.number(node, bits)), bool(attributes.get("signed", 1))
-    narrow, mode = bool(attributes.get("narrow", 0)), attributes.get("rounding_mode", b"ROUND").decode().upper()
-    if mode not in _ROUNDING:
-        raise HwqatError(f"{draft.where(node)} rounds by {mode}; there are {', '.join(_ROUNDING)}")
+def quant(draft: Draft, node, x, scale, zero_point, bits):
+    how = node.attributes
+    signed, narrow, mode = bool(how["signed"]), bool(how["narrow"]), how["rounding_mode"].upper()
+    if mode not in ROUNDING:
+        raise HwqatError(f"{draft.where(node)} rounds by {mode}; there are {', '.join(ROUNDING)}")
+    bits = draft.integer(node, bits, "a bit width of", 1, MOST_BITS)
     lo, hi = (-(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1 - narrow)
-    if not np.all(draft.constant(node, scale) > 0):
+    if not (draft.constant(node, scale) > 0).all():
         raise HwqatError(f"{draft.where(node)} has a scale that is not above zero")
-    if isinstance(x, np.ndarray):
-        return _constants(draft, node, x, scale, zero_point, bits, lo, hi, _ROUNDING[mode])
-    x = draft.real(node, x)
-    scale, zero_point = draft.number(node, scale), int(draft.number(node, zero_point))
+    if not isinstance(x, Real):
+        if bits == 1 and signed:
+            return bipolar(draft, node, x, scale)
+        return _constants(draft, node, x, scale, zero_point, bits, lo, hi, ROUNDING[mode])
+    if bits == 1 and signed:
+        raise HwqatError(f"{draft.where(node)}: activations of one bit are not supported; use two bits")
+    scale, zero_point = draft.number(node, scale), draft.integer(node, zero_point, "a zero point of", lo, hi)
+    lo, hi = (int(_round(end, scale, zero_point, ROUNDING[mode], lo, hi)) for end in (x.floor, x.cap))
     if x.raw is not None:
-        _, channels, height, width = draft.shape
-        out = draft.add(
-            Input.make(
-                draft.fresh(node),
-                (height, width, channels),
-                lo=lo,
-                hi=hi,
-                scale=scale,
-                bits=bits,
-                signed=signed,
-                zero_point=zero_point,
-                module=draft.path(node),
-            )
-        )
-        return real(out)
+        return _input(draft, node, x, scale, zero_point, lo, hi, bits, signed)
     same_scale = x.source is not None and (x.source.scale, x.source.zero_point) == (scale, zero_point)
     if same_scale and lo <= x.source.lo and x.source.hi <= hi:
         return x  # the same integers again
-    ends = [end if np.isinf(end) else np.rint(end / scale) + zero_point for end in (x.floor, x.cap)]
-    lo, hi = int(max(lo, ends[0])), int(min(hi, ends[1]))
     shift = np.broadcast_to(np.asarray(x.shift, float), x.operands[0][0].channels) + zero_point * scale
     made = make_constants([o for _, o in x.operands], shift, scale, Rescale(32))
     out = draft.add(
@@ -74,35 +65,94 @@ def quant(draft: Draft, node, attributes, x, scale, zero_point, bits):
             signed=signed,
             scale=scale,
             zero_point=zero_point,
-            rounding=_ROUNDING[mode],
+            rounding=ROUNDING[mode],
             module=draft.path(node),
         )
     )
-    return real(out, x.order)
+    return real(out, x.order, x.flat)
+
+
+def _round(end: float, scale: float, zero_point: int, mode: Rounding, lo: int, hi: int) -> int:
+    """The integer that a clip's end becomes, within ``lo..hi``."""
+    steps = min(max(end / scale, lo - zero_point - 1), hi - zero_point + 1)
+    q, _ = from_real(np.float64(steps + zero_point), Fixed(48, 48), mode)
+    return min(max(int(q), lo), hi)
+
+
+def _input(
+    draft: Draft, node, x: Real, scale: float, zero_point: int, lo: int, hi: int, bits: int, signed: bool
+) -> Real:
+    """The network's input, on the grid of the Quant that it meets first."""
+    channels, height, width = frame_of(draft, x.raw)
+    made = Input.make(
+        draft.fresh(node),
+        (height, width, channels),
+        lo=lo,
+        hi=hi,
+        scale=scale,
+        bits=bits,
+        signed=signed,
+        zero_point=zero_point,
+        module=draft.path(node),
+    )
+    return real(draft.add(made), flat=x.flat)
+
+
+def frame_of(draft: Draft, port) -> tuple[int, int, int]:
+    """(C, H, W) of one frame of a port: (N, C, H, W) or (N, C)."""
+    shape = port.shape
+    if len(shape) not in (2, 4):
+        raise HwqatError(
+            f"{draft.name}, input {port.name!r} has {len(shape)} dimensions; images (N, C, H, W) and vectors (N, C) are "
+            "supported"
+        )
+    if None in shape[1:]:
+        raise HwqatError(
+            f"{draft.name}, input {port.name!r} has the shape {shape}, which leaves a size open; export the network with "
+            "fixed shapes"
+        )
+    return (*shape[1:], 1, 1) if len(shape) == 2 else shape[1:]
 
 
 def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi: int, rounding: Rounding) -> Weights:
-    if np.any(zero_point):
+    if np.any(draft.constant(node, zero_point)):
         raise HwqatError(
             f"{draft.where(node)}: weights with a zero point are not supported; quantise them symmetrically"
         )
-    q, _ = from_real(x / scale, Fixed(32, 32), rounding)
+    x, scale = draft.constant(node, x), draft.constant(node, scale)
+    _broadcast(draft, node, x, scale)
+    # A quotient far beyond the range is clamped anyway; it must not wrap on the way there.
+    q, _ = from_real(np.clip(x / scale, lo - 1.0, hi + 1.0), Fixed(48, 48), rounding)
     q = np.clip(q, lo, hi)
-    needed = max(signed_bits(int(-np.abs(q).max()) + 1, int(np.abs(q).max())), 2)
-    return Weights(q, np.asarray(scale, np.float64), max(bits, needed))
+    needed = max(signed_bits(int(-np.abs(q).max(initial=0)) + 1, int(np.abs(q).max(initial=0))), 2)
+    return Weights(q, scale, max(bits, needed))
 
 
-def bipolar(draft: Draft, node, attributes, x, scale) -> Weights:
-    if not isinstance(x, np.ndarray):
+def bipolar(draft: Draft, node, x, scale) -> Weights:
+    if isinstance(x, Real):
         raise HwqatError(f"{draft.where(node)}: activations of one bit are not supported; use two bits")
-    return Weights(np.where(x >= 0, 1, -1), np.asarray(scale, np.float64), 1)
+    x, scale = draft.constant(node, x), draft.constant(node, scale)
+    if not (scale > 0).all():
+        raise HwqatError(f"{draft.where(node)} has a scale that is not above zero")
+    _broadcast(draft, node, x, scale)
+    return Weights(np.where(x >= 0, 1, -1), scale, 1)
+
+
+def _broadcast(draft: Draft, node, x: np.ndarray, scale: np.ndarray) -> None:
+    """A scale must not make more of the weights than there are."""
+    try:
+        fits = np.broadcast_shapes(x.shape, scale.shape) == x.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise HwqatError(f"{draft.where(node)} has a scale of shape {scale.shape} for constants of {x.shape}")
 
 
 def weights(draft: Draft, node, w, axes: str) -> tuple[Weights, np.ndarray]:
     """What a layer reads, and the real value of one step for each of its outputs. axes: as OIHW."""
     if not isinstance(w, Weights):
         raise HwqatError(f"{draft.where(node)} has weights that are not quantised; give the layer a weight quantiser")
-    if w.q.ndim != len(axes):
+    if w.q.ndim != len(axes) or not w.q.size:
         raise HwqatError(f"{draft.where(node)} has weights of shape {w.q.shape}; ({', '.join(axes)}) is supported")
     axis = axes.index("O")
     scale, outputs = w.scale, w.q.shape[axis]
@@ -114,24 +164,29 @@ def weights(draft: Draft, node, w, axes: str) -> tuple[Weights, np.ndarray]:
     return w, np.broadcast_to(scale.reshape(-1), outputs).astype(float)
 
 
-def transpose(draft: Draft, node, attributes, w):
-    if isinstance(w, np.ndarray):
-        return w.transpose(attributes["perm"])
-    if not isinstance(w, Weights):
+def transpose(draft: Draft, node, w):
+    rank = w.rank if isinstance(w, Real) else (w.q if isinstance(w, Weights) else np.asarray(w)).ndim
+    perm = node.attributes["perm"] or range(rank)[::-1]
+    if sorted(perm) != list(range(rank)):
+        raise HwqatError(f"{draft.where(node)} has perm {perm} for {rank} axes")
+    if isinstance(w, Real):
+        if list(perm) == list(range(rank)):
+            return w
         raise HwqatError(f"{draft.where(node)} transposes what the network computes; only weights may be")
-    if w.scale.size > 1:
-        raise HwqatError(
-            f"{draft.where(node)} transposes weights with a scale for each channel; export the layer as Gemm"
-        )
-    return replace(w, q=w.q.transpose(attributes["perm"]))
+    if not isinstance(w, Weights):
+        return np.asarray(w).transpose(perm)
+    scale = w.scale if w.scale.size == 1 else w.scale.reshape((1,) * (rank - w.scale.ndim) + w.scale.shape)
+    return replace(w, q=w.q.transpose(perm), scale=scale if scale.size == 1 else scale.transpose(perm))
 
 
-def output(draft: Draft, port, x: Real) -> None:
+def output(draft: Draft, port, x) -> None:
+    if not isinstance(x, Real):
+        raise HwqatError(f"{draft.name}: output {port.name!r} is a constant; return what the network computes")
     if x.order is not None:
         raise HwqatError(f"{draft.name}: output {port.name!r} is a flattened image; return the image itself")
     tensor = _logits(draft, port, x) if x.source is None else x.source
     number = sum(node.op == "output" for node in draft.nodes)
-    draft.add(Output.make(f"output_{number}", tensor))
+    draft.add(Output.make(draft.take(f"output_{number}"), tensor))
 
 
 def _logits(draft: Draft, port, x: Real) -> Tensor:
@@ -140,6 +195,8 @@ def _logits(draft: Draft, port, x: Real) -> Tensor:
         raise HwqatError(f"{draft.name}: output {port.name!r} is not quantised; put a Quant in front of it")
     ((tensor, operand),) = x.operands
     steps = np.abs(operand.gain * operand.scale)
+    if not steps.any():
+        raise HwqatError(f"{draft.name}: output {port.name!r} is the same for every input")
     alike = bool((steps == steps[0]).all() and (operand.gain > 0).all())
     scale = float(steps.max())
     shift = np.broadcast_to(np.asarray(x.shift, float), tensor.channels)
@@ -150,7 +207,7 @@ def _logits(draft: Draft, port, x: Real) -> Tensor:
         raise HwqatError(f"{draft.name}: output {port.name!r} needs more than 32 bits; put a Quant in front of it")
     return draft.add(
         Requant.make(
-            f"logits_{len(draft.nodes)}",
+            draft.take(f"logits_{len(draft.nodes)}"),
             [tensor],
             made.factors,
             made.bias,

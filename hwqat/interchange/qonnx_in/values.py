@@ -10,6 +10,8 @@ import numpy as np
 from hwqat.graph import Tensor
 from hwqat.quant.constants import Operand
 
+from .file import Port
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -24,8 +26,11 @@ class Weights:
 class Real:
     """A tensor: ``clip(sum of operands + shift[c], floor, cap)`` in real values.
 
-    source: the tensor of integers, where it is one as it stands. order: for each place of a flattened image, the
-    graph's channel there. raw: the network's input, before any Quant.
+    Attributes:
+        source: the tensor of integers, where it is one as it stands.
+        order: for each place of a flattened image, the graph's channel there.
+        raw: the port it comes from, where the network's input has met no Quant yet.
+        flat: (N, C) in the file; otherwise (N, C, H, W).
     """
 
     operands: tuple[tuple[Tensor, Operand], ...] = ()
@@ -34,24 +39,35 @@ class Real:
     cap: float = inf
     source: Tensor | None = None
     order: np.ndarray | None = None
-    raw: str | None = None
+    raw: Port | None = None
+    flat: bool = False
 
     @property
     def clipped(self) -> bool:
         return self.floor > -inf or self.cap < inf
+
+    @property
+    def rank(self) -> int:
+        return 2 if self.flat else 4
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one frame in the file: (C,) or (C, H, W)."""
+        height, width, channels = self.operands[0][0].shape
+        return (channels,) if self.flat else (channels, height, width)
 
     def by_channel(self, values: np.ndarray) -> np.ndarray:
         """Constants of the file, whose first axis is the channels, in the graph's order."""
         return values if self.order is None else values[np.argsort(self.order)]
 
 
-def real(tensor: Tensor, order=None) -> Real:
+def real(tensor: Tensor, order=None, flat: bool = False) -> Real:
     """A tensor of integers as it stands."""
     channels = tensor.channels
     full = lambda v, kind=float: np.full(channels, v, kind)  # noqa: E731
     lo, hi = full(tensor.lo, object), full(tensor.hi, object)
     operand = Operand(full(tensor.scale), full(1.0), full(0.0), lo, hi, float(tensor.zero_point))
-    return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order)
+    return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order, flat=flat)
 
 
 def same_order(a: np.ndarray | None, b: np.ndarray | None) -> bool:

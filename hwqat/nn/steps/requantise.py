@@ -24,6 +24,8 @@ from hwqat.quant.constants import Constants, Operand, Rescale, make_constants
 
 #: Widest output of an accelerator.
 OUTPUT_BITS = 32
+#: Of an output that adds two sums of steps far apart: float32 holds it, and nothing is lost that the coarser one had.
+JOINT_BITS = 24
 #: An output of fewer bits is made finer, unless its integers are exact sums as they are.
 LEAST_BITS = 16
 #: Format of the bias of logits whose M is 1: integers of the output.
@@ -280,7 +282,7 @@ class Logits(_Affine):
                 halvings -= LEAST_BITS - bits
                 if halvings > -LEAST_BITS:
                     continue
-            if bits <= OUTPUT_BITS and not lost:
+            if bits <= (OUTPUT_BITS if len(operands) == 1 else JOINT_BITS) and not lost:
                 return made, scale
             halvings = max(halvings, 0) + 1
 

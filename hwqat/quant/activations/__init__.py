@@ -6,6 +6,7 @@ from hwqat.quant.activations.affine import AffineActivation
 from hwqat.quant.activations.base import ActQuantiser
 from hwqat.quant.activations.dorefa import DorefaActivation
 from hwqat.quant.activations.lsq import LsqActivation
+from hwqat.quant.activations.lsq_offset import LsqOffset
 from hwqat.quant.activations.modified_pact import ModifiedPact
 from hwqat.quant.activations.moving_average import MovingAverage
 from hwqat.quant.activations.pact import Pact
@@ -16,6 +17,7 @@ ACT_QUANTISERS: dict[str, type[ActQuantiser]] = {
     "pact": Pact,
     "dorefa": DorefaActivation,
     "lsq": LsqActivation,
+    "lsq-offset": LsqOffset,
     "moving-average": MovingAverage,
     "power-of-two": PowerOfTwoActivation,
     "affine": AffineActivation,

@@ -1,0 +1,265 @@
+"""An ONNX file as its reader takes it: ports, constants, and nodes in an order in which each follows what it reads.
+
+A file comes from a stranger, or was cut short: what is here has been held to the format. Sizes are bounded before
+memory is taken, no other file is opened, and every name that is read exists. What is wrong is one sentence.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwqat.decode import read_bytes
+from hwqat.errors import HwqatError
+from hwqat.naming import shown
+
+from .forms import FORMS, OLDEST, QONNX_DOMAINS, Unreadable, attributes_of, inputs_of
+
+#: Bytes of a file, and nodes in it, at most: twice a ResNet152 in float32.
+MOST_BYTES, MOST_NODES = 1 << 29, 50_000
+#: Elements of a constant or of one image at most.
+MOST_ELEMENTS = 1 << 28
+#: Nodes that a sentence names at most.
+NAMED = 12
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator.
+
+    Attributes:
+        op: its type; name: as the file has it, or else its output's; scope: metadata about the user's module, or "".
+        inputs: names of what it reads, "" for what is left out; output: the name of what it makes.
+        attributes: all that its reader reads, defaults filled in.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, Any]
+    scope: str = ""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output: its name, its shape, in which None is a number that the file leaves open, its type."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """model: the ModelProto, functions inlined and nodes sorted."""
+
+    name: str
+    model: Any
+    opset: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    constants: Mapping[str, np.ndarray]
+    nodes: tuple[Node, ...]
+
+
+def read_file(onnx, path: str | Path, name: str) -> File:
+    """The file, held to the format and to the table of forms; ``name`` stands for it in sentences."""
+    content = read_bytes(path, "give a QONNX file", MOST_BYTES)
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except Exception as error:  # protobuf has no common class for what a damaged file raises
+        raise HwqatError(f"{path} cannot be read as an ONNX file ({type(error).__name__}: {error})") from None
+    if not model.HasField("graph") or not model.graph.node:
+        raise HwqatError(f"{path} cannot be read as an ONNX file: it has no nodes")
+    model = _inlined(onnx, model, path)
+    graph, opset = model.graph, _opset(onnx, model, path)
+    if len(graph.node) > MOST_NODES:
+        raise HwqatError(f"{path} has {len(graph.node)} nodes, more than the {MOST_NODES} that hwqat reads")
+    constants = Constants(onnx, graph, name)
+    inputs = tuple(_port(onnx, port, name) for port in graph.input if port.name not in constants)
+    outputs = tuple(_port(onnx, port, name) for port in graph.output)
+    if not inputs or not outputs:
+        raise HwqatError(f"{name} has no {'output' if inputs else 'input'}; export a network with one")
+    protos = _sorted(graph, [port.name for port in inputs], [port.name for port in outputs], constants, name)
+    del graph.node[:]
+    graph.node.extend(protos)
+    nodes = _nodes(onnx, protos, opset, [port.name for port in outputs], name)
+    return File(name, model, opset, inputs, outputs, constants, nodes)
+
+
+def _inlined(onnx, model, path):
+    """Without functions: their nodes stand where they were called."""
+    if not model.functions:
+        return model
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(model)
+    except Exception as error:  # of C++, whatever it finds
+        raise HwqatError(f"{path} has functions that cannot be inlined ({error}); inline them first") from None
+
+
+def _opset(onnx, model, path) -> int:
+    versions = {opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")}
+    newest = onnx.defs.onnx_opset_version()
+    if len(versions) != 1:
+        raise HwqatError(f"{path} imports {len(versions)} versions of ONNX's operators; it must import one")
+    (version,) = versions
+    if not OLDEST <= version <= newest:
+        raise HwqatError(
+            f"{path} has operators of opset {version}; hwqat reads {OLDEST} to {newest}; convert it with "
+            "onnx.version_converter"
+        )
+    return version
+
+
+class Constants(Mapping):
+    """Initialisers by name; each becomes an array when it is read for the first time."""
+
+    def __init__(self, onnx, graph, name: str) -> None:
+        self._onnx, self._name = onnx, name
+        self._protos = {tensor.name: tensor for tensor in graph.initializer}
+        if len(self._protos) != len(graph.initializer):
+            raise HwqatError(f"{name} has two constants of one name; export it again")
+        if graph.sparse_initializer:
+            raise HwqatError(f"{name} has sparse constants; store them dense")
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            self._arrays[name] = array_of(self._onnx, self._protos[name], f"{self._name}, constant {shown(name)}")
+        return self._arrays[name]
+
+    def __iter__(self):
+        return iter(self._protos)
+
+    def __len__(self) -> int:
+        return len(self._protos)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._protos
+
+
+def array_of(onnx, tensor, where: str) -> np.ndarray:
+    """The array of a TensorProto that holds numbers and is in the file itself."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise HwqatError(f"{where} lies in another file; save the network as one file (onnx.save)")
+    if min(tensor.dims, default=1) < 0 or prod(tensor.dims) > MOST_ELEMENTS:
+        raise HwqatError(f"{where} has the shape {list(tensor.dims)[:8]}, more than {MOST_ELEMENTS} elements")
+    try:
+        array = onnx.numpy_helper.to_array(tensor)
+    except Exception as error:  # whatever NumPy or onnx find in a damaged tensor
+        raise HwqatError(f"{where} cannot be read ({type(error).__name__}: {error})") from None
+    if array.dtype.kind not in "fiub" and array.dtype.name not in ("int4", "uint4", "int2", "uint2", "bfloat16"):
+        raise HwqatError(f"{where} holds {array.dtype}, not numbers that hwqat reads")
+    if array.dtype.kind == "V" or array.dtype.name in ("int4", "uint4", "int2", "uint2", "bfloat16"):
+        array = array.astype(np.float32 if array.dtype.name == "bfloat16" else np.int8)
+    return array
+
+
+def _port(onnx, port, name: str) -> Port:
+    kind = port.type.tensor_type
+    if not port.type.HasField("tensor_type") or not kind.HasField("shape"):
+        raise HwqatError(f"{name}, port {shown(port.name)} has no shape; export the network with fixed shapes")
+    dims = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
+    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE):
+        raise HwqatError(f"{name}, port {shown(port.name)} holds no floats; floats are supported")
+    if prod(d or 1 for d in dims) > MOST_ELEMENTS:
+        raise HwqatError(
+            f"{name}, port {shown(port.name)} has the shape {dims[:8]}, more than {MOST_ELEMENTS} elements"
+        )
+    return Port(port.name, dims, onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+
+
+def _sorted(graph, inputs, outputs, constants, name: str) -> list:
+    """The nodes that lead to an output, each behind what it reads; as the file has them, where that does."""
+    maker: dict[str, int] = {}
+    for place, node in enumerate(graph.node):
+        for made in filter(None, node.output):
+            if made in maker or made in inputs or made in constants:
+                raise HwqatError(f"{name} makes {shown(made)} twice; export it again")
+            maker[made] = place
+    known = {*inputs, *constants}
+    needed, waiting = set(), [made for made in outputs if made not in known]
+    while waiting:
+        read = waiting.pop()
+        if read not in maker:
+            raise HwqatError(f"{name} reads {shown(read)}, which nothing makes; export it again")
+        if maker[read] not in needed:
+            needed.add(maker[read])
+            waiting += [source for source in graph.node[maker[read]].input if source and source not in known]
+    return [_copy(graph.node[place]) for place in _in_order(graph, needed, maker, name)]
+
+
+def _in_order(graph, needed: set[int], maker: dict[str, int], name: str) -> list[int]:
+    """Places of nodes: the first in the file that reads only what is there already, then the next."""
+    sources = {p: {maker[read] for read in graph.node[p].input if read in maker} for p in needed}
+    readers: dict[int, list[int]] = {place: [] for place in needed}
+    for place, some in sources.items():
+        for source in some:
+            readers[source].append(place)
+    waits = {place: len(some) for place, some in sources.items()}
+    ready = sorted(place for place, count in waits.items() if not count)
+    order = []
+    while ready:
+        order.append(heapq.heappop(ready))
+        for reader in readers[order[-1]]:
+            waits[reader] -= 1
+            if not waits[reader]:
+                heapq.heappush(ready, reader)
+    if len(order) < len(needed):
+        stuck = graph.node[min(place for place, count in waits.items() if count)]
+        raise HwqatError(f"{name}, {_label(stuck)} waits for what is made of its own output; export it again")
+    return order
+
+
+def _copy(node):
+    copied = type(node)()
+    copied.CopyFrom(node)
+    return copied
+
+
+def _label(node) -> str:
+    return f"node {shown(node.name or next(iter(node.output), ''))} ({shown(node.op_type)[1:-1]})"
+
+
+def _nodes(onnx, protos, opset: int, outputs: list[str], name: str) -> tuple[Node, ...]:
+    """All of them as records; what cannot be read is named at once."""
+    nodes, unknown, wrong = [], [], []
+    read = {source for node in protos for source in node.input} | set(outputs)
+    for proto in protos:
+        standard = proto.domain in ("", "ai.onnx")
+        form = FORMS.get(proto.op_type)
+        if form is None or (not standard if form.own is None else proto.domain not in QONNX_DOMAINS):
+            where = _label(proto)
+            unknown.append(where if standard else f"{where} of domain {shown(proto.domain)}")
+            continue
+        try:
+            nodes.append(_node(onnx, proto, opset, read))
+        except Unreadable as error:
+            wrong.append(f"{name}, {_label(proto)} {error}")
+    if unknown:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        raise HwqatError(f"{name}: not supported: {', '.join(unknown[:NAMED])}{more}; there are {', '.join(FORMS)}")
+    if wrong:
+        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise HwqatError("; ".join(wrong[:NAMED]) + more)
+    return tuple(nodes)
+
+
+def _node(onnx, proto, opset: int, read: set[str]) -> Node:
+    attributes = attributes_of(onnx, proto, opset)
+    inputs = inputs_of(proto)
+    if not proto.output or not proto.output[0]:
+        raise Unreadable("has no output")
+    if extra := [made for made in proto.output[1:] if made and made in read]:
+        raise Unreadable(f"has a second output that is read, {shown(extra[0])}; only the first is supported")
+    scope = next((p.value for p in proto.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
+    return Node(proto.op_type, proto.name or proto.output[0], inputs, proto.output[0], attributes, scope)
