@@ -280,7 +280,7 @@ class Recorder(TorchFunctionMode):
                 if id(tensor) in self._stale:
                     self._note(self._stale.pop(id(tensor)), STALE)
             self._made(function, given, made, changed, several=not isinstance(result, Tensor))
-        elif function.__name__ != "__get__":
+        elif getattr(function, "__name__", "") != "__get__":
             self._told(function, given)
         return result
 
