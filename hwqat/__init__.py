@@ -6,19 +6,30 @@
     hwqat.export(hwqat.make_plan(graph), "build/mine", (frames,))
 
 Without training: `hwqat.quantize(model, calibration_data)`.
+
+What is named here is imported when it is first asked for: `hwqat --help` does not wait for torch.
 """
 
-from .data.dataset import Grid
-from .errors import HwqatError
-from .export import export
-from .graph import Graph, verify
-from .graph_io import load_graph
-from .lower import lower
-from .passes import Target, make_plan
-from .prepare import PIXELS, prepare
-from .quant import Scheme
-from .quantize import Quantised, quantize
-from .train import TrainConfig, fit
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data.dataset import Grid
+    from .errors import HwqatError
+    from .export import export
+    from .graph import Graph, verify
+    from .graph_io import load_graph
+    from .lower import lower
+    from .passes import Target, make_plan
+    from .prepare import PIXELS, prepare
+    from .quant import Scheme
+    from .quantize import Quantised, quantize
+    from .train import TrainConfig, fit
 
 __version__ = "0.1.0"
 __all__ = [
@@ -39,3 +50,46 @@ __all__ = [
     "quantize",
     "verify",
 ]
+
+_HOME = {
+    "Grid": "data.dataset",
+    "HwqatError": "errors",
+    "export": "export",
+    "Graph": "graph",
+    "verify": "graph",
+    "load_graph": "graph_io",
+    "lower": "lower",
+    "Target": "passes",
+    "make_plan": "passes",
+    "PIXELS": "prepare",
+    "prepare": "prepare",
+    "Scheme": "quant",
+    "Quantised": "quantize",
+    "quantize": "quantize",
+    "TrainConfig": "train",
+    "fit": "train",
+}
+
+
+class _Package(ModuleType):
+    """A package that imports what it is asked for (PEP 562 has the idea)."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _HOME:
+            value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+            self.__dict__[name] = value
+            return value
+        if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """The import of a module binds it here; `hwqat.export` stays the function, whoever imported its file first."""
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -10,21 +10,25 @@ import shlex
 import sys
 import warnings
 
-from .commands import COMMANDS
+from . import __version__
+from .commands import COMMANDS, load
 from .errors import HwqatError
 from .ranks import is_first
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Of all commands."""
+def make_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """Of all commands by name; of the one that is typed with its arguments, so that nothing else is imported."""
     parser = argparse.ArgumentParser(prog="hwqat")
     parser.description = "From a PyTorch network to an FPGA accelerator that computes exactly what was validated."
+    parser.add_argument("--version", action="version", version=f"hwqat {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
-        module.arguments(sub)
-        sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
-        sub.set_defaults(run=module.run)
+    for name, does in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=does, description=does)
+        if argv[:1] == [name]:
+            module = load(name)
+            module.arguments(sub)
+            sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+            sub.set_defaults(run=module.run)
     return parser
 
 
@@ -45,7 +49,10 @@ def _show_what_is_logged() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit codes: 0 fine, 1 a check found a difference, 2 bad input (one sentence on stderr)."""
     argv = sys.argv[1:] if argv is None else argv
-    args = make_parser().parse_args(argv)
+    if not argv:
+        make_parser(["--help"]).print_help()
+        return 0
+    args = make_parser(argv).parse_args(argv)
     _show_what_is_logged()
     args.argv = argv
     args.typed = shlex.join(["hwqat", *argv])

@@ -9,8 +9,6 @@ from ..errors import HwqatError
 from ..progress import bar
 from .common import data_arguments
 
-HELP = "tables of what post-training quantisation and training reach on a float run"
-
 
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a float run ('hwqat train --float', or RUN/float)")

@@ -8,8 +8,6 @@ from ..errors import HwqatError
 from ..results import save_result
 from .common import require_build, typed
 
-HELP = "simulate the SystemVerilog with Verilator and cocotb and compare it with golden"
-
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")

@@ -7,8 +7,6 @@ from pathlib import Path
 from ..results import save_result
 from .common import require_build, typed
 
-HELP = "compile the HLS C++ with g++, run it and compare it with golden"
-
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..results import save_result
 from .common import require_build, typed
 
-HELP = "synthesise the HLS C++ with Vitis or bambu and set its report against the plan"
-
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")

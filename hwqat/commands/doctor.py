@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from ..tools import Found, look
 
-HELP = "list the tools found, what each enables, and how to get what is missing"
-
 
 def arguments(parser) -> None:
     del parser  # nothing to choose

@@ -10,7 +10,6 @@ from ..graph import Graph
 from ..naming import OUTPUT, port_names
 from .common import data_arguments, is_build, open_run, require_build
 
-HELP = "accuracy of a RUN or BUILD by an engine"
 ENGINES = ("qat", "golden", "fxp", "csim", "rtl")
 
 

@@ -15,7 +15,6 @@ from ..passes import make_plan
 from ..results import save_result
 from .common import data_arguments, data_if_here, is_build, open_run, table, target_arguments, target_of, typed
 
-HELP = "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan"
 COSIM_FRAMES = 20
 #: Frames of noise at most, where a graph names no data set.
 NOISE_FRAMES = 64

@@ -9,8 +9,6 @@ from ..folders import write_folder
 from ..graph_io import GRAPH, graph_files
 from .common import data_arguments
 
-HELP = "read a QONNX file, as Brevitas writes it, into a folder with its integer graph"
-
 
 def arguments(parser) -> None:
     parser.add_argument("file", metavar="F.onnx", help="QONNX file")

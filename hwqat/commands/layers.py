@@ -9,8 +9,6 @@ from ..data.dataset import Grid
 from ..errors import HwqatError
 from .common import data_arguments, is_build, open_run
 
-HELP = "paths, shapes, bits and MACs of a network's layers and activations: the names that schemes use"
-
 
 def arguments(parser) -> None:
     names = ", ".join(models.NETWORKS)

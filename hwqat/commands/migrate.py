@@ -8,8 +8,6 @@ from .. import data as datasets
 from .. import models
 from .common import data_arguments
 
-HELP = "bring a RUN of an older hwqat over, so that it holds its network"
-
 
 def arguments(parser) -> None:
     parser.add_argument("folder", metavar="RUN", help="folder of a run; RUN/float is brought over too")

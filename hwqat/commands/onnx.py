@@ -10,7 +10,6 @@ from ..errors import HwqatError
 from ..folders import write_whole
 from .common import data_arguments, graph_and_frames
 
-HELP = "write a RUN or BUILD as ONNX (integer operators) or QONNX (Quant nodes)"
 #: Frames that --check looks at where there are more.
 MOST_FRAMES = 2000
 

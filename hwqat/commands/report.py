@@ -9,8 +9,6 @@ from pathlib import Path
 from ..errors import HwqatError
 from .common import data_arguments, open_run, require_build
 
-HELP = "write one self-contained HTML page about a build"
-
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")

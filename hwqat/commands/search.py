@@ -15,8 +15,6 @@ from .. import zoo
 from ..errors import HwqatError
 from .common import data_arguments, table, target_arguments, target_of
 
-HELP = "search bits for each layer: most accuracy within a budget of memory, DSPs or cycles"
-
 
 def arguments(parser) -> None:
     parser.add_argument(

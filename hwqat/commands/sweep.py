@@ -6,8 +6,6 @@ from .. import zoo
 from ..errors import HwqatError
 from .common import data_arguments, target_arguments, target_of
 
-HELP = "accuracy and hardware cost of a run over formats and bits, every point in exact integers"
-
 
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a run, or zoo:NAME")

@@ -8,8 +8,6 @@ from ..errors import HwqatError
 from ..results import save_result
 from .common import require_build, typed
 
-HELP = "count the RTL's resources with Yosys; on ECP5, place and route it with nextpnr"
-
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")

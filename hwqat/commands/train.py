@@ -17,8 +17,6 @@ from ..errors import HwqatError
 from ..ranks import is_first
 from .common import data_arguments
 
-HELP = "train a network, float first and then with the hardware's arithmetic"
-
 
 def arguments(parser) -> None:
     parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")

@@ -1,0 +1,59 @@
+"""What starts quickly: help and errors of arguments do not wait for torch, and names are imported when asked for."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import hwqat
+from hwqat.commands import COMMANDS
+
+HEAVY = ("torch", "numpy", "scipy", "fxpmath", "jinja2")
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["--version"], ["expotr"]], ids=" ".join)
+def test_help_and_a_wrong_command_import_nothing_heavy(argv):
+    code = f"""import sys
+from hwqat.cli import main
+try:
+    code = main({argv!r})
+except SystemExit as stop:
+    code = stop.code
+print([name for name in {HEAVY!r} if name in sys.modules])
+sys.exit(code)"""
+    done = run_python(code)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.returncode == (2 if argv == ["expotr"] else 0)
+    shown = done.stdout + done.stderr
+    assert argv == ["--version"] or all(name in shown for name in COMMANDS)
+
+
+def test_help_takes_less_than_a_third_of_a_second_of_processor():
+    before = os.times()
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "hwqat", "--help"], capture_output=True, check=True)
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < 0.3, f"{spent:.2f} s of processor, {time.monotonic() - began:.2f} s in all"
+
+
+def test_a_function_keeps_its_name_whoever_imports_its_file_first():
+    code = """import hwqat.export, hwqat.lower, hwqat.prepare, hwqat.quantize, hwqat
+print([callable(getattr(hwqat, name)) for name in ("export", "lower", "prepare", "quantize")], hwqat.data.load)"""
+    done = run_python(code)
+    assert done.stdout.startswith("[True, True, True, True] <function load"), done.stderr
+
+
+def test_every_public_name_is_there_and_no_other():
+    assert all(getattr(hwqat, name) is not None for name in hwqat.__all__)
+    assert set(hwqat.__all__) <= set(dir(hwqat))
+    with pytest.raises(AttributeError, match="module 'hwqat' has no attribute 'exprot'"):
+        hwqat.exprot  # noqa: B018
+    with pytest.raises(ImportError):
+        from hwqat import nonsense  # noqa: F401
