@@ -6,24 +6,28 @@ give the same bytes.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from .backends import board, hls, rtl
 from .backends.text import FROM_PYTHON
+from .decode import encode_json
 from .folders import write_folder
-from .graph_io import GRAPH, graph_files
+from .graph_io import graph_files
 from .passes import Plan
 from .passes.report import plan_json
+from .records import EXPORT, PLAN
 from .vectors import vector_files
-
-PLAN = "report/plan.json"
 
 
 def export(
-    plan: Plan, out: str | Path, frames: tuple[np.ndarray, ...], labels=None, command: str = FROM_PYTHON
+    plan: Plan,
+    out: str | Path,
+    frames: tuple[np.ndarray, ...],
+    labels=None,
+    command: str = FROM_PYTHON,
+    float_accuracy: float | None = None,
 ) -> Path:
     """Write the BUILD folder.
 
@@ -31,8 +35,11 @@ def export(
         frames: for each input node, integers (N, H, W, C); golden makes the expected outputs.
         labels: (N,) classes, for accuracies measured by the engines that run a BUILD.
         command: what made it, for the comment on top of each generated file.
+        float_accuracy: of the float network that all began with, in percent, if it is known: for the report.
     """
-    return write_folder(out, build_files(plan, frames, labels, command), mark=GRAPH)
+    files = build_files(plan, frames, labels, command)
+    files[EXPORT] = encode_json({"command": command, "float_accuracy": float_accuracy})
+    return write_folder(out, files, "build")
 
 
 def build_files(
@@ -50,5 +57,5 @@ def build_files(
         {port.name: y for port, y in zip(network.outputs, golden, strict=True)},
         labels,
     )
-    files[PLAN] = json.dumps(plan_json(plan), indent=1) + "\n"
+    files[PLAN] = encode_json(plan_json(plan))
     return files

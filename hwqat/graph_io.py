@@ -6,6 +6,7 @@ declares. Then `verify` holds the graph to its rules.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
@@ -57,6 +58,12 @@ def graph_files(graph: Graph) -> dict[str, bytes]:
     text = json.dumps({"version": VERSION, "name": graph.name, "meta": graph.meta, "nodes": nodes}, indent=1)
     arrays = {f"{n.name}.{a}": narrow(getattr(n, a)) for n in graph.nodes for a in n.arrays}
     return {GRAPH: (text + "\n").encode(), WEIGHTS: npz(arrays)}
+
+
+def graph_digest(graph: Graph) -> str:
+    """Names what a graph computes, whatever it is called and whatever else is told of it."""
+    files = graph_files(Graph("", graph.nodes, {}))
+    return hashlib.sha256(files[GRAPH] + files[WEIGHTS]).hexdigest()
 
 
 def load_graph(folder: str | Path) -> Graph:

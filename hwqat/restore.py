@@ -12,6 +12,7 @@ from . import data as datasets
 from .data import Dataset, Split
 from .errors import HwqatError
 from .graph import Graph
+from .graph_io import graph_digest
 from .lower import lower
 from .naming import identifier
 from .nn.model import QatModel
@@ -93,10 +94,12 @@ def load_data(run: Run, data_dir: str | None) -> Dataset:
 
 
 def to_graph(model: QatModel, run: Run) -> Graph:
-    """Lower a restored network. The accuracies that were measured are told of the network that was trained alone."""
-    meta: dict = {"net": run.net, "data": run.data, "classes": list(run.classes)}
-    meta["accuracy"] = run.accuracy if model.scheme.to_dict() == run.scheme else {}
-    return lower(model, name=graph_name(run), meta=meta)
+    """Lower a restored network. The accuracies that were measured are told of the very graph that they are of."""
+    about: dict = {"net": run.net, "data": run.data, "classes": list(run.classes), "accuracy": run.accuracy}
+    graph = lower(model, name=graph_name(run), meta=about)
+    if graph_digest(graph) != run.graph:
+        graph.meta["accuracy"] = {}
+    return graph
 
 
 def graph_name(run: Run) -> str:

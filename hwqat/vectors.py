@@ -35,6 +35,11 @@ def vector_files(inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray], 
     return files
 
 
+def read_labels(build: str | Path) -> np.ndarray:
+    """The classes of the frames, int64 (N,)."""
+    return read_vectors(build, LABELS.removesuffix(".dat"), 1)[:, 0]
+
+
 def read_vectors(build: str | Path, port: str, size: int) -> np.ndarray:
     """Frames of a port, int64 (N, size); a damaged file is one sentence naming the line."""
     path = Path(build) / FOLDER / f"{port}.dat"

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from toy_builds import reseal
 
 from hwqat import data, models, zoo
 from hwqat.cli import main
@@ -133,13 +134,18 @@ def test_truncated_weights_are_one_sentence(capsys, digit_build, tmp_path):
     whole = (build / "weights.npz").read_bytes()
     (build / "weights.npz").write_bytes(whole[: len(whole) // 2])
     for command in ("csim", "cosim", "eval"):
-        assert "weights.npz is damaged" in fails(capsys, command, build)
+        assert "weights.npz is not what was exported: its sum is another; export it again" in fails(
+            capsys, command, build
+        )
+    reseal(build)
+    assert "weights.npz is damaged" in fails(capsys, "eval", build)
 
 
 def test_unknown_graph_version_is_one_sentence(capsys, digit_build, tmp_path):
     build = shutil.copytree(digit_build, tmp_path / "b")
     data = json.loads((build / "graph.json").read_text())
     (build / "graph.json").write_text(json.dumps(data | {"version": 99}))
+    reseal(build)
     assert "has version 99, this hwqat reads version 1" in fails(capsys, "csim", build)
 
 
@@ -169,6 +175,8 @@ def test_csim_names_the_first_difference(capsys, digit_build, tmp_path):
     digit = row[4][-1]
     row[4] = row[4][:-1] + str((int(digit) + 1) % 10)
     golden.write_text("\n".join([lines[0], " ".join(row), *lines[2:]]) + "\n")
+    assert "m_axis.dat is not what was exported" in fails(capsys, "csim", build)
+    reseal(build)
     assert main(["csim", str(build)]) == 1
     said = capsys.readouterr().out
     assert f"frame 1, index 4: expected {row[4]}, got {lines[1].split(' ')[4]}" in said

@@ -11,6 +11,7 @@ import pytest
 from hwqat.cli import main
 from hwqat.csynth import COMPILERS
 from hwqat.csynth.report import Synthesis, read_report
+from hwqat.manifest import load_manifest
 
 #: A mock: keeps how it was called in call.json of its working folder, then writes what the real one would.
 MOCK = """#!{python}
@@ -119,7 +120,7 @@ def test_the_script_is_run_for_synthesis_alone(capsys, build, install, program, 
     row = next(line for line in text.splitlines() if line.strip().startswith("DSP"))
     assert row.split() == ["DSP", "71", f"{plan['dsp']:,}"]
     kept = json.loads((build / "report" / "csynth.json").read_text())
-    assert kept == {"command": "hwqat csynth BUILD", **found}
+    assert kept == {"build": load_manifest(build).digest, "command": "hwqat csynth BUILD", **found}
     assert (build / found["verilog"]).is_dir()
 
 

@@ -16,6 +16,7 @@ from hwqat.cli import main
 from hwqat.commands.common import open_run
 from hwqat.figures import png
 from hwqat.figures.plot import Axis
+from hwqat.manifest import load_manifest
 from hwqat.report import gather, page
 from hwqat.report.compare import compare, float_tensors
 from hwqat.report.constants import bound, constant_rows, how_made
@@ -235,15 +236,24 @@ def test_the_command(build, capsys):
 @pytest.mark.parametrize(
     "damage, sentence",
     [
-        (lambda b: (b / "report/plan.json").unlink(), "has no report/plan.json; export it again"),
+        (lambda b: (b / "report/plan.json").unlink(), "report/plan.json does not exist; export it again"),
         (lambda b: (b / "report/plan.json").write_text("{"), "plan.json is damaged"),
+        (
+            lambda b: (b / "report/plan.json").write_text('{"target": 3}'),
+            "plan.json, target: expected `str`, got `int`",
+        ),
         (lambda b: (b / "vectors/m_axis.dat").write_text("1 2\n"), "expected 10 integers, found 2"),
-        (lambda b: (b / "graph.json").unlink(), "has no graph.json"),
+        (lambda b: (b / "vectors/m_axis.dat").write_text(" ".join("0" * 10) + "\n"), "has 32 frames and 1 outputs"),
+        (lambda b: (b / "vectors/labels.dat").write_text("1\n"), "has 32 frames and 1 labels"),
     ],
 )
 def test_a_damaged_build_is_one_sentence(build, tmp_path, capsys, damage, sentence):
     other = shutil.copytree(build, tmp_path / "other", ignore=shutil.ignore_patterns("index.html"))
     damage(other)
+    assert main(["report", str(other)]) == 2
+    said = capsys.readouterr().err
+    assert "is not what was exported: its sum is another; export it again" in said or "is missing; export it" in said
+    toy_builds.reseal(other)
     assert main(["report", str(other)]) == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
@@ -255,9 +265,26 @@ def test_a_missing_sweep_is_one_sentence(build, tmp_path, capsys):
     assert "sweep.json does not exist; 'hwqat sweep" in capsys.readouterr().err
 
 
-def test_results_are_kept_by_name(tmp_path):
-    save_result(tmp_path, "csim", {"frames": 1})
-    assert load_results(tmp_path) == {"csim": {"frames": 1}}
+def test_results_are_those_of_the_very_build(build, tmp_path):
+    other = shutil.copytree(build, tmp_path / "other")
+    result = {"frames": 1, "mismatches": 0}
+    save_result(other, "csim", result)
+    manifest = load_manifest(other)
+    assert load_results(other, manifest) == {"csim": {"build": manifest.digest, **result}}
+    assert "C-simulation equals golden on 1 frames, co-simulation not run" in page(gather(other))
+    labels = other / "vectors/labels.dat"
+    labels.write_text(labels.read_text()[::-1].lstrip())
+    toy_builds.reseal(other)
+    assert load_results(other, load_manifest(other)) == {}
+    assert "C-simulation not run, co-simulation not run" in page(gather(other))
+
+
+def test_a_result_of_another_form_is_one_sentence(build, tmp_path, capsys):
+    other = shutil.copytree(build, tmp_path / "other")
+    save_result(other, "csim", {"frames": "many", "mismatches": 0})
+    assert main(["report", str(other)]) == 2
+    said = capsys.readouterr().err
+    assert f"csim.json, frames: expected `int`, got `str`; run 'hwqat csim {other}' again" in said
 
 
 # With the run -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import numpy as np
 from hwqat.fixed import Fixed
 from hwqat.folders import write_folder
 from hwqat.graph import Graph, verify
-from hwqat.graph_io import GRAPH, graph_files
+from hwqat.graph_io import graph_files
+from hwqat.manifest import MANIFEST, load_manifest, manifest_file
 from hwqat.ops import Conv2d, Flatten, Geometry, Input, Linear, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
@@ -109,7 +110,14 @@ def write_build(graph, out, frames=32, dsp=220, labels=True, seed=1):
         {plan.network.inputs[0].name: images}, {plan.network.outputs[0].name: golden}, classes if labels else None
     )
     files["report/plan.json"] = json.dumps(plan_json(plan))
-    return write_folder(out, files, mark=GRAPH)
+    return write_folder(out, files, "build")
+
+
+def reseal(build):
+    """A new manifest of the files that there are: as if they had been exported like that."""
+    files = {name: (build / name).read_bytes() for name in load_manifest(build).files if (build / name).is_file()}
+    (build / MANIFEST).write_bytes(manifest_file("build", files))
+    return build
 
 
 def write_run(out, width=0.5, **scheme):

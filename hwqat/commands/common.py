@@ -12,8 +12,10 @@ import numpy as np
 from .. import data as datasets
 from .. import zoo
 from ..errors import HwqatError, NoData
+from ..folders import tidy
 from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
+from ..manifest import MANIFEST, check
 from ..naming import INPUT, port_names
 from ..passes import DEVICES, Target
 from ..runs import CARD, Run
@@ -30,22 +32,46 @@ class Trained:
 
 
 def is_build(folder: str | Path) -> bool:
-    """BUILD or RUN? Neither is an error."""
+    """BUILD (or GRAPH) or RUN? Neither is an error."""
     folder = zoo.find(folder)
-    if (folder / GRAPH).is_file():
+    tidy(folder.absolute())
+    if (folder / MANIFEST).is_file() or (folder / GRAPH).is_file():
         return True
     if (folder / CARD).is_file():
         return False
     raise HwqatError(
-        f"{folder} is neither a RUN ({CARD}, from 'hwqat train') nor a BUILD ({GRAPH}, from 'hwqat export')"
+        f"{folder} is neither a RUN ({CARD}, from 'hwqat train') nor a BUILD ({MANIFEST}, from 'hwqat export')"
     )
 
 
-def require_build(folder: str | Path) -> Graph:
-    """The graph of a BUILD folder."""
+def require_build(folder: str | Path, *parts: str) -> Graph:
+    """The graph of a BUILD folder, whose files of these parts (`hwqat.manifest.check`), and the graph's, are as exported."""
+    tidy(Path(folder).absolute())
     if not Path(folder).is_dir():
         raise HwqatError(f"{folder} does not exist; 'hwqat export RUN --out {folder}' writes it")
+    manifest = check(folder, "graph", *parts)
+    if parts and manifest.kind != "build":
+        raise HwqatError(f"{folder} holds a graph alone; 'hwqat export {folder} --out BUILD' writes its hardware")
     return load_graph(folder)
+
+
+def edited_argument(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--edited", action="store_true", help="take files that were changed since the export; the result is not kept"
+    )
+
+
+def sources_of(args: Namespace, *parts: str) -> Graph:
+    """`require_build` for a command that runs generated sources, which may be edited on purpose."""
+    graph = require_build(args.build)
+    if args.edited:
+        return graph
+    try:
+        return require_build(args.build, *parts)
+    except HwqatError as error:
+        if "its sum is another" not in str(error):
+            raise
+        raise HwqatError(f"{error}, or say --edited to run it as it is") from None
 
 
 def open_run(folder: str | Path, **changes) -> Trained:
@@ -83,7 +109,7 @@ def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, t
     from ..restore import to_frames, to_graph
 
     if is_build(source):
-        return load_graph(source), build_frames(source)
+        return require_build(source, "vectors"), build_frames(source)
     trained = open_run(source)
     dataset, _ = data_if_here(trained.run, data_dir)
     frames = trained.sample.frames if dataset is None else to_frames(dataset.test)

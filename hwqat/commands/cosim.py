@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import HwqatError
 from ..results import save_result
-from .common import require_build, typed
+from .common import edited_argument, sources_of, typed
 
 
 def arguments(parser) -> None:
@@ -21,12 +21,13 @@ def arguments(parser) -> None:
     parser.add_argument(
         "--rtl", metavar="DIR", help="simulate the Verilog in DIR that an HLS compiler wrote from BUILD/hls"
     )
+    edited_argument(parser)
 
 
 def run(args):
     from ..sim.generated.cosim import run_cosim
 
-    require_build(args.build)
+    sources_of(args, "rtl", "vectors", "plan")
     if not 0 <= args.stall < 1:
         raise HwqatError(f"--stall must be at least 0 and below 1, not {args.stall}")
     result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, verilog=args.rtl)
@@ -38,11 +39,8 @@ def run(args):
         if line:
             print(line)
     found = cosim_json(result)
-    save_result(
-        args.build,
-        "cosim",
-        {"command": typed(args, build="BUILD"), **found},
-    )
+    if not args.edited:
+        save_result(args.build, "cosim", {"command": typed(args, build="BUILD"), **found})
     return found, int(bool(result.mismatches))
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..results import save_result
-from .common import require_build, typed
+from .common import edited_argument, sources_of, typed
 
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--frames", type=int, metavar="N", help="frames at most (default: all in vectors/)")
+    edited_argument(parser)
 
 
 def run(args):
     from ..sim.generated.csim import run_csim
 
-    require_build(args.build)
+    sources_of(args, "hls", "vectors", "plan")
     result = run_csim(Path(args.build), frames=args.frames)
     print(f"C-simulation: {result.frames} frames, {result.mismatches} mismatches")
-    if result.first:
-        print(result.first)
+    for line in (result.first, result.where):
+        if line:
+            print(line)
     found = csim_json(result)
-    save_result(args.build, "csim", {"command": typed(args, build="BUILD"), **found})
+    if not args.edited:
+        save_result(args.build, "csim", {"command": typed(args, build="BUILD"), **found})
     return found, int(bool(result.mismatches))
 
 
@@ -32,6 +35,7 @@ def csim_json(result) -> dict:
         "frames": result.frames,
         "mismatches": result.mismatches,
         "first": result.first,
+        "where": result.where,
         "fill_cycles": None,
         "steady_cycles": max(result.trips.values(), default=None),
     }

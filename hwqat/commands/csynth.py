@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..results import save_result
-from .common import require_build, typed
+from .common import edited_argument, sources_of, typed
 
 
 def arguments(parser) -> None:
@@ -11,15 +11,17 @@ def arguments(parser) -> None:
     parser.add_argument("--tool", metavar="TOOL", help="vitis or bambu (default: the first that is on PATH)")
     parser.add_argument("--part", metavar="P", help="device part, such as xczu9eg-ffvb1156-2-e (default: the target's)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock in MHz (default: the plan's)")
+    edited_argument(parser)
 
 
 def run(args):
     from ..csynth import run_csynth
 
-    require_build(args.build)
+    sources_of(args, "hls", "plan")
     found = run_csynth(
         args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True)
     )
     command = typed(args, build="BUILD")
-    save_result(args.build, "csynth", {"command": command, **found})
+    if not args.edited:
+        save_result(args.build, "csynth", {"command": command, **found})
     return found, 0

@@ -8,7 +8,8 @@ from .. import data as datasets
 from ..errors import HwqatError
 from ..graph import Graph
 from ..naming import OUTPUT, port_names
-from .common import data_arguments, is_build, open_run, require_build
+from ..results import save_result
+from .common import data_arguments, edited_argument, is_build, open_run, sources_of, typed
 
 ENGINES = ("qat", "golden", "fxp", "csim", "rtl")
 
@@ -17,6 +18,7 @@ def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build")
     parser.add_argument("--engine", default="golden", metavar="E", help=f"{', '.join(ENGINES)} (default golden)")
     parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
+    edited_argument(parser)
     data_arguments(parser)
 
 
@@ -28,6 +30,8 @@ def run(args):
     measure = _measure_build if is_build(args.source) else _measure_run
     images, accuracy = measure(args)
     result = {"engine": args.engine, "images": images, "accuracy": accuracy}
+    if measure is _measure_build and not args.edited:
+        save_result(args.source, "eval", {"command": typed(args, source="BUILD"), **result})
     print(f"{args.engine}: {accuracy:.2f} % of {images} images")
     return result, 0
 
@@ -50,24 +54,26 @@ def _measure_run(args) -> tuple[int, float]:
 
 
 def _measure_build(args) -> tuple[int, float]:
-    graph = require_build(args.source)
+    args.build = args.source
+    part = {"csim": ("hls", "vectors", "plan"), "rtl": ("rtl", "vectors", "plan")}.get(args.engine, ())
+    graph = sources_of(args, *part)
     if args.engine == "qat":
         raise HwqatError("the qat engine evaluates a RUN; a BUILD has the integers only")
     if args.engine in ("csim", "rtl"):
-        return _measure_hardware(args)
+        return _measure_hardware(args, graph)
     if "data" not in graph.meta:
         raise HwqatError(f"{args.source} does not say which data set it is for; evaluate the RUN instead")
-    split = datasets.load(graph.meta["data"], args.data_dir).test.first(args.limit)
+    split = data_of(graph, args.data_dir).test.first(args.limit)
     return len(split), graph_accuracy(graph, split, args.engine)
 
 
-def _measure_hardware(args) -> tuple[int, float]:
+def _measure_hardware(args, graph: Graph) -> tuple[int, float]:
     """C-simulation and co-simulation run the frames in vectors/ and must equal golden, whose classes then count."""
     from pathlib import Path
 
     from ..sim.generated.cosim import run_cosim
     from ..sim.generated.csim import run_csim
-    from ..vectors import LABELS, read_vectors
+    from ..vectors import LABELS, read_labels, read_vectors
 
     build = Path(args.source)
     if not (build / "vectors" / LABELS).is_file():
@@ -76,10 +82,24 @@ def _measure_hardware(args) -> tuple[int, float]:
     result = engine(build, frames=args.limit)
     if result.mismatches:
         raise HwqatError(f"{args.engine} differs from golden ({result.first}); its accuracy means nothing")
-    outputs = [node.out for node in require_build(build).of("output")]
+    outputs = [node.out for node in graph.of("output")]
     logits = read_vectors(build, port_names(OUTPUT, len(outputs))[0], outputs[0].size)[: result.frames]
-    labels = read_vectors(build, LABELS.removesuffix(".dat"), 1)[: result.frames, 0]
+    labels = read_labels(build)[: result.frames]
     return result.frames, _percent(logits, labels)
+
+
+def data_of(graph: Graph, data_dir: str | None) -> datasets.Dataset:
+    """The data set that a graph names; another one than it was made for is refused."""
+    dataset, image = datasets.load(graph.meta["data"], data_dir), graph.of("input")[0].out
+    channels, height, width = dataset.image_shape
+    grid, wanted = dataset.grid, (image.shape, image.lo, image.hi)
+    classes = graph.of("output")[0].out.size
+    if wanted != ((height, width, channels), grid.lo, grid.hi) or classes < len(dataset.classes):
+        raise HwqatError(
+            f"graph {graph.name} takes {image.shape} in {image.lo}..{image.hi} and gives {classes} logits, which is not "
+            f"what {dataset.name} has; evaluate the RUN instead"
+        )
+    return dataset
 
 
 def graph_accuracy(graph: Graph, split, engine: str = "golden", batch: int = 500) -> float:

@@ -10,10 +10,19 @@ import numpy as np
 from .. import data as datasets
 from .. import zoo
 from ..errors import HwqatError
-from ..graph_io import load_graph
 from ..passes import make_plan
 from ..results import save_result
-from .common import data_arguments, data_if_here, is_build, open_run, table, target_arguments, target_of, typed
+from .common import (
+    data_arguments,
+    data_if_here,
+    is_build,
+    open_run,
+    require_build,
+    table,
+    target_arguments,
+    target_of,
+    typed,
+)
 
 COSIM_FRAMES = 20
 #: Frames of noise at most, where a graph names no data set.
@@ -53,16 +62,15 @@ def run(args):
     began = time.monotonic()
     target = target_of(args)
     if is_build(args.source):
-        return _export_graph(args, make_plan(load_graph(args.source), target), began)
+        return _export_graph(args, make_plan(require_build(args.source), target), began)
     changes = {} if args.rescale is None else {"rescale": args.rescale}
     trained = open_run(args.source, **changes)
     frames, labels = _run_frames(trained, args)
     graph = to_graph(trained.model, trained.run)
     plan = make_plan(graph, target)
     command = typed(args, out="BUILD", **_named(args, "RUN"))
-    build = export(plan, args.out, (frames,), labels, command)
     floating = _float_accuracy(args.source)
-    save_result(build, "export", {"command": command, "float_accuracy": floating})
+    build = export(plan, args.out, (frames,), labels, command, floating)
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     result = plan_json(plan)
@@ -98,7 +106,6 @@ def _export_graph(args, plan, began: float):
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
     command = typed(args, out="BUILD", **_named(args, "GRAPH"))
     build = export(plan, args.out, frames, labels, command)
-    save_result(build, "export", {"command": command, "float_accuracy": None})
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     if noise:
@@ -154,6 +161,9 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     unequal = eval_differences(trained.model, graph, frames)
     csim = run_csim(build)
     cosim = run_cosim(build, frames=COSIM_FRAMES)
+    if golden is not None:
+        measured = {"engine": "golden", "images": len(frames), "accuracy": golden}
+        save_result(build, "eval", {"command": command, **measured})
     save_result(build, "csim", {"command": command, **csim_json(csim)})
     save_result(build, "cosim", {"command": command, **cosim_json(cosim)})
     wrong = unequal + csim.mismatches + cosim.mismatches
@@ -173,7 +183,7 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     print("\n" + table(rows))
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
         if engine.mismatches:
-            print(f"{name} differs from golden: {engine.first}")
+            print(f"{name} differs from golden: {engine.where or engine.first}")
     checks = {
         "float_accuracy": floating,
         "accuracy": qat,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from .. import data as datasets
 from ..folders import write_folder
-from ..graph_io import GRAPH, graph_files
+from ..graph_io import graph_files
 from .common import data_arguments
 
 
@@ -31,7 +31,7 @@ def run(args):
     meta = {} if dataset is None else {"data": dataset.name, "classes": list(dataset.classes)}
     read = read_qonnx(args.file, None if dataset is None else dataset.grid, meta=meta, check=not args.no_check)
     graph = read.graph
-    write_folder(args.out, graph_files(graph), mark=GRAPH)
+    write_folder(args.out, graph_files(graph), "graph")
     macs = sum(node.macs(graph.ins(node)) for node in graph.nodes)
     print(f"wrote {args.out}: {len(graph.nodes)} nodes, {macs} multiply-accumulates a frame")
     print(read.agreement or "not executed beside the graph (--no-check)")

@@ -23,7 +23,7 @@ def run(args):
     from ..report import gather, write_report
 
     began = time.monotonic()
-    require_build(args.build)
+    require_build(args.build, "hls", "rtl", "vectors", "report")
     sweep = None if args.sweep is None else _read_sweep(Path(args.sweep) / "sweep.json")
     facts = gather(args.build)
     if args.source is not None:

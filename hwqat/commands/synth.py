@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import HwqatError
 from ..results import save_result
-from .common import require_build, typed
+from .common import edited_argument, sources_of, typed
 
 
 def arguments(parser) -> None:
@@ -17,12 +17,13 @@ def arguments(parser) -> None:
         "--seeds", type=int, default=1, metavar="N", help="on ECP5, the fastest of N placements (default 1)"
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
+    edited_argument(parser)
 
 
 def run(args):
     from ..synth import run_synth, synth_json, synth_table
 
-    require_build(args.build)
+    sources_of(args, "rtl", "plan")
     if args.jobs is not None and args.jobs < 1:
         raise HwqatError(f"--jobs must be at least 1, not {args.jobs}")
     if args.seeds < 1:
@@ -37,5 +38,6 @@ def run(args):
         if args.seeds > 1:
             print("by seed: " + ", ".join(f"{seed}: {mhz:.1f}" for seed, mhz in result.placed.seeds.items()) + " MHz")
     command = typed(args, build="BUILD")
-    save_result(args.build, "synth", {"command": command, **found})
+    if not args.edited:
+        save_result(args.build, "synth", {"command": command, **found})
     return found, 0

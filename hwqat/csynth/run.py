@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 from ..errors import HwqatError
-from ..export import PLAN
 from ..graph_io import load_graph
 from ..naming import core_name
+from ..records import read_plan
 from .compilers import BAMBU_PART, Compiler, Job, choose
 from .report import Synthesis, compared, find_report, plain, read_report, read_stages
 
@@ -38,7 +37,7 @@ def run_csynth(
         does not tell. What it wrote stays in BUILD/csynth.
     """
     build = Path(build).absolute()
-    plan, compiler = _plan(build), choose(tool)
+    plan, compiler = read_plan(build), choose(tool)
     job = _job(build, plan, compiler, part, clock_mhz)
     shutil.rmtree(job.work, ignore_errors=True)
     job.work.mkdir(parents=True)
@@ -66,13 +65,6 @@ def run_csynth(
         **plain(found, plan),
         "stages": stages,
     }
-
-
-def _plan(build: Path) -> dict:
-    try:
-        return json.loads((build / PLAN).read_text())
-    except (OSError, ValueError) as error:
-        raise HwqatError(f"{build / PLAN} cannot be read ({type(error).__name__}); export the build again") from None
 
 
 def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mhz: float | None) -> Job:

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ..decode import read_json
 from ..errors import HwqatError
 from ..graph import Graph
 from ..graph_io import load_graph
+from ..manifest import AGAIN, load_manifest
 from ..naming import INPUT, OUTPUT, port_names
 from ..ops import Face
+from ..records import EXPORT, ExportFile, read_plan
 from ..results import load_results
 from ..sim.models import golden
-from ..vectors import LABELS, read_vectors
+from ..vectors import LABELS, read_labels, read_vectors
 from .histogram import Histogram
 
 #: Frames whose inner tensors are counted for the histograms, and integers held at once meanwhile.
@@ -26,7 +29,8 @@ class Facts:
     """What is known of a build.
 
     Attributes:
-        graph, plan: the graph and report/plan.json; results: the other files of report/, by name.
+        graph, plan: the graph and report/plan.json; results: what was found out about this very build, by name.
+        command, floating: how it was made, and the accuracy of the float network that it began with, or None.
         inputs: integers (N, H, W, C) of the first input port; outputs: golden's of the first output, (N, C).
         labels: (N,) or None; classes: their names.
         activations: histogram of every tensor over ``frames`` frames; weights: of every layer's weights.
@@ -37,6 +41,8 @@ class Facts:
     graph: Graph
     plan: dict
     results: dict[str, dict]
+    command: str | None
+    floating: float | None
     inputs: np.ndarray
     outputs: np.ndarray
     labels: np.ndarray | None
@@ -56,10 +62,9 @@ class Facts:
 def gather(build: str | Path) -> Facts:
     """Read a BUILD folder; damage is one sentence."""
     build = Path(build)
-    graph, results = load_graph(build), load_results(build)
-    if "plan" not in results:
-        raise HwqatError(f"{build} has no report/plan.json; export it again")
-    plan = results.pop("plan")
+    graph, results, plan = load_graph(build), load_results(build, load_manifest(build)), read_plan(build)
+    about = build / EXPORT
+    export = read_json(about, ExportFile, AGAIN) if about.is_file() else {}
     nodes = graph.of("input")
     inputs = [
         read_vectors(build, port, node.out.size).reshape(-1, *node.out.shape)
@@ -67,15 +72,20 @@ def gather(build: str | Path) -> Facts:
     ]
     output = graph.of("output")[0]
     outputs = read_vectors(build, port_names(OUTPUT, len(graph.of("output")))[0], output.out.size)
-    labels = (
-        read_vectors(build, LABELS.removesuffix(".dat"), 1)[:, 0] if (build / "vectors" / LABELS).is_file() else None
-    )
+    labels = read_labels(build) if (build / "vectors" / LABELS).is_file() else None
+    for what, found in (("outputs", outputs), ("labels", labels)):
+        if found is not None and len(found) != len(inputs[0]):
+            raise HwqatError(
+                f"{build / 'vectors'} has {len(inputs[0])} frames and {len(found)} {what}; export it again"
+            )
     frames = min(FRAMES, len(inputs[0]))
     classes = tuple(graph.meta.get("classes") or (str(i) for i in range(output.out.size)))
     return Facts(
         graph,
         plan,
         results,
+        export.get("command"),
+        export.get("float_accuracy"),
         inputs[0],
         outputs,
         labels,

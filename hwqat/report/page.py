@@ -51,6 +51,7 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
         "data": graph.meta.get("data"),
         "target": plan["target"],
         "clock": f"{plan['clock_mhz']:g}",
+        "compared_words": compared_words(facts),
         "tiles": tiles(facts),
         "checks": checks(facts),
         "key": dict.fromkeys((face.family or face.label, face.colour) for face in facts.faces.values()),
@@ -77,25 +78,12 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
 def tiles(facts: Facts) -> list[dict]:
     """The numbers at the top: (name, value, remark)."""
     graph, plan = facts.graph, facts.plan
-    accuracy, export = graph.meta.get("accuracy", {}), facts.results.get("export", {})
-    floating = export.get("float_accuracy")
     weight_bits = sum(node.weight_bits_total() for node in graph.nodes)
     weights = sum(node.weight.size for node in graph.nodes if hasattr(node, "weight"))
-    found = (
-        [
-            (
-                "accuracy, integers",
-                percent(accuracy["test"]),
-                f"of the test set; float {percent(floating)}" if floating is not None else "of the test set",
-            )
-        ]
-        if "test" in accuracy
-        else []
-    )
     return [
         {"name": name, "value": value, "remark": remark}
         for name, value, remark in [
-            *found,
+            _accuracy(facts),
             (
                 "frames a second",
                 short(plan["fps"]),
@@ -116,6 +104,32 @@ def tiles(facts: Facts) -> list[dict]:
             ("memory", bits(plan["memory_bits"]), f"{whole(plan['bram'])} block RAMs of 18 kbit"),
         ]
     ]
+
+
+def _accuracy(facts: Facts) -> tuple[str, str, str]:
+    """What was measured on this very graph: by 'hwqat eval', or by eval() when the network was trained."""
+    floating = facts.floating
+    behind = "" if floating is None else f"; float {percent(floating)}"
+    if (found := facts.results.get("eval")) is not None:
+        return f"accuracy, {found['engine']}", percent(found["accuracy"]), f"of {whole(found['images'])} images{behind}"
+    trained = facts.graph.meta.get("accuracy", {}).get("test")
+    if trained is not None:
+        return "accuracy, eval() when trained", percent(trained), f"of the test set, the same integers{behind}"
+    return "accuracy", "not measured", "hwqat eval BUILD measures it"
+
+
+def compared_words(facts: Facts) -> str:
+    """Which engines were compared with golden, and how that came out."""
+    words = []
+    for name, engine in (("csim", "C-simulation"), ("cosim", "co-simulation")):
+        result = facts.results.get(name)
+        if result is None:
+            words.append(f"{engine} not run")
+        elif result["mismatches"]:
+            words.append(f"{engine} differs from golden")
+        else:
+            words.append(f"{engine} equals golden on {whole(result['frames'])} frames")
+    return ", ".join(words)
 
 
 def checks(facts: Facts) -> list[dict]:
@@ -150,7 +164,7 @@ def checks(facts: Facts) -> list[dict]:
                 "frames": whole(result["frames"]),
                 "mismatches": whole(wrong),
                 "state": "bad" if wrong else "good",
-                "remark": _cycles_words(result) if not wrong else str(result.get("first") or ""),
+                "remark": _cycles_words(result) if not wrong else str(result.get("where") or result.get("first") or ""),
             }
         )
     return rows
@@ -199,9 +213,6 @@ def _synth(facts: Facts) -> list[dict]:
 
 def commands(facts: Facts) -> list[str]:
     """What was typed, as far as the build knows."""
-    typed = [
-        result["command"]
-        for name in ("export", "csim", "cosim", "csynth", "synth")
-        if (result := facts.results.get(name)) and "command" in result
-    ]
-    return [*typed, "hwqat report BUILD"]
+    results = (facts.results.get(name, {}) for name in ("eval", "csim", "cosim", "csynth", "synth"))
+    typed = [facts.command, *(result["command"] for result in results if "command" in result)]
+    return [*dict.fromkeys(filter(None, typed)), "hwqat report BUILD"]

@@ -31,6 +31,7 @@ class Run:
         config: the TrainConfig as a dict; seed: of everything random; epochs_done: so far.
         scheme: the quantisation scheme as plain JSON values, or None for a float network.
         accuracy: percent, by split ("valid", "test"), None for one without images; empty until training has ended.
+        graph: digest of the graph that it is of (`hwqat.graph_io.graph_digest`); "" where there is none.
         command: as it was typed; hwqat, torch: versions that trained it.
         unread: of a float network that hwqat cannot read, why; then there is no network.json.
         begun: digest of the network that training began with (`hwqat.runs.save.digest_of`), while it is not done.
@@ -46,6 +47,7 @@ class Run:
     net_kwargs: dict[str, Any] = field(default_factory=dict)
     scheme: dict[str, Any] | None = None
     accuracy: dict[str, float | None] = field(default_factory=dict)
+    graph: str = ""
     classes: tuple[str, ...] = ()
     grid: Grid | None = None
     command: str = ""

@@ -10,6 +10,7 @@ import torch
 
 from hwqat.data.dataset import Grid
 from hwqat.errors import HwqatError
+from hwqat.graph import Graph
 from hwqat.lower import lower
 from hwqat.nn.model import QatModel
 from hwqat.prepare import build
@@ -36,7 +37,7 @@ def rebuild(contents: Contents) -> QatModel:
         model = by_scheme(contents, Scheme.from_dict(run.scheme))
         if contents.probe.golden:
             model.keep(contents.integers, contents.coded)
-            _prove(contents, differences(contents.probe.golden, golden(model, contents.probe.frames)))
+            _prove(contents, differences(contents.probe.golden, golden(lower(model), contents.probe.frames)))
         _proven_float(contents)
     return model
 
@@ -69,9 +70,9 @@ def _proven_float(contents: Contents) -> ReadNetwork:
     return network
 
 
-def golden(model: QatModel, frames: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What the integers of a network are on frames (N, H, W, C)."""
-    outs = lower(model).run(frames)
+def golden(graph: Graph, frames: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The integers of each output on frames (N, H, W, C)."""
+    outs = graph.run(frames)
     return outs if isinstance(outs, tuple) else (outs,)
 
 

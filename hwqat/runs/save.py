@@ -17,6 +17,8 @@ from hwqat.arrays import narrow, npz
 from hwqat.data import Dataset, Split
 from hwqat.errors import HwqatError
 from hwqat.folders import write_whole
+from hwqat.graph_io import graph_digest
+from hwqat.lower import lower
 from hwqat.nn.model import QatModel
 from hwqat.prepare import read_checked
 from hwqat.tracing.calls import Reading
@@ -41,7 +43,8 @@ def save_run(folder: str | Path, run: Run, model: nn.Module, dataset: Dataset) -
     folder, run = Path(folder), filled(run, model, dataset)
     content: dict[str, bytes] = {SAMPLE: _sample(dataset)}
     if isinstance(model, QatModel):
-        content |= _quantised(model, dataset)
+        made, digest = _quantised(model, dataset)
+        content, run = content | made, dataclasses.replace(run, graph=digest)
     else:
         try:
             content |= _float(model, dataset)
@@ -137,11 +140,12 @@ def to_json(reading: Reading) -> tuple[bytes, dict[str, Tensor]]:
     return head.replace('"calls": []', f'"calls": [\n {lines}\n]', 1).encode() + b"\n", tensors
 
 
-def _quantised(model: QatModel, dataset: Dataset) -> dict[str, bytes]:
-    """network.json, model.safetensors and probe.npz of a quantised network."""
-    frames, outs, integers = probe_frames(dataset), (), {}
+def _quantised(model: QatModel, dataset: Dataset) -> tuple[dict[str, bytes], str]:
+    """network.json, model.safetensors and probe.npz of a quantised network, and the digest of its graph."""
+    frames, outs, integers, digest = probe_frames(dataset), (), {}, ""
     with contextlib.suppress(HwqatError):  # of 32 bits, or such as no hardware is built for: trained to be compared
-        outs = golden(model, frames)
+        graph = lower(model)
+        digest, outs = graph_digest(graph), golden(graph, frames)
     if outs:
         integers = model.store()
         images = torch.from_numpy(frames.transpose(0, 3, 1, 2).copy())
@@ -149,7 +153,7 @@ def _quantised(model: QatModel, dataset: Dataset) -> dict[str, bytes]:
             raise HwqatError(
                 f"eval() and the lowered graph differ in {wrong} integers on the probe; report this as a bug"
             )
-    return _content(model, read_as_it_is(model, dataset), dataset, frames, outs, integers)
+    return _content(model, read_as_it_is(model, dataset), dataset, frames, outs, integers), digest
 
 
 def _float(model: nn.Module, dataset: Dataset) -> dict[str, bytes]:

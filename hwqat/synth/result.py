@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..backends.rtl import PORTS
 from ..devices import DEVICES, Resources
 from ..errors import HwqatError
-from ..export import PLAN
+from ..records import read_plan, read_ports
 from .cells import find_cells
 from .place import TARGET as PLACED_TARGET
 from .place import Placed, place
@@ -64,12 +62,7 @@ def run_synth(
         jobs: processes at a time (default: half the processors).
     """
     build = Path(build)
-    try:
-        plan = json.loads((build / PLAN).read_text())
-        top = json.loads((build / "rtl" / PORTS).read_text())["top"]
-    except (OSError, ValueError) as error:
-        why = type(error).__name__
-        raise HwqatError(f"{build} has no readable {PLAN} and rtl/{PORTS} ({why}); export it again") from None
+    plan, top = read_plan(build), read_ports(build)["top"]
     target = target or plan["target"]
     if target not in FAMILIES:
         raise HwqatError(f"unknown target {target!r}; choose one of {', '.join(FAMILIES)}")

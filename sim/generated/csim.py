@@ -7,8 +7,8 @@ loop are compared with the plan's cycles.
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import re
 import subprocess
 import tempfile
@@ -20,12 +20,17 @@ import numpy as np
 
 from ...backends import hls
 from ...errors import HwqatError
+from ...graph_io import load_graph
 from ...limits import MAX_WORD
 from ...passes import Plan
-from ...vectors import vector_files
-from . import gxx
+from ...records import read_plan, read_ports
+from ...vectors import read_vectors, vector_files
+from . import gxx, taps
+from .look import can_tap, network_of
 
 log = logging.getLogger(__name__)
+#: Streams that record, for a second look.
+TAP = Path(__file__).with_name("bench") / "tap_stream.h"
 #: Graphs in one translation unit of `run_many`: enough to share the headers, few enough to share the cores.
 GRAPHS_PER_UNIT = 6
 #: What stands above a design in `run_many`. ``sim``: C-simulation as users run it. ``ap``: with the hardware's
@@ -38,6 +43,7 @@ DIALECTS = {
 }
 
 _CHECKED = re.compile(r"checked (\d+) frames: (\d+) differences, (\d+) stream errors")
+_FRAME = re.compile(r"\bframe (\d+)\b")
 _FIRST = re.compile(r"difference on (\S+): (frame \d+, index \d+: .*)")
 
 
@@ -48,7 +54,7 @@ class CsimResult:
     Attributes:
         frames: frames compared; mismatches: integers that differ, streams read empty or left full, and
         stages whose trips are not the plan's.
-        first: the first of them in words, or None.
+        first: the first of them in words, or None. where: of a frame that differs, the first stage whose stream does.
         trips: of each stage's loop, for one frame.
         build_seconds, seconds: spent compiling and running.
     """
@@ -57,6 +63,7 @@ class CsimResult:
     mismatches: int
     first: str | None
     trips: dict[str, int] = field(default_factory=dict)
+    where: str | None = None
     build_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -65,6 +72,9 @@ def run_csim(
     build: str | Path, frames: int | None = None, flags: tuple[str, ...] = (), speed: str = "normal"
 ) -> CsimResult:
     """Compile BUILD/hls and run it on the frames of BUILD/vectors.
+
+    Where a frame differs, it is compiled and run once more with every stream between the stages recorded, to find the
+    first stage that is wrong.
 
     Args:
         frames: at most so many (all when None).
@@ -83,7 +93,35 @@ def run_csim(
     command = [str(program), str(build / "vectors"), *([str(frames)] if frames is not None else [])]
     lines = _run(command)
     result = _result(lines, cycles, f"the C-simulation of {build}")
-    return replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
+    result = replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
+    frame = _FRAME.search(result.first or "")
+    if frame is None or not can_tap(build):
+        return result
+    log.info("looking again at frame %s ...", frame[1])
+    try:
+        return replace(result, where=_look_again(build, int(frame[1]), sources, flags))
+    except HwqatError as error:  # that it differs is known all the same
+        return replace(result, where=f"which stage is the first to differ is not known: {error}")
+
+
+def _look_again(build: Path, frame: int, sources: list[Path], flags: tuple[str, ...]) -> str | None:
+    """Run up to a frame with every stream recorded; says which stage is the first that is wrong there."""
+    graph, ports = load_graph(build), read_ports(build)
+    network = network_of(graph, ports)
+    program = gxx.build(sources, flags=flags, speed="quick", before=TAP)
+    with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as work:
+        folder = Path(work)
+        taps.list_streams(folder, network, frame)
+        command = [str(program), str(build / "vectors"), str(frame + 1)]
+        subprocess.run(command, env=os.environ | {"HWQAT_TAPS": work}, stdout=subprocess.DEVNULL)
+        inputs = [
+            read_vectors(build, port["name"], port["beats"] * port["lanes"])[frame].reshape(
+                1, *graph.by_name[port["node"]].out.shape
+            )
+            for port in ports["inputs"]
+        ]
+        found = taps.first_difference(folder, network, graph, inputs, waiting=False)
+    return found and f"frame {frame}: {found}"
 
 
 def run_many(
@@ -129,11 +167,7 @@ def run_many(
 
 def _planned(build: Path) -> dict[str, int]:
     """Cycles of each stage, as report/plan.json has them."""
-    path = build / "report" / "plan.json"
-    try:
-        return {stage["name"]: stage["cycles"] for stage in json.loads(path.read_text())["stages"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
+    return {stage["name"]: stage["cycles"] for stage in read_plan(build)["stages"]}
 
 
 def _run(command: list[str], quiet: bool = False) -> list[str]:

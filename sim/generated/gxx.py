@@ -43,13 +43,14 @@ def build(
     speed: str = "normal",
     flags: tuple[str, ...] = (),
     cache: Path | None = None,
+    before: Path | None = None,
 ) -> Path:
     """Compile and link; what was compiled before from the same bytes is taken from the cache.
 
     Args:
         sources: .cpp files; they may include each other's headers by relative paths.
         includes: folders for -I; speed: ``normal`` or ``quick`` (to compile); flags: more of them;
-            cache: folder for objects and programs (the user's when None).
+            cache: folder for objects and programs (the user's when None); before: a header in front of every source.
 
     Returns:
         The program.
@@ -58,7 +59,9 @@ def build(
     flags = (*FLAGS, *SPEED[speed], *flags)
     command = [compiler("C-simulation"), *flags, "-isystem", str(system), *(f"-I{folder}" for folder in includes)]
     files = _Files((*includes, system))
-    keys = [_key(command, source, files) for source in sources]
+    ahead = [] if before is None else [before]
+    keys = [_key(command, [*ahead, source], files) for source in sources]
+    command += [word for header in ahead for word in ("-include", str(header))]
     folder = cache or caches.cache("csim")
     program = folder / _digest("program", *keys)
     if program.exists():
@@ -85,10 +88,11 @@ def _run(command: list[str], target: Path, what: Path) -> None:
         os.replace(fresh, target)
 
 
-def _key(command: list[str], source: Path, files: _Files) -> str:
+def _key(command: list[str], sources: list[Path], files: _Files) -> str:
     """Digest of all that an object file depends on: the compiler, and every text that it reads but its own library's."""
-    seen = files.closure(source)
-    return _digest(_version(command[0]), *command[1:], source.name, *(files.texts[path] for path in seen))
+    seen = dict.fromkeys(path for source in sources for path in files.closure(source))
+    names = [source.name for source in sources]
+    return _digest(_version(command[0]), *command[1:], *names, *(files.texts[path] for path in seen))
 
 
 class _Files:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...errors import HwqatError
+from ...graph import Graph
 from ...graph_io import GRAPH, load_graph
 from ...ops import Folding
-from ...passes.network import build_network
+from ...passes.network import Network, build_network
+from ...records import PORTS, PortsFile
 from . import taps
 from .harness import PERIOD, Run, describe, simulate
 
@@ -52,7 +55,7 @@ def look_again(
         arguments = (f"+hwqat_waves={fst}", f"+hwqat_from={look.start * PERIOD}", f"+hwqat_to={look.end * PERIOD}")
     if look.tapped:
         graph = load_graph(build)
-        network = build_network(graph, {name: Folding(**folding) for name, folding in facts["foldings"].items()})
+        network = network_of(graph, facts)
         arguments += taps.prepare(run.work, network, facts["fifos"], look.frame)
     upto = {name: frames[: look.frame + 1] for name, frames in arrays.items()}
     simulate(
@@ -72,6 +75,14 @@ def look_again(
     return taps.first_difference(run.work, network, graph, inputs)
 
 
-def can_tap(build: Path, facts: dict) -> bool:
-    """Only builds that still have their graph, and whose RTL says where its FIFOs are."""
-    return (build / GRAPH).exists() and "fifos" in facts
+def network_of(graph: Graph, ports: PortsFile) -> Network:
+    """The stages and streams of a build, folded as its RTL is."""
+    foldings = {name: Folding(**folding) for name, folding in ports["foldings"].items()}
+    if foldings.keys() != {node.name for node in graph.nodes}:
+        raise HwqatError(f"{PORTS} has other nodes than graph {graph.name}; export the build again")
+    return build_network(graph, foldings)
+
+
+def can_tap(build: Path) -> bool:
+    """Only builds that still have their graph, and whose RTL says how they are folded."""
+    return (build / GRAPH).exists() and (build / PORTS).exists()

@@ -35,11 +35,20 @@ def prepare(folder: Path, network: Network, fifos: dict[str, str], frame: int) -
     return (f"+hwqat_taps={folder / LIST}",)
 
 
-def first_difference(folder: Path, network: Network, graph: Graph, inputs: list[np.ndarray]) -> str | None:
+def list_streams(folder: Path, network: Network, frame: int) -> None:
+    """The same for a program whose streams know their names (bench/tap_stream.h)."""
+    lines = [f"{s.name} {frame * s.beats} {s.beats}\n" for s in network.streams]
+    (folder / LIST).write_text("".join(lines))
+
+
+def first_difference(
+    folder: Path, network: Network, graph: Graph, inputs: list[np.ndarray], waiting: bool = True
+) -> str | None:
     """A sentence on the first stage whose stream is not golden's; None: all are.
 
     Args:
         inputs: the recorded frame (1, H, W, C) of each input node.
+        waiting: whether stages wait for each other, so that missing beats may mean a lock.
     """
     golden = graph.run(*inputs, keep=True)
     tapped = {s.name: _read(folder, s) for s in network.streams}
@@ -56,7 +65,14 @@ def first_difference(folder: Path, network: Network, graph: Graph, inputs: list[
                 return f"the first stage that differs is {_name(stage)}: {text}"
     if all(len(t.beats) == streams[name].beats for name, t in tapped.items()):
         return None
-    return _lock(network, streams, tapped)
+    if waiting:
+        return _lock(network, streams, tapped)
+    made_by = {name: stage for stage in network.stages for name in stage.outputs}
+    name = next(
+        name for stage in network.stages for name in stage.outputs if len(tapped[name].beats) != streams[name].beats
+    )
+    beats = f"{len(tapped[name].beats)} of {streams[name].beats} beats"
+    return f"the first stage that differs is {_name(made_by[name])}: it wrote {beats} to stream {name}"
 
 
 def _name(stage: Stage) -> str:
