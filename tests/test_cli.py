@@ -189,7 +189,7 @@ def test_json_is_the_last_line(capsys, digit_build):
     assert load_graph(digit_build).name == "digitnet"
 
 
-@pytest.mark.parametrize("argv", [["export"], ["nonsense"], []])
+@pytest.mark.parametrize("argv", [["export"], ["nonsense"]])
 def test_usage_errors_exit_2(argv):
     with pytest.raises(SystemExit) as stop:
         main(argv)
