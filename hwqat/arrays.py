@@ -30,6 +30,25 @@ def npz(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
+#: Elements of a block that stays in the cache.
+BLOCK = 1 << 16
+
+
+def signed_sums(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the positive and of the negative elements of each row (first axis), in the array's own type.
+
+    Block by block: a large layer's weights in int64 are gigabytes, which a pass over all of them moves about.
+    """
+    flat = rows.reshape(len(rows), -1)
+    up, total = (np.empty(len(flat), flat.dtype) for _ in range(2))
+    step = max(1, BLOCK // max(1, flat.shape[1]))
+    for first in range(0, len(flat), step):
+        block = flat[first : first + step]
+        up[first : first + step] = np.maximum(block, 0).sum(axis=1)
+        total[first : first + step] = block.sum(axis=1)
+    return up, total - up
+
+
 def narrow(array: np.ndarray) -> np.ndarray:
     """Integers in the narrowest signed type that holds them."""
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)

@@ -8,6 +8,8 @@ from hwqat.errors import HwqatError
 from hwqat.graph import GRAPH_NAME, Graph, verify, verify_nodes
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Logits, Requantise
+from hwqat.nn.steps.product import Product
+from hwqat.nn.weighted import at_rest
 
 
 @torch.no_grad()
@@ -26,6 +28,11 @@ def lower(model: QatModel, name: str = GRAPH_NAME, meta: dict | None = None) -> 
         raise HwqatError(f"only a network that hwqat.prepare made can be lowered, not a {type(model).__name__}")
     model.require_quantised("lowered")
     model.require_finite()
+    with at_rest(step.layer for step in model.steps if isinstance(step, Product)):
+        return _lower(model, name, meta)
+
+
+def _lower(model: QatModel, name: str, meta: dict | None) -> Graph:
     nodes, tensors, specs, saturated = [], {}, {}, {}
     for step in model.steps:
         xs = tuple(tensors[i] for i in step.inputs)

@@ -16,7 +16,7 @@ from hwqat.nn.steps import Input, Logits, Output, Requantise, Step
 from hwqat.nn.values import Spec, Value
 from hwqat.quant.constants import Rescale
 from hwqat.quant.scheme import Scheme
-from hwqat.tracing.calls import Reading, not_finite
+from hwqat.tracing.calls import Reading, is_finite, not_finite
 
 
 class QatModel(nn.Module):
@@ -181,7 +181,7 @@ class QatModel(nn.Module):
     def require_finite(self) -> None:
         """HwqatError naming the parameter or buffer that holds a NaN or an infinite value."""
         for name, tensor in (*self.named_parameters(), *self.named_buffers()):
-            if tensor.is_floating_point() and not tensor.isfinite().all():
+            if tensor.is_floating_point() and not is_finite(tensor):
                 raise HwqatError(not_finite(self._user_names.get(name, name), tensor))
 
     def set_rescale(self, rescale: str | int | Rescale | None = None, rounding: str | None = None) -> None:

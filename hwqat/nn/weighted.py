@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,16 +15,30 @@ from hwqat.nn.kept import Kept
 from hwqat.quant.weights import WeightQuantiser
 
 
+@contextlib.contextmanager
+def at_rest(layers: Iterable[_Quantised]) -> Iterator[None]:
+    """Within, weights do not change: each layer works its integers out once."""
+    layers = [*layers]
+    for layer in layers:
+        layer.resting = []
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.resting = None
+
+
 class _Quantised:
     """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
 
     user_names: of its tensors, where they are others than its path gives. kept: integers from before
-    (`hwqat.nn.kept`), or None.
+    (`hwqat.nn.kept`), or None. resting: inside `at_rest`, what it has worked out there.
     """
 
     weight_quantiser: WeightQuantiser
     fold: Fold | None = None
     kept: Kept | None = None
+    resting: list[tuple[np.ndarray, np.ndarray]] | None = None
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """PyTorch's layer with these weights."""
@@ -47,6 +64,13 @@ class _Quantised:
 
     def integers(self) -> tuple[np.ndarray, np.ndarray]:
         """(int64 weights in PyTorch's order of axes, float64 step (OC,)): what evaluation and hardware use."""
+        if self.resting is None:
+            return self._integers()
+        if not self.resting:
+            self.resting.append(self._integers())
+        return self.resting[0]
+
+    def _integers(self) -> tuple[np.ndarray, np.ndarray]:
         if self.kept is not None and (made := self.kept.get(self._sources())) is not None:
             return made
         q, step = self.weight_quantiser.integers(self._real(self._exact_weight()))
@@ -70,10 +94,11 @@ class _Quantised:
 
     def bias_values(self) -> np.ndarray:
         """float64 (OC,), zeros if there is none."""
-        weight = self._exact_weight()
         if self.fold is not None:
-            return self.fold.bias(weight, self.bias).detach().numpy()
-        return np.zeros(len(weight)) if self.bias is None else self.bias.detach().to(weight).numpy()
+            return self.fold.bias(self._exact_weight(), self.bias).detach().numpy()
+        if self.bias is None:
+            return np.zeros(len(self.weight))
+        return self.bias.detach().to("cpu", torch.float64).numpy()
 
     def _real(self, weight: Tensor) -> Tensor:
         """What is quantised, of a layer with these weights."""

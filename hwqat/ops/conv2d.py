@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..arrays import signed_sums
 from ..stages import Dwu, Mvu, Window
 from ..tensor import Tensor
 from ..windows import Geometry
@@ -20,7 +21,7 @@ def weight_problems(weight: np.ndarray, bits: int):
         yield "weight_bits", "1..16", bits
         return
     top = 1 if bits == 1 else (1 << (bits - 1)) - 1
-    largest = int(np.abs(weight).max(initial=0))
+    largest = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
     if largest > top:
         yield "weight", f"within -{top}..{top}, as {bits} bits ask", largest
     if bits == 1 and not (weight != 0).all():
@@ -29,11 +30,9 @@ def weight_problems(weight: np.ndarray, bits: int):
 
 def sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
     """Interval of ``sum(w * x)`` for each filter (first axis) with every x in ``lo..hi``."""
-    flat = weight.reshape(len(weight), -1)  # int64, which holds the sums of 2**31 weights of 32 bits
-    if not -(2**31) < int(flat.min(initial=0)) <= int(flat.max(initial=0)) < 2**31:
-        flat = flat.astype(object)
-    up = np.where(flat > 0, flat, 0).sum(axis=1).astype(object)  # Python ints: no overflow while we look for one
-    down = np.where(flat < 0, flat, 0).sum(axis=1).astype(object)
+    if not -(2**31) < int(weight.min(initial=0)) <= int(weight.max(initial=0)) < 2**31:
+        weight = weight.astype(object)  # int64 holds the sums of 2**31 weights of 32 bits
+    up, down = (x.astype(object) for x in signed_sums(weight))  # Python ints: no overflow while we look for one
     return up * lo + down * hi, up * hi + down * lo
 
 

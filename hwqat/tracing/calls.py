@@ -112,6 +112,11 @@ def not_finite(name: str, tensor: Tensor) -> str:
     )
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite: their sum says so in one pass, but where it overflows."""
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
 def leaves(calls: Sequence[Call]) -> Iterator[str]:
     """Names of all tensors that calls use, each once."""
     yield from dict.fromkeys(name for call in calls for c in call.tensors.values() for name in c.names())

@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 
 from hwqat.errors import HwqatError
 
-from .calls import Call, Reading, not_finite
+from .calls import Call, Reading, is_finite, not_finite
 from .network import float_network
 from .reader import Reader, read_recording
 from .record import record, run_users
@@ -103,7 +103,7 @@ def _tolerance(x: Tensor) -> float:
 def require_finite(reading: Reading) -> None:
     """HwqatError naming the tensor that holds a NaN or an infinite value."""
     for name, tensor in reading.tensors.items():
-        if not tensor.isfinite().all():
+        if not is_finite(tensor):
             raise HwqatError(f"{reading.name}, {not_finite(name, tensor)}")
 
 

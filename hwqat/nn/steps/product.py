@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
-from hwqat.arrays import narrow
+from hwqat.arrays import narrow, signed_sums
 from hwqat.errors import HwqatError
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
@@ -17,15 +17,14 @@ from hwqat.ops.base import accumulator_range
 
 def _sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
     """Ranges of ``sum(w * x)`` for each filter, any x in lo..hi: object arrays (OC,)."""
-    flat = weight.reshape(len(weight), -1)  # int64; weights have at most 16 bits: these sums fit with room
-    up = np.where(flat > 0, flat, 0).sum(axis=1).astype(object)
-    down = np.where(flat < 0, flat, 0).sum(axis=1).astype(object)
+    up, down = (x.astype(object) for x in signed_sums(weight))  # weights have at most 16 bits: int64 has room
     return up * lo + down * hi, up * hi + down * lo
 
 
 def _bound(weight: np.ndarray, largest: int) -> int:
     """No partial sum, in any order, is larger: the L1 norm of a filter times the largest input."""
-    return int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max()) * largest
+    up, down = signed_sums(weight)
+    return int((up - down).max()) * largest
 
 
 class Product(Step):
@@ -90,7 +89,7 @@ class Product(Step):
 
     def _spec(self, x: Spec, weight, step) -> Spec:
         # what the sum is for inputs that all mean 0: a padded pixel is the zero point, so borders are no exception
-        zeros = weight.reshape(len(weight), -1).sum(axis=1).astype(object) * x.zero_point
+        zeros = sum(signed_sums(weight)).astype(object) * x.zero_point
         lows, highs = _sums(weight, *self._hull(x))
         accumulator_range(self.name, lows, highs)
         return Spec(x.scale[0] * step, lows, highs, zeros)
@@ -180,7 +179,7 @@ class Linear(Product):
     def node(self, name, xs, specs):
         weight, step = self._stored()
         if self.order is not None:  # PyTorch flattens (C, H, W), streams carry (H, W, C)
-            weight = weight[:, list(self.order)]
+            weight = np.take(weight, self.order, axis=1)
         return ops.Linear.make(
             name,
             xs[0],

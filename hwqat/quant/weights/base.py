@@ -88,7 +88,12 @@ class WeightQuantiser(nn.Module):
 
     def largest(self, weight: Tensor) -> Tensor:
         """max|w| of the tensor (shape ()) or of each output channel (OC, 1, ..); 1 where all weights are zero."""
-        top = self._reduce(weight.abs(), torch.amax)
+        axes = tuple(range(self.per_channel, weight.ndim))
+        if self.per_channel:
+            top = torch.maximum(weight.amax(axes, keepdim=True), -weight.amin(axes, keepdim=True))
+        else:
+            low, high = torch.aminmax(weight)
+            top = torch.maximum(high, -low)
         return torch.where(top > 0, top, torch.ones_like(top))
 
     def mean(self, weight: Tensor) -> Tensor:
