@@ -141,8 +141,8 @@ def inverted(net, x, outputs, stride, expansion, module):
     return net.requant(y, shortcut, module=module)
 
 
-def toynet_graph(bits=8, size=32) -> Graph:
-    net = Net(bits)
+def toynet_graph(bits=8, size=32, alike=False) -> Graph:
+    net = Net(bits, alike=alike)
     y = net.requant(net.conv(net.input(size, size, 3), toynet.CHANNELS[0], 3, module="stem"), module="stem")
     rows = zip(toynet.LAYERS, toynet.CHANNELS, toynet.STRIDES, strict=True)
     for stage, (layers, channels, stride) in enumerate(rows):
