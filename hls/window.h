@@ -2,7 +2,7 @@
 //
 // In:  height * width pixels of outer * inner beats, of `lanes` channels each.
 // Out: for each output pixel, for each of `outer` channel groups, for each tap (`taps` of them at once:
-//      one, or all), for each of `inner` beats: taps * lanes elements, element tap * lanes + lane. A tap
+//      one, a row, or all), for each of `inner` beats: taps * lanes elements, element tap * lanes + lane. A tap
 //      outside the image is `pad_value`.
 //
 // One loop of `cycles` trips follows the plan's schedule: each trip reads a beat if there is room in the
@@ -10,6 +10,7 @@
 // in the buffer at least 4 trips before its first use.
 //
 //   window_serial     one tap a beat: one memory
+//   window_rows       a row of taps a beat: banks by the low bits of the column (window_rows.h)
 //   window_parallel   all taps a beat: rows * columns banks (powers of two), by the low bits of row and
 //                     column, so that every window is read in one cycle
 //
@@ -72,10 +73,10 @@ template <class S> struct window_input {
     }
 };
 
-/// The beat to be written next: its window, channel group, tap (with serial taps) and beat of the pixel.
+/// The beat to be written next: its window, channel group, tap or row of taps (if not all at once) and beat of the pixel.
 template <class S> struct window_output {
     static constexpr int BEATS = S::outer * S::inner;
-    static constexpr int LAST_DY = S::taps == 1 ? (S::kernel_y - 1) * S::dilation_y : 0;
+    static constexpr int LAST_DY = S::taps < S::kernel_y * S::kernel_x ? (S::kernel_y - 1) * S::dilation_y : 0;
     static constexpr int LAST_DX = S::taps == 1 ? (S::kernel_x - 1) * S::dilation_x : 0;
 
     index_t<S::out_height + 1> y = 0; // out_height when the whole frame is out
@@ -134,7 +135,7 @@ template <class S> struct window_output {
 template <class S> struct window_schedule {
     static constexpr int IN = S::height * S::width * S::outer * S::inner;
     static constexpr int OUT = S::out_height * S::out_width * S::outer * S::inner * (S::kernel_y * S::kernel_x / S::taps);
-    static_assert(S::kernel_y * S::kernel_x % S::taps == 0, "a beat must hold one tap of a window, or all");
+    static_assert(S::kernel_y * S::kernel_x % S::taps == 0, "a beat must hold one tap of a window, a row, or all");
     static_assert(S::rows > (S::kernel_y - 1) * S::dilation_y, "the line buffer must hold all rows of a window");
     static_assert(S::pace >= 1 && S::lead + S::pace * (OUT - 1) < S::cycles, "the last beat must leave within the trips");
     static_assert(IN <= S::cycles, "a frame must be read within the trips, one beat a trip");

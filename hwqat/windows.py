@@ -27,6 +27,11 @@ class Geometry:
         return self.kernel[0] * self.kernel[1]
 
     @property
+    def taps_at_once(self) -> tuple[int, ...]:
+        """How many taps a window can be read by: one, a row of them, or all."""
+        return tuple(sorted({1, self.kernel[1], self.taps}))
+
+    @property
     def span(self) -> tuple[int, int]:
         """Rows and columns from the first tap to the last, both included."""
         (kh, kw), (dy, dx) = self.kernel, self.dilation

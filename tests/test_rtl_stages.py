@@ -81,6 +81,43 @@ def dense_dilated_parallel():
 
 
 @case
+def dense_strided_rows():
+    x = image((7, 5, 2))
+    return network([x, c := conv(x.out, 3, Geometry((3, 3), (2, 3), padding=(1, 0, 2, 1)))], {c.name: Folding(1, 1, 3)})
+
+
+@case
+def dense_dilated_rows():
+    x = image((6, 7, 4))
+    return network(
+        [x, c := conv(x.out, 2, Geometry((3, 2), dilation=(2, 3), padding=(3, 1, 2, 2)))], {c.name: Folding(2, 2, 2)}
+    )
+
+
+@case
+def narrow_image_rows():
+    """Less wide than there are banks."""
+    x = image((5, 2, 2))
+    return network([x, c := conv(x.out, 2, Geometry((2, 3), padding=(1, 1, 0, 1)))], {c.name: Folding(2, 1, 3)})
+
+
+@case
+def grouped_rows():
+    x = image((4, 4, 8))
+    return network(
+        [x, c := conv(x.out, 4, Geometry((3, 3), padding=(1, 1, 1, 1)), groups=2)], {c.name: Folding(1, 2, 3)}
+    )
+
+
+@case
+def depthwise_rows():
+    x = image((5, 4, 6))
+    return network(
+        [x, c := conv(x.out, 6, Geometry((3, 3), (1, 2), padding=(1, 1, 1, 1)), groups=6)], {c.name: Folding(2, 2, 3)}
+    )
+
+
+@case
 def row_kernel_parallel():
     x = image((4, 9, 1))
     return network([x, c := conv(x.out, 2, Geometry((1, 5), (1, 2), padding=(0, 4, 0, 3)))], {c.name: Folding(2, 1, 5)})

@@ -24,7 +24,7 @@ class Folding:
     Attributes:
         pe: output channels in parallel.
         lanes: input channels in parallel (of one group).
-        taps: kernel positions in parallel: 1 (serial) or all of them.
+        taps: kernel positions in parallel: 1 (serial), a row of them, or all.
         inputs: of a join, those whose products are made at once: 1 (in turn, by one multiplier) or all.
     """
 

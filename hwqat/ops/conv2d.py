@@ -127,11 +127,11 @@ class Conv2d(Op):
         return self.weight.size * self.weight_bits
 
     def foldings(self, ins):
-        taps = {1, self.geometry.taps}
+        taps = self.geometry.taps_at_once
         if self.depthwise:
-            return tuple(Folding(pe=d, lanes=d, taps=t) for t in sorted(taps) for d in divisors(self.groups))
+            return tuple(Folding(pe=d, lanes=d, taps=t) for t in taps for d in divisors(self.groups))
         outs, lanes = divisors(len(self.weight) // self.groups), divisors(self.weight.shape[3])
-        return tuple(Folding(pe, n, t) for t in sorted(taps) for pe in outs for n in lanes)
+        return tuple(Folding(pe, n, t) for t in taps for pe in outs for n in lanes)
 
     def stages(self, ins, folding, constants=True):
         x = ins[0]

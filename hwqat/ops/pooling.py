@@ -40,8 +40,8 @@ class Pooling(Op):
         yield from expect("out", self.result(self.name, x, self.geometry, self.pad_value), self.out)
 
     def foldings(self, ins):
-        taps = {1} if self.whole(ins[0]) else {1, self.geometry.taps}
-        return tuple(Folding(d, d, t) for t in sorted(taps) for d in divisors(self.out.channels))
+        taps = (1,) if self.whole(ins[0]) else self.geometry.taps_at_once
+        return tuple(Folding(d, d, t) for t in taps for d in divisors(self.out.channels))
 
     def face(self, ins):
         return Face(f"{self.reduce} pool", "#2f9e6e", self.geometry.text, family="pool")

@@ -79,7 +79,7 @@ class Stage(ABC):
     """Base of the stages.
 
     Class attributes:
-        kind: its name in plan.json and reports. header: of the C++ library, where its function is.
+        kind: its name in plan.json and reports. header: of the C++ library, where its function is (or a property).
         template: of templates/hls/stage and templates/rtl/stage, where more is written than a call or an instance.
         sources: files of its block in C++ and SystemVerilog, where the package's library does not have them.
         plumbing: it only moves beats between stages that compute or store; tables for people leave it out.
@@ -108,7 +108,7 @@ class Stage(ABC):
     def __init_subclass__(cls, **kwargs) -> None:
         """A stage that leaves something out is an error where it is defined, not where it is first asked."""
         super().__init_subclass__(**kwargs)
-        lacking = [name for name in ("kind", "header") if not isinstance(getattr(cls, name, None), str)]
+        lacking = [name for name in ("kind", "header") if not isinstance(getattr(cls, name, None), str | property)]
         lacking += sorted(
             n for n in Stage.__abstractmethods__ if getattr(getattr(cls, n), "__isabstractmethod__", False)
         )

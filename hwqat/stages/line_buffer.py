@@ -39,7 +39,7 @@ def least_schedule(geometry, height, width, outer, inner, taps) -> Schedule:
     """The one with the fewest rows that keep the rate, for ``taps`` taps at once."""
     rows = geometry.span[0] + geometry.stride[0] - 1
     while rows <= 4 * (geometry.span[0] + geometry.stride[0] + height):
-        if taps > 1:
+        if 1 < taps == geometry.taps:  # each row has banks of its own, chosen by low bits
             rows = 1 << (rows - 1).bit_length()
         found = _try_rows(geometry, height, width, outer, inner, taps, rows)
         if found and _keeps_rate(*orders(geometry, height, width, outer, inner, taps, rows)):

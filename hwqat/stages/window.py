@@ -2,12 +2,13 @@
 
 In:  H*W pixels, ``beats_per_pixel`` beats each, of ``lanes`` channels.
 Out: for each output pixel (row-major), for each of ``outer`` channel groups, for each tap (``taps``
-     of them at once: 1, or all), for each of ``inner`` channel beats: one beat of ``taps * lanes``
+     of them at once: 1, a row, or all), for each of ``inner`` channel beats: one beat of ``taps * lanes``
      elements, element ``tap * lanes + lane``. A tap outside the image is ``pad_value``.
 
-The line buffer holds ``rows`` rows. With all taps in parallel it is banked by the low bits of row
-and column (``rows`` x ``columns`` banks, both powers of two), so that a whole window is read in one
-cycle at any stride and padding; with serial taps it is one memory.
+The line buffer holds ``rows`` rows. With serial taps it is one memory. With a row of taps at once it is
+banked by the low bits of the column (``columns`` banks, a power of two), with all taps by those of row
+and column (``rows`` x ``columns`` banks, both powers of two), so that what is read at once lies in
+different banks at any stride and padding.
 
 Hardware may read and write as soon as data and room allow (RTL does), or follow a fixed schedule
 (HLS: one loop), see `hwqat.stages.line_buffer`.
@@ -30,7 +31,7 @@ from .parameters import CPP, RTL, number, wide
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Window(Stage):
-    kind, header = "window", "window.h"
+    kind = "window"
     height: int
     width: int
     geometry: Geometry
@@ -74,6 +75,10 @@ class Window(Stage):
         return () if node.geometry.trivial else (cls.of(node, x, folding, outer),)
 
     @property
+    def header(self):
+        return "window_rows.h" if self._form == "rows" else "window.h"
+
+    @property
     def cpp(self):
         return f"window_{self._form}"
 
@@ -83,7 +88,7 @@ class Window(Stage):
 
     @property
     def _form(self) -> str:
-        return "parallel" if self.taps > 1 else "serial"
+        return "serial" if self.taps == 1 else "parallel" if self.taps == self.geometry.taps else "rows"
 
     @property
     def out_size(self) -> tuple[int, int]:
@@ -124,14 +129,16 @@ class Window(Stage):
 
     def problems(self):
         span, padding = self.geometry.span, self.geometry.padding
-        if self.geometry.taps % self.taps:
-            yield "taps", f"a divisor of {self.geometry.taps}", self.taps
+        if self.taps not in self.geometry.taps_at_once:
+            yield "taps", f"one of {self.geometry.taps_at_once}", self.taps
         if any(p >= s for p, s in zip(padding, span * 2)):
             yield "padding", f"less than the window's span {span}", padding
         if self.rows < span[0]:
             yield "rows", f"at least the window's {span[0]}", self.rows
-        if self.taps > 1 and (self.rows & (self.rows - 1) or self.columns & (self.columns - 1)):
-            yield "rows, columns", "powers of two", (self.rows, self.columns)
+        if self.columns & (self.columns - 1):
+            yield "columns", "a power of two", self.columns
+        if self._form == "parallel" and self.rows & (self.rows - 1):
+            yield "rows", "a power of two", self.rows
 
     @property
     def cycles(self):
@@ -196,13 +203,18 @@ class Window(Stage):
                 + control
                 + Resources(lut=beat, ff=2 * beat)
             )
-        banks, kernel = self.rows * self.columns, self.geometry.kernel
-        bank = device.memory(-(-self.width // self.columns) * self.beats_per_pixel, beat)
-        total = control + Resources(lut=kernel[1] * (2 * place + 12), ff=kernel[1] * place + self.columns * place)
+        rows, kernel = self._form == "rows", self.geometry.kernel
+        by_row = 1 if rows else self.rows  # banks down a column
+        banks, bank_row = by_row * self.columns, -(-self.width // self.columns) * self.beats_per_pixel
+        bank = device.memory(self.rows // by_row * bank_row, beat)
+        total = control + Resources(
+            lut=kernel[1] * ((2 + rows) * place + 12), ff=kernel[1] * place + self.columns * place
+        )
         for _ in range(banks):
             total += bank
-        choose = self.rows * kernel[1] * beat * _choice(self.columns) + self.taps * beat * (_choice(self.rows) + 1)
-        return total + Resources(lut=choose, ff=banks * beat + self.taps * beat)
+        choose = by_row * kernel[1] * beat * _choice(self.columns) + self.taps * beat * (_choice(by_row) + 1 - rows)
+        read = 0 if rows and bank.bram else banks * beat  # a block RAM has the register that it is read into
+        return total + Resources(lut=choose, ff=read + self.taps * beat)
 
     def parameters(self, device):
         g, (top, left, *_) = self.geometry, self.geometry.padding
@@ -245,7 +257,11 @@ class Window(Stage):
     @property
     def work(self):
         channels = self.outer * self.inner * self.lanes
-        banks = f"{self.rows} rows in one memory" if self.taps == 1 else f"{self.rows} x {self.columns} banks"
+        banks = {
+            "serial": f"{self.rows} rows in one memory",
+            "rows": f"{self.rows} rows in {self.columns} banks",
+            "parallel": f"{self.rows} x {self.columns} banks",
+        }[self._form]
         return f"{self.taps} of {self.geometry.taps} taps x {self.lanes} of {channels} channels a beat, {banks}"
 
 

@@ -25,7 +25,7 @@ from .cells import Cell
 from .targets import FAMILIES, FLATTEN
 
 #: Blocks that take long enough for a process of their own; of the others so many share one.
-HEAVY, SHARED = ("hwqat_mvu", "hwqat_dwu", "hwqat_window_parallel"), 24
+HEAVY, SHARED = ("hwqat_mvu", "hwqat_dwu", "hwqat_window_parallel", "hwqat_window_rows"), 24
 
 
 def count_cells(
