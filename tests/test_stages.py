@@ -166,8 +166,6 @@ def test_beats_carry_the_tensor(stages):
     [
         ("mvu", {"acc_bits": 65}, ("acc_bits", "at most 64", 65)),
         ("dwu", {"acc_bits": 65}, ("acc_bits", "at most 64", 65)),
-        ("pool", {"out_bits": 0}, "out_bits"),
-        ("global_pool", {"out_bits": 0}, "out_bits"),
         ("requant", {"out_bits": 33}, ("out_bits", "at most 32", 33)),
         ("width", {"size": 1}, "size"),
         ("fork", {"readers": 1}, ("readers", "at least 2", 1)),
