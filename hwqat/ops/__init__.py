@@ -1,7 +1,7 @@
-"""The operators, by name. Adding one: a file here, and one template or kernel in each engine."""
+"""The operators, by name. Adding one: a file here, and one in each engine (docs/extending.md)."""
 
 from ..windows import Geometry
-from .base import MAX_ACCUMULATOR_BITS, Face, Folding, Op
+from .base import MAX_ACCUMULATOR_BITS, OPS, Face, Folding, Op, register
 from .concat import Concat
 from .conv2d import Conv2d
 from .flatten import Flatten
@@ -17,18 +17,23 @@ from .sum_pool import SumPool
 ENDS = (Input.op, Output.op)
 REQUANT = Requant.op
 
-OPS: dict[str, type[Op]] = {
-    cls.op: cls for cls in (Input, Conv2d, Linear, Requant, SumPool, MaxPool, Concat, Flatten, Output)
-}
-
 __all__ = [
     "ENDS",
     "MAX_ACCUMULATOR_BITS",
     "OPS",
     "REQUANT",
+    "Concat",
+    "Conv2d",
     "Face",
+    "Flatten",
     "Folding",
     "Geometry",
+    "Input",
+    "Linear",
+    "MaxPool",
     "Op",
-    *(cls.__name__ for cls in OPS.values()),
+    "Output",
+    "Requant",
+    "SumPool",
+    "register",
 ]

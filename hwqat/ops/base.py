@@ -154,6 +154,17 @@ class Op:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in base | set(self.arrays)}
 
 
+#: The operators by name, as graph.json has it.
+OPS: dict[str, type[Op]] = {}
+
+
+def register(cls: type[Op]) -> type[Op]:
+    """Decorator: makes an operator known to graphs by its name; an engine's part of it registers with the engine."""
+    if OPS.setdefault(cls.op, cls) is not cls:
+        raise HwqatError(f"there is an operator {cls.op!r} already; give it another name")
+    return cls
+
+
 _STATED = ("problems", "compute", "face", "describe", "foldings", "stages")
 
 

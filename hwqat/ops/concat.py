@@ -10,10 +10,11 @@ import torch
 
 from ..stages import Concat as ConcatStage
 from ..tensor import Tensor
-from .base import Face, Folding, Op, container, divisors, expect
+from .base import Face, Folding, Op, container, divisors, expect, register
 from .integers import Integers, narrowest
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Concat(Op):
     """Channels of the first input, then of the second, and so on."""

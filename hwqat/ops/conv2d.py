@@ -11,7 +11,7 @@ from ..arrays import signed_sums
 from ..stages import Dwu, Mvu, Window
 from ..tensor import Tensor
 from ..windows import Geometry
-from .base import Face, Folding, Op, accumulator, divisors, expect
+from .base import Face, Folding, Op, accumulator, divisors, expect, register
 from .exact import Convolution
 
 
@@ -36,6 +36,7 @@ def sums(weight: np.ndarray, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
     return up * lo + down * hi, up * hi + down * lo
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Conv2d(Op):
     """``out[oc] = sum over taps and the group's input channels of weight * x``, exact.

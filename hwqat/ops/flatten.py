@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .base import Face, Folding, Op, expect
+from .base import Face, Folding, Op, expect, register
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flatten(Op):
     op = "flatten"

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from ..tensor import Tensor
-from .base import Face, Folding, Op, divisors, expect
+from .base import Face, Folding, Op, divisors, expect, register
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Input(Op):
     op = "input"

@@ -10,11 +10,12 @@ import numpy as np
 from ..stages import Mvu
 from ..tensor import Tensor
 from ..windows import Geometry
-from .base import Face, Folding, Op, accumulator, divisors, expect
+from .base import Face, Folding, Op, accumulator, divisors, expect, register
 from .conv2d import sums, weight_problems, weights_text
 from .exact import Convolution
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(Op):
     """``out = weight @ x``, exact. weight: int64 (OC, IC); weight_bits: 1..16."""

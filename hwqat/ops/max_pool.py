@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from .base import expect
+from .base import expect, register
 from .integers import Integers
 from .pooling import Pooling
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaxPool(Pooling):
     """Largest integer of each window."""

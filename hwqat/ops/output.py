@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from .base import Face, Folding, Op, divisors, expect
+from .base import Face, Folding, Op, divisors, expect, register
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Output(Op):
     op = "output"

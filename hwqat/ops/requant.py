@@ -12,10 +12,11 @@ from ..fixed import Fixed, Rounding, common_frac
 from ..limits import SUM_BITS
 from ..stages import Requant as RequantStage
 from ..tensor import Tensor
-from .base import Face, Folding, Op, container, divisors, expect
+from .base import Face, Folding, Op, container, divisors, expect, register
 from .rescale import Rescale
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Requant(Op):
     """``clamp(Q(sum_i x_i * M_i[c] + B[c]), lo, hi)``; lo and hi are those of ``out``.

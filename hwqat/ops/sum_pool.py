@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .base import accumulator
+from .base import accumulator, register
 from .conv2d import hull
 from .exact import Convolution
 from .integers import Integers, holds
 from .pooling import Pooling
 
 
+@register
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SumPool(Pooling):
     """Exact sum of each window, global when the window is the whole image."""
