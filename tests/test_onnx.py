@@ -96,7 +96,7 @@ def test_pads_as_wide_as_the_kernel():
 
 def test_a_check_that_must_fail_does(monkeypatch):
     monkeypatch.setattr(
-        integers, "_floor", lambda out, total, shift: out.add("Div", total, out.constant(1 << shift, np.int64))
+        integers.requant, "_floor", lambda out, total, shift: out.add("Div", total, out.constant(1 << shift, np.int64))
     )
     graph, frames = graph_and_frames("zoo:digitnet-int8", None)
     assert not same(graph, frames)

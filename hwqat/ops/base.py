@@ -118,6 +118,10 @@ class Op:
         """Multiply-accumulates of one frame."""
         return 0
 
+    def channel_range(self, ins: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Least and largest integer of each channel, (C,), where it knows them better than ``out`` says."""
+        return None
+
     def weight_bits_total(self) -> int:
         """Bits of weight memory."""
         return 0

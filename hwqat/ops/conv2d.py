@@ -124,6 +124,9 @@ class Conv2d(Op):
     def macs(self, ins):
         return self.out.size * self.geometry.taps * self.weight.shape[3]
 
+    def channel_range(self, ins):
+        return sums(self.weight, *hull(ins[0], self.geometry, self.pad_value))
+
     def weight_bits_total(self):
         return self.weight.size * self.weight_bits
 

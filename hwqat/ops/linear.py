@@ -52,6 +52,9 @@ class Linear(Op):
     def macs(self, ins):
         return self.weight.size
 
+    def channel_range(self, ins):
+        return sums(self.weight, ins[0].lo, ins[0].hi)
+
     def weight_bits_total(self):
         return self.weight.size * self.weight_bits
 

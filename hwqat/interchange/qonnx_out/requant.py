@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..fixed import Fixed, Rounding, requantise
-from ..graph import Graph, Tensor
-from ..ops import Conv2d, Linear, Requant
-from ..ops.base import container
-from ..ops.conv2d import hull, sums
-from .build import QONNX, Builder
-from .digits import Term, digits
+from ...fixed import Fixed, Rounding, requantise
+from ...graph import Graph, Tensor
+from ...ops import ENDS, Op
+from ..build import Builder
+from ..digits import Term, digits
+from .base import Value, Writing, centred, power_of_two, quant, writes
 
 #: How a Quant node rounds.
 _ROUNDING = {
@@ -38,41 +37,25 @@ MOST_STEPS = 1 << 13
 ULPS = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Value:
-    """A float32 tensor and the integers that it stands for: ``integer = value / unit + offset[c]``.
-
-    Attributes:
-        name: of the ONNX tensor: (1, C, H, W), or (1, C) where flat.
-        unit: of one step; offset: int64, (C,), in the graph's order of channels.
-        halves: where the value is the sum of two that float32 holds: each, lo and hi of its integers (``name`` is "").
-        order: for each place of a flattened image, which of the graph's channels stands there; None: the same.
-    """
-
-    name: str
-    unit: float
-    offset: np.ndarray
-    flat: bool = False
-    order: np.ndarray | None = None
-    halves: tuple[tuple[Value, int, int], ...] = ()
-
-    def column(self, values: np.ndarray) -> np.ndarray:
-        """Values of the graph's channels, (C,) or (1,), as they meet this tensor: (1, C) or (1, C, 1, 1)."""
-        if self.order is not None and len(values) > 1:
-            values = values[self.order]
-        return values.reshape((1, -1) if self.flat else (1, -1, 1, 1))
+@writes("requant")
+def requant(w: Writing, node: Op, ins, xs) -> Value:
+    """Logits that nothing clamps need no Quant."""
+    leaves = all(user.op == ENDS[1] for user in w.graph.consumers[node.name])
+    value, agrees = write_requant(w.out, node, ins, xs, free=leaves and not clips(w.graph, node), exact=not w.plain)
+    if not agrees:
+        w.inexact.append(node.name)
+    return value
 
 
-def clips(graph: Graph, node: Requant) -> bool:
+def clips(graph: Graph, node: Op) -> bool:
     """Whether a sum that can occur is clamped; of a layer's sums each channel has its own range."""
     ins, y = graph.ins(node), node.out
     source = graph.by_name[node.inputs[0]]
-    if len(ins) > 1 or not isinstance(source, Linear | Conv2d):
+    each = source.channel_range(graph.ins(source)) if len(ins) == 1 else None
+    if each is None:
         low, high, _ = node.sum_range(ins)
         return low >> max(0, node.frac) < y.lo or high >> max(0, node.frac) > y.hi
-    (x,) = graph.ins(source)
-    lo, hi = hull(x, source.geometry, source.pad_value) if isinstance(source, Conv2d) else (x.lo, x.hi)
-    ends = np.stack(sums(source.weight, lo, hi)).astype(np.int64)
+    ends = np.stack(each).astype(np.int64)
     far = np.iinfo(np.int64)
     q = requantise(
         [ends],
@@ -87,7 +70,7 @@ def clips(graph: Graph, node: Requant) -> bool:
     return bool(q.min() < y.lo or q.max() > y.hi)
 
 
-def write_requant(out: Builder, node: Requant, ins, xs, *, free: bool, exact: bool) -> tuple[Value, bool]:
+def write_requant(out: Builder, node: Op, ins, xs, *, free: bool, exact: bool) -> tuple[Value, bool]:
     """The value, and whether float32 is known to give golden's integers.
 
     free: it leaves the network and nothing is clamped: logits, which need no Quant. exact: write digits where one
@@ -120,14 +103,7 @@ def write_requant(out: Builder, node: Requant, ins, xs, *, free: bool, exact: bo
     return (made if free else replace(made, name=_activation(out, total, unit, node))), agrees
 
 
-def centred(x: Tensor) -> Tensor:
-    """The integers less their zero point, in the smallest container."""
-    lo, hi = x.lo - x.zero_point, x.hi - x.zero_point
-    bits, signed = container(lo, hi)
-    return replace(x, lo=lo, hi=hi, zero_point=0, bits=max(bits, 2) if signed else bits, signed=signed)
-
-
-def _centred(node: Requant) -> Requant:
+def _centred(node: Op) -> Op:
     """The same requantise less its zero point, and rounding to the nearest: FINN's front end refuses a zero point, and
     makes thresholds at half steps whatever a Quant's rounding_mode says. Other modes stay as they are."""
     if node.rounding not in _SIDES:
@@ -159,20 +135,20 @@ def _whole(x: Value, tensor: Tensor):
     return ((x, tensor.lo - int(x.offset.max()), tensor.hi - int(x.offset.min())),)
 
 
-def _aligned(node: Requant) -> list[np.ndarray]:
+def _aligned(node: Op) -> list[np.ndarray]:
     """Each input's multipliers in units of the sum's last place: Python integers (C,)."""
     return [_integers(raw, node.frac - form.frac, node) for raw, form in zip(node.factors, node.factor_forms)]
 
 
-def _bias(node: Requant) -> np.ndarray:
+def _bias(node: Op) -> np.ndarray:
     return _integers(node.bias, node.frac - node.bias_form.frac, node)
 
 
-def _integers(raw: np.ndarray, shift: int, node: Requant) -> np.ndarray:
+def _integers(raw: np.ndarray, shift: int, node: Op) -> np.ndarray:
     return np.broadcast_to(raw, node.out.channels).astype(object) << shift
 
 
-def _real(integers: np.ndarray, node: Requant, zero_point: int) -> np.ndarray:
+def _real(integers: np.ndarray, node: Op, zero_point: int) -> np.ndarray:
     """In steps of the output, around its zero point: float64."""
     return integers.astype(np.float64) * 2.0**-node.frac - zero_point
 
@@ -181,12 +157,12 @@ def _gain(operand: _Operand, frac: int, unit: float) -> np.ndarray:
     return np.asarray(operand.m.astype(np.float64) * 2.0**-frac * (unit / operand.value.unit), np.float32)
 
 
-def _nudge(node: Requant, frac: int) -> float:
+def _nudge(node: Op, frac: int) -> float:
     """Half a place of ``frac`` bits, in steps: a tie, which golden meets exactly, goes where it belongs."""
     return _SIDES.get(node.rounding, 0) * 2.0 ** -(frac + 1)
 
 
-def _write_digits(out: Builder, node: Requant, operands: list[_Operand], bias: np.ndarray, unit: float) -> str | None:
+def _write_digits(out: Builder, node: Op, operands: list[_Operand], bias: np.ndarray, unit: float) -> str | None:
     """The sum as it reaches the output's Quant, its last digits floored away; None where it has no digits."""
     y = node.out
     held = all(math.frexp(o.value.unit)[0] == 0.5 and max(-o.lo, o.hi) < 1 << 24 for o in operands)
@@ -238,7 +214,7 @@ def _affine(out: Builder, x: Value, gain: np.ndarray, shift: np.ndarray, scalars
     return out.add("BatchNormalization", name, *parameters, epsilon=0.0)
 
 
-def _activation(out: Builder, name: str, unit: float, node: Requant) -> str:
+def _activation(out: Builder, name: str, unit: float, node: Op) -> str:
     """A Clip where the range is none that a Quant has, a Relu, and the Quant. FINN takes an unsigned Quant only right
     behind a Relu."""
     y = node.out if node.out.zero_point else centred(node.out)
@@ -262,7 +238,7 @@ def _activation(out: Builder, name: str, unit: float, node: Requant) -> str:
     )
 
 
-def _steps(node: Requant, x: Tensor) -> np.ndarray | None:
+def _steps(node: Op, x: Tensor) -> np.ndarray | None:
     """Integers in x's range that decide: all of them if they are few, or those around each step of the staircase of
     every channel: int64 (K, C). None: both are too many to be looked at."""
     y, half = node.out, 0.0 if node.rounding in (Rounding.TRN, Rounding.TRN_ZERO) else 0.5
@@ -280,7 +256,7 @@ def _steps(node: Requant, x: Tensor) -> np.ndarray | None:
     return np.clip(around.reshape(-1, y.channels), x.lo, x.hi)
 
 
-def _fit(node: Requant, x: Tensor, value: Value, gain: np.ndarray, shift: np.ndarray, unit: float):
+def _fit(node: Op, x: Tensor, value: Value, gain: np.ndarray, shift: np.ndarray, unit: float):
     """(gain, shift, agrees): float32 constants, (C,), with which float32 gives golden's integers.
 
     For a gain, each integer around a step asks that the shift be in an interval; in the middle of what all of them
@@ -318,7 +294,7 @@ def _fit(node: Requant, x: Tensor, value: Value, gain: np.ndarray, shift: np.nda
     return gain, shift, not len(left)
 
 
-def _middle(node: Requant, sums: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _middle(node: Op, sums: np.ndarray, q: np.ndarray) -> np.ndarray:
     """The middle, (C,), of the shifts that bring every one of ``sums`` to its integer ``q``; infinite if all do."""
     if node.rounding is Rounding.TRN_ZERO:
         low, high = q - (q <= 0), q + (q >= 0)
@@ -330,7 +306,7 @@ def _middle(node: Requant, sums: np.ndarray, q: np.ndarray) -> np.ndarray:
     return (least + most) / 2
 
 
-def _quantised(node: Requant, real: np.ndarray, unit: float) -> np.ndarray:
+def _quantised(node: Op, real: np.ndarray, unit: float) -> np.ndarray:
     """What `_activation` makes of float32 sums, in integers."""
     y = node.out
     q = np.clip(real / np.float32(unit) + np.float32(y.zero_point), np.float32(y.lo), np.float32(y.hi))
@@ -343,13 +319,3 @@ def _quantised(node: Requant, real: np.ndarray, unit: float) -> np.ndarray:
         "HALF_DOWN": lambda v: np.sign(v) * np.ceil(np.abs(v) - half),
     }
     return rounded[_ROUNDING[node.rounding]](q)
-
-
-def power_of_two(scale: float) -> float:
-    """The power of two nearest to a scale, by ratio."""
-    return 2.0 ** round(math.log2(scale))
-
-
-def quant(out: Builder, name: str, scale: float, zero_point: int, bits: int, **attributes) -> str:
-    parameters = (out.constant(value, np.float32) for value in (scale, zero_point, bits))
-    return out.add("Quant", name, *parameters, domain=QONNX, **attributes)
