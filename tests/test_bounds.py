@@ -3,7 +3,7 @@
 import pytest
 import torch
 from architectures import DSCNN, VGG, MobileNetV2, ResNet18
-from strategies import random_case
+from drawing import random_case
 
 import hwqat
 from hwqat.passes import Target, depths, make_plan

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from drawing import random_case
 from networks import Net, basic
 from plain_cycles import plain_run
-from strategies import random_case
 
 from hwqat.ops import Folding, Output
 from hwqat.passes import Target, make_plan

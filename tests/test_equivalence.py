@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from drawing import FRAMES, cases, random_case
 from hypothesis import HealthCheck, given, settings
-from strategies import FRAMES, cases, random_case
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding

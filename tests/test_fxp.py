@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import random_case
 from fxpmath import Fxp
-from strategies import random_case
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding

@@ -10,6 +10,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 import torch
+from drawing import random_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant, SumPool
 from hwqat.ops.exact import FAST, Convolution, Float32, Float64, Int64, Shape, Signed8, Unsigned8, trusted
 from hwqat.ops.integers import Integers, holds, narrowest
 from hwqat.sim.models import fxp, golden
-from tests.strategies import random_case
 
 
 @pytest.fixture(autouse=True)

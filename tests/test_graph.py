@@ -9,7 +9,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 import torch
-from strategies import random_case
+from drawing import random_case
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed

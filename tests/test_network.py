@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawing import random_case
 from networks import resnet20_graph
-from strategies import random_case
 
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from drawing import random_case
 from onnx.reference import ReferenceEvaluator
 
 from hwqat.cli import main
@@ -16,7 +17,6 @@ from hwqat.interchange import integer_onnx, integers, run_integers
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant
 from hwqat.restore import to_frames
 from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph
-from tests.strategies import random_case
 
 onnxruntime.set_default_logger_severity(3)
 

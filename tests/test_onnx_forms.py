@@ -13,7 +13,7 @@ from hwqat.errors import HwqatError
 from hwqat.interchange import import_qonnx, read_qonnx
 from hwqat.interchange import qonnx_in as reading
 from hwqat.interchange.build import QONNX
-from hwqat.interchange.qonnx_in import affine, execution, layers, quants
+from hwqat.interchange.qonnx_in import affine, execution, pooling, products, quants, shaping
 from hwqat.interchange.qonnx_in.file import read_file
 from hwqat.interchange.qonnx_in.forms import FORMS, OLDEST
 
@@ -554,17 +554,17 @@ def without(key, value):
 
 
 MISREADINGS = {
-    "a padding": ("Conv", wrong(layers.conv, without("pads", [2, 1, 0, 1])), "node 't'"),
-    "a mean": ("AveragePool", layers.max_pool, "node '[ku]'"),
+    "a padding": ("Conv", wrong(products.conv, without("pads", [2, 1, 0, 1])), "node 't'"),
+    "a mean": ("AveragePool", pooling.max_pool, "node '[ku]'"),
     "a clip": ("Relu", lambda draft, node, x: x, "node 'a'"),
     "an epsilon": ("BatchNormalization", wrong(affine.norm, without("epsilon", 1.0)), "node 'a'"),
     "a rounding": ("Quant", wrong(quants.quant, lambda node: without("rounding_mode", "FLOOR")(node)), "node"),
     "a range": ("Quant", wrong(quants.quant, without("narrow", 1)), "node"),
-    "a factor": ("Gemm", wrong(layers.gemm, without("alpha", 1.001)), "node 'y'"),
-    "a bias": ("Gemm", lambda draft, node, x, w, bias=None: layers.gemm(draft, node, x, w), "node 'y'"),
+    "a factor": ("Gemm", wrong(products.gemm, without("alpha", 1.001)), "node 'y'"),
+    "a bias": ("Gemm", lambda draft, node, x, w, bias=None: products.gemm(draft, node, x, w), "node 'y'"),
     "an order": (
         "Flatten",
-        lambda draft, node, x: replace(layers.flatten(draft, node, x), order=np.arange(6)),
+        lambda draft, node, x: replace(shaping.flatten(draft, node, x), order=np.arange(6)),
         "node 'f'",
     ),
 }

@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from drawing import random_case
 from pragmas import DIALECTS, Pragma, complaints, every, faults
-from strategies import random_case
 
 from hwqat import zoo
 from hwqat.backends import hls

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from strategies import random_case
+from drawing import random_case
 
 from hwqat.backends import rtl
 from hwqat.errors import HwqatError

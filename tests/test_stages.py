@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies import random_case
+from drawing import random_case
 
 import hwqat
 from hwqat.backends import hls, rtl

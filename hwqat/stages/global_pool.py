@@ -58,7 +58,8 @@ class GlobalPool(Stage):
         return in_order(values, self.pe)
 
     def problems(self):
-        return ()  # a result is reduced modulo 2**out_bits, which may be fewer bits than a roomy input has
+        if not 1 <= self.out_bits <= 64:  # a result is reduced modulo 2**out_bits; a roomy input may have more bits
+            yield "out_bits", "1..64", self.out_bits
 
     @property
     def cycles(self):

@@ -3,14 +3,14 @@
 `file` and `forms` hold the file to the format; then one walk over its nodes makes the graph. Reading is symbolic: a
 real tensor is a sum of at most two tensors of integers, each with a gain and a shift by channel, which batch norms,
 biases, averages and additions change (`affine`), and which the next Quant turns into one requantise (`quants`); layers,
-pools and what moves integers are nodes of their own (`layers`). Its constants have 32 bits and it rounds as the file
-says, so a network whose scales are powers of two gives the integers that its author's tool gave. `execution` runs the
-file itself beside the graph.
+pools and what moves integers are nodes of their own (`products`, `pooling`, `shaping`). Readers register by the
+operator's name in the file (`readers.reads`). The graph's constants have 32 bits and it rounds as the file says, so a
+network whose scales are powers of two gives the integers that its author's tool gave. `execution` runs the file itself
+beside the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,25 @@ from hwqat.naming import shown
 from hwqat.ops import Input
 
 from ..build import import_onnx
-from . import affine, layers, quants
+from . import affine, pooling, products, quants, shaping
 from .draft import Draft, clean
 from .execution import Agreement, agreement
 from .file import File, array_of, read_file
+from .readers import READERS, reads
 from .values import Real, real
+
+__all__ = [
+    "READERS",
+    "Imported",
+    "affine",
+    "import_qonnx",
+    "pooling",
+    "products",
+    "quants",
+    "read_qonnx",
+    "reads",
+    "shaping",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,42 +89,18 @@ def _constant(draft: Draft, onnx, node):
     return np.asarray(value, np.float32 if key.startswith("value_float") else np.int64)
 
 
+@reads("Identity")
 def _same(draft: Draft, node, x):
     return x
 
 
+@reads("Dropout")
 def _dropout(draft: Draft, node, x, ratio=None, training=None):
     if training is not None and draft.number(node, training):
         raise HwqatError(f"{draft.where(node)} is in training mode; export the network in eval()")
     return x
 
 
-#: Readers of operators: (draft, node, *inputs) -> value.
-READERS: dict[str, Callable] = {
-    "Quant": quants.quant,
-    "IntQuant": quants.quant,
-    "BipolarQuant": quants.bipolar,
-    "Conv": layers.conv,
-    "Gemm": layers.gemm,
-    "MatMul": layers.matmul,
-    "MaxPool": layers.max_pool,
-    "AveragePool": layers.average_pool,
-    "GlobalAveragePool": layers.whole_average,
-    "ReduceMean": layers.mean,
-    "Flatten": layers.flatten,
-    "Reshape": layers.reshape,
-    "Concat": layers.concat,
-    "BatchNormalization": affine.norm,
-    "Mul": affine.mul,
-    "Div": affine.div,
-    "Add": affine.add,
-    "Sub": affine.sub,
-    "Relu": affine.relu,
-    "Clip": affine.clip,
-    "Transpose": quants.transpose,
-    "Identity": _same,
-    "Dropout": _dropout,
-}
 #: What arithmetic raises where a file states what no tool writes, and no rule of ours has said so.
 _FAULTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 

@@ -10,12 +10,14 @@ import numpy as np
 from hwqat.errors import HwqatError
 
 from .draft import Draft
+from .readers import reads
 from .values import Real, same_order
 
 #: What Clip's ends are by default: no ends.
 LARGEST = float(np.finfo(np.float32).max)
 
 
+@reads("BatchNormalization")
 def norm(draft: Draft, node, x, gamma, beta, mean, var):
     gamma, beta, mean, var = (draft.constant(node, v) for v in (gamma, beta, mean, var))
     spread = var + node.attributes["epsilon"]
@@ -28,11 +30,13 @@ def norm(draft: Draft, node, x, gamma, beta, mean, var):
     return _affine(draft, node, x, gain, beta - gain * mean)
 
 
+@reads("Mul")
 def mul(draft: Draft, node, a, b):
     x, constant = (a, b) if isinstance(a, Real) else (b, a)
     return _affine(draft, node, x, gain=draft.constant(node, constant))
 
 
+@reads("Div")
 def div(draft: Draft, node, x, constant):
     divisor = draft.constant(node, constant)
     if (divisor == 0).any():
@@ -40,6 +44,7 @@ def div(draft: Draft, node, x, constant):
     return _affine(draft, node, x, gain=1 / divisor)
 
 
+@reads("Add")
 def add(draft: Draft, node, a, b):
     x, other = (a, b) if isinstance(a, Real) else (b, a)
     if not isinstance(other, Real):
@@ -56,16 +61,19 @@ def add(draft: Draft, node, a, b):
     return Real(operands, np.asarray(x.shift) + np.asarray(other.shift), order=x.order, flat=x.flat)
 
 
+@reads("Sub")
 def sub(draft: Draft, node, a, b):
     if isinstance(a, Real):
         return _affine(draft, node, a, shift=-draft.constant(node, b))
     return _affine(draft, node, b, gain=np.float64(-1), shift=draft.constant(node, a))
 
 
+@reads("Relu")
 def relu(draft: Draft, node, x):
     return _clipped(draft.real(node, x), 0.0, inf)
 
 
+@reads("Clip")
 def clip(draft: Draft, node, x, floor=None, cap=None):
     """Its ends are inputs, or, before opset 11, attributes."""
     floor = _end(draft, node, node.attributes["min"] if floor is None else floor, -inf)

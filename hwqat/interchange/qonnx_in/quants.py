@@ -13,6 +13,7 @@ from hwqat.ops import Input, Output, Requant
 from hwqat.quant.constants import Rescale, make_constants
 
 from .draft import Draft
+from .readers import reads
 from .values import Real, Weights, real
 
 ROUNDING = {
@@ -27,6 +28,7 @@ ROUNDING = {
 MOST_BITS = 32
 
 
+@reads("Quant", "IntQuant")
 def quant(draft: Draft, node, x, scale, zero_point, bits):
     how = node.attributes
     signed, narrow, mode = bool(how["signed"]), bool(how["narrow"]), how["rounding_mode"].upper()
@@ -128,6 +130,7 @@ def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi:
     return Weights(q, scale, max(bits, needed))
 
 
+@reads("BipolarQuant")
 def bipolar(draft: Draft, node, x, scale) -> Weights:
     if isinstance(x, Real):
         raise HwqatError(f"{draft.where(node)}: activations of one bit are not supported; use two bits")
@@ -164,6 +167,7 @@ def weights(draft: Draft, node, w, axes: str) -> tuple[Weights, np.ndarray]:
     return w, np.broadcast_to(scale.reshape(-1), outputs).astype(float)
 
 
+@reads("Transpose")
 def transpose(draft: Draft, node, w):
     rank = w.rank if isinstance(w, Real) else (w.q if isinstance(w, Weights) else np.asarray(w)).ndim
     perm = node.attributes["perm"] or range(rank)[::-1]

@@ -1,0 +1,62 @@
+"""Pools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hwqat.errors import HwqatError
+from hwqat.graph import Tensor
+from hwqat.ops import MaxPool, SumPool
+from hwqat.windows import Geometry
+
+from .draft import Draft
+from .readers import reads
+from .values import Real, real
+from .windows import window_of
+
+
+@reads("MaxPool")
+def max_pool(draft: Draft, node, x):
+    tensor = draft.image(node, x)
+    geometry = window_of(draft, node, tensor, node.attributes["kernel_shape"], bool(node.attributes["ceil_mode"]))
+    return real(draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node))))
+
+
+@reads("AveragePool")
+def average_pool(draft: Draft, node, x):
+    tensor, kernel = draft.image(node, x), node.attributes["kernel_shape"]
+    geometry = window_of(draft, node, tensor, kernel)
+    if node.attributes["ceil_mode"] and window_of(draft, node, tensor, kernel, ceil=True) != geometry:
+        raise HwqatError(f"{draft.where(node)} averages over what lies outside (ceil_mode); pad the image instead")
+    if any(geometry.padding) and not node.attributes["count_include_pad"]:
+        raise HwqatError(f"{draft.where(node)} has pads that do not count; set count_include_pad, or pad the image")
+    return _average(draft, node, tensor, geometry)
+
+
+@reads("GlobalAveragePool")
+def whole_average(draft: Draft, node, x):
+    tensor = draft.image(node, x)
+    return _average(draft, node, tensor, Geometry(tensor.shape[:2]))
+
+
+@reads("ReduceMean")
+def mean(draft: Draft, node, x, axes=None):
+    axes = node.attributes["axes"] if axes is None else draft.constant(node, axes).reshape(-1).tolist()
+    if not axes and node.attributes["noop_with_empty_axes"]:
+        return x
+    tensor = draft.image(node, x)
+    if axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
+        raise HwqatError(
+            f"{draft.where(node)} averages over axes {axes}; only height and width, 2 and 3, are supported"
+        )
+    made = _average(draft, node, tensor, Geometry(tensor.shape[:2]))
+    return replace(made, flat=not node.attributes["keepdims"])
+
+
+def _average(draft: Draft, node, tensor: Tensor, geometry: Geometry) -> Real:
+    out = draft.add(SumPool.make(draft.fresh(node, "_pool"), tensor, geometry, module=draft.path(node)))
+    ((_, operand),) = real(out).operands
+    gain, zeros = np.full(out.channels, 1 / geometry.taps), float(tensor.zero_point * geometry.taps)
+    return Real(((out, replace(operand, gain=gain, zero_point=zeros)),), np.zeros(out.channels))
