@@ -79,7 +79,7 @@ class Stage(ABC):
     """Base of the stages.
 
     Class attributes:
-        kind: its name in plan.json and reports. header: of the C++ library, where its function is (or a property).
+        kind: its name in plan.json and reports.
         template: of templates/hls/stage and templates/rtl/stage, where more is written than a call or an instance.
         sources: files of its block in C++ and SystemVerilog, where the package's library does not have them.
         plumbing: it only moves beats between stages that compute or store; tables for people leave it out.
@@ -92,7 +92,6 @@ class Stage(ABC):
     """
 
     kind: ClassVar[str]
-    header: ClassVar[str]
     template: ClassVar[str] = "stage"
     sources: ClassVar[tuple[Path, ...]] = ()
     plumbing: ClassVar[bool] = False
@@ -108,7 +107,7 @@ class Stage(ABC):
     def __init_subclass__(cls, **kwargs) -> None:
         """A stage that leaves something out is an error where it is defined, not where it is first asked."""
         super().__init_subclass__(**kwargs)
-        lacking = [name for name in ("kind", "header") if not isinstance(getattr(cls, name, None), str | property)]
+        lacking = [] if isinstance(getattr(cls, "kind", None), str) else ["kind"]
         lacking += sorted(
             n for n in Stage.__abstractmethods__ if getattr(getattr(cls, n), "__isabstractmethod__", False)
         )
@@ -190,6 +189,11 @@ class Stage(ABC):
     @abstractmethod
     def parameters(self, device: Device) -> tuple[Parameter, ...]:
         """Its parameters in order, without ``cycles``, which every stage has in C++."""
+
+    @property
+    @abstractmethod
+    def header(self) -> str:
+        """The library's C++ header with its function."""
 
     @property
     @abstractmethod
