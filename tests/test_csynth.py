@@ -18,7 +18,7 @@ MOCK = """#!{python}
 import json, os, pathlib, sys
 keep = {{name: value for name, value in os.environ.items() if name.startswith("HLS_")}}
 pathlib.Path("call.json").write_text(json.dumps({{"argv": sys.argv[1:], "environment": keep}}))
-print("ERROR: [HLS 200-70] this design is too good" if {code} else "all is well")
+print("ERROR: [HLS 200-70] this design is too good" if {code} else {said!r})
 folder = pathlib.Path({results!r}.replace("TOP", {top!r}))
 if {report!r}:
     (folder / "syn" / "report").mkdir(parents=True)
@@ -59,11 +59,17 @@ def install(tmp_path, monkeypatch):
     for name in ("HLS_STEPS", "HLS_PART", "HLS_CLOCK"):
         monkeypatch.delenv(name, raising=False)
 
-    def install(program, results="", report=None, code=0, files=()):
+    def install(program, results="", report=None, code=0, files=(), said="all is well"):
         path = folder / program
         path.write_text(
             MOCK.format(
-                python=sys.executable, results=results, report=report, top="digitnet", code=code, files=list(files)
+                python=sys.executable,
+                results=results,
+                report=report,
+                top="digitnet",
+                code=code,
+                files=list(files),
+                said=said,
             )
         )
         path.chmod(0o755)
@@ -229,6 +235,40 @@ def test_a_compiler_that_fails_is_quoted(capsys, build, install):
     said = fails(capsys, build)
     assert "vitis_hls ended with exit code 3: ERROR: [HLS 200-70] this design is too good; see" in said
     assert not (build / "report" / "csynth.json").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "WARNING: [HLS 207-5569] unexpected pragma parameter 's_axis' (digitnet.cpp:14:33)",
+        "WARNING: [HLS 207-5568] unexpected pragma argument 'S', expects integer",
+        "WARNING: [HLS 207-5572] missing argument for 'variable' (blocks/stem.cpp:31:9)",
+        "WARNING: [HLS 207-5554] unknown HLS pragma ignored",
+        'WARNING: [HLS 207-5583] Assuming false dependence as a "true/false" selection was not specified',
+        "WARNING: [HLS 207-5584] Invalid variable in '#pragma HLS stream': expect variable to be array",
+        "WARNING: [HLS 207-5562] expression is not an integer constant expression",
+        "top.cpp:9:3: warning: pragma parameter 'depth' repeated [-Winvalid-hls-pragmas]",
+    ],
+)
+def test_a_pragma_that_vitis_dropped_is_an_error(capsys, build, install, said):
+    """It is a warning there, and synthesis goes on: with other ports, memories or rates."""
+    install("vitis_hls", CLASSIC, report(), said=f"INFO: [HLS 200-10] Analyzing\n{said}\nINFO: done")
+    line = fails(capsys, build)
+    assert f"vitis_hls did not understand 1 of the pragmas in {build / 'hls'} and went on without: {said}; see " in line
+    assert not (build / "report" / "csynth.json").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "INFO: [HLS 214-131] Inlining function 'hwqat::mvu' into 'stem_mvu' (blocks/stem.cpp:31:9)",
+        "WARNING: [HLS 207-5292] unused parameter 'print' (ap_int_base.h:792:16)",
+        "WARNING: [HLS 200-1449] Process stem has both a predecessor and reads an input from its caller",
+    ],
+)
+def test_other_warnings_are_not(capsys, build, install, said):
+    install("vitis_hls", CLASSIC, report(), said=said)
+    assert synthesise(capsys, build)[1]["dsp"] == 71
 
 
 def test_a_compiler_without_a_result_is_one_sentence(capsys, build, install):

@@ -13,6 +13,7 @@ from ..graph_io import load_graph
 from ..naming import core_name
 from ..records import read_plan
 from .compilers import BAMBU_PART, Compiler, Job, choose
+from .log import dropped_pragmas
 from .report import Synthesis, compared, find_report, plain, read_report, read_stages
 
 #: Folder of a BUILD for what the compiler writes, and the file there with all that it said.
@@ -44,6 +45,8 @@ def run_csynth(
     for name, text in compiler.prepare(job).items():
         (job.work / name).write_text(text)
     _run(compiler, job, say)
+    if compiler.tool == "vitis":
+        _check_pragmas(compiler, job)
     found, stages = Synthesis(), []
     if compiler.results is None:
         verilog = list(job.work.glob("*.v"))
@@ -109,3 +112,14 @@ def _run(compiler: Compiler, job: Job, say) -> None:
             lines[-1] if lines else "it said nothing",
         )
         raise HwqatError(f"{compiler.program} ended with exit code {done.returncode}: {last.strip()}; see {log}")
+
+
+def _check_pragmas(compiler: Compiler, job: Job) -> None:
+    """Hardware made without one of the pragmas is not what the plan says: ports, memories or rates differ."""
+    log = job.work / LOG
+    dropped = dropped_pragmas(log.read_text(errors="replace"))
+    if dropped:
+        raise HwqatError(
+            f"{compiler.program} did not understand {len(dropped)} of the pragmas in {job.hls} and went on without: "
+            f"{dropped[0]}; see {log}"
+        )
