@@ -4,7 +4,8 @@
 //   bambu       __BAMBU__ is defined; pragmas that it takes for errors vanish.
 //   g++         neither is defined (HWQAT_SIM is 1); the macros vanish, loops count their trips.
 //
-// Pragmas that all three accept or ignore (dataflow, stream, array_partition) are written as they are.
+// Pragmas that all three accept or ignore (array_partition, stream) are written as they are, and so are those of
+// the top function, which bambu has of its own.
 #ifndef HWQAT_DIALECT_H
 #define HWQAT_DIALECT_H
 
@@ -12,10 +13,12 @@
 #define HWQAT_SIM 0
 #else
 #define HWQAT_SIM 1
-// Loops are labelled for the reports of HLS tools; ap_private's default constructor masks bits it has not set.
+// Loops are labelled for the reports of HLS tools; what a loop's first trip sets has no value before it.
 #pragma GCC diagnostic ignored "-Wunused-label"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #endif
 
 #ifndef AP_INT_MAX_W
@@ -31,38 +34,19 @@
 
 // A macro's parameter must not have the name of a pragma's option: the preprocessor would replace the option too, and
 // Vitis drops a pragma that it does not understand with no more than a warning. Options are written in the positional
-// forms, which every release of Vitis HLS takes (`axis`, not `mode=axis`).
-#if defined(__BAMBU__)
-// Top-level ports carry `tokens` values a call; bambu starts the top by a handshake of its own.
-#define HWQAT_AXIS(argument, tokens) HWQAT_PRAGMA(HLS interface axis port=argument depth=tokens)
-#define HWQAT_FREE_RUNNING
+// forms, which every release of Vitis HLS takes (`complete`, not `type=complete`).
+#if HWQAT_SIM || defined(__BAMBU__)
 #define HWQAT_PIPELINE
 #define HWQAT_UNROLL
-#define HWQAT_RESHAPE(array, dimension)
-#define HWQAT_BIND_ROM(array, memory)
-#define HWQAT_BIND_PRODUCT(result, unit)
-#define HWQAT_READ_AFTER_WRITE(array, trips)
-
-#elif HWQAT_SIM
-#define HWQAT_AXIS(argument, tokens)
-#define HWQAT_FREE_RUNNING
-#define HWQAT_PIPELINE
-#define HWQAT_UNROLL
-#define HWQAT_RESHAPE(array, dimension)
-#define HWQAT_BIND_ROM(array, memory)
 #define HWQAT_BIND_PRODUCT(result, unit)
 #define HWQAT_READ_AFTER_WRITE(array, trips)
 
 #else // Vitis HLS
-#define HWQAT_AXIS(argument, tokens) HWQAT_PRAGMA(HLS INTERFACE axis port=argument)
-#define HWQAT_FREE_RUNNING HWQAT_PRAGMA(HLS INTERFACE ap_ctrl_none port=return)
-// One trip a cycle. A pipeline that flushes (flp) cannot hold back its last results when input pauses.
+// One trip a cycle. A pipeline that flushes (flp) cannot hold back its last results when input pauses. No `rewind`: the
+// tool rewinds such loops by itself (config_compile -enable_auto_rewind), 2020.2 refuses it beside flp.
 #define HWQAT_PIPELINE HWQAT_PRAGMA(HLS PIPELINE II=1 style=flp)
 #define HWQAT_UNROLL HWQAT_PRAGMA(HLS UNROLL)
-#define HWQAT_RESHAPE(array, dimension) HWQAT_PRAGMA(HLS ARRAY_RESHAPE variable=array complete dim=dimension)
-// memory: bram or lutram
-#define HWQAT_BIND_ROM(array, memory) HWQAT_PRAGMA(HLS BIND_STORAGE variable=array type=rom_1p impl=memory)
-// unit: dsp or fabric (LUTs)
+// Behind the definition of the variable that a product initialises; unit: dsp or fabric (LUTs).
 #define HWQAT_BIND_PRODUCT(result, unit) HWQAT_PRAGMA(HLS BIND_OP variable=result op=mul impl=unit)
 // An element that a trip writes is read `trips` trips later at the earliest.
 #define HWQAT_READ_AFTER_WRITE(array, trips) HWQAT_PRAGMA(HLS DEPENDENCE variable=array inter RAW distance=trips true)

@@ -1,6 +1,6 @@
 // Depthwise unit: PE channels at once, each with its own filter and accumulator.
 //
-//   out[pixel, group][p] = sum over fold, t of  in[pixel, group, fold][t * pe + p] * weight[address][t][p]
+//   out[pixel, group][p] = sum over fold, t of  in[pixel, group, fold][t * pe + p] * weight[int(address)][t][p]
 //   address = group * folds + fold
 //
 // No two products share an operand.
@@ -16,17 +16,16 @@
 namespace hwqat {
 
 template <class S>
-HWQAT_INLINE void dwu(hls::stream<ap_uint<S::taps * S::pe * S::in_bits>> &in,
-                      hls::stream<ap_uint<S::pe * S::acc_bits>> &out,
-                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::folds][S::taps][S::pe])
+HWQAT_INLINE void dwu(hls::stream<beat<S::taps * S::pe, S::in_bits>> &in, hls::stream<beat<S::pe, S::acc_bits>> &out,
+                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::folds][S::taps * S::pe])
 {
     constexpr int DEPTH = S::groups * S::folds;
     static_assert(S::multiplier::count == 1, "the channels of a depthwise unit share no element");
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * folds");
 
-    int_t<S::acc_bits> acc[S::pe] = {};
+    int_t<S::acc_bits> acc[S::pe];
 #pragma HLS ARRAY_PARTITION variable=acc complete
-    index_t<DEPTH> address = 0;
+    index_t<DEPTH> address;
 
 Pixel:
     for (int pixel = 0; pixel < S::pixels; ++pixel) {
@@ -36,6 +35,9 @@ Pixel:
             for (int fold = 0; fold < S::folds; ++fold) {
                 HWQAT_PIPELINE
                 HWQAT_TRIP();
+                if (group == 0 && fold == 0) {
+                    address = 0;
+                }
                 element_t<S::in_bits, S::in_signed> every[S::taps * S::pe];
 #pragma HLS ARRAY_PARTITION variable=every complete
                 unpack<S::in_bits, S::in_signed>(in.read(), every);
@@ -52,7 +54,7 @@ Pixel:
                     for (int t = 0; t < S::taps; ++t) {
                         HWQAT_UNROLL
                         x[t] = every[t * S::pe + p];
-                        w[0][t] = weight[address][t][p];
+                        w[0][t] = weight[int(address)][t * S::pe + p];
                     }
                     S::multiplier::template dot<S::weight_bits, S::acc_bits>(x, w, sum);
                     acc[p] = fold == 0 ? wrap<S::acc_bits>(sum[0]) : wrap<S::acc_bits>(acc[p] + sum[0]);
@@ -60,7 +62,7 @@ Pixel:
                 if (fold == S::folds - 1) {
                     out.write(pack<S::acc_bits>(acc));
                 }
-                address = address == DEPTH - 1 ? 0 : int(address) + 1;
+                address = int(address) + 1;
             }
         }
     }

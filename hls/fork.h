@@ -4,13 +4,13 @@
 #ifndef HWQAT_FORK_H
 #define HWQAT_FORK_H
 
+#include "beat.h"
 #include "trips.h"
-#include "types.h"
 
 namespace hwqat {
 
 template <class S, class... Outputs>
-HWQAT_INLINE void fork(hls::stream<ap_uint<S::lanes * S::bits>> &in, Outputs &...out)
+HWQAT_INLINE void fork(hls::stream<beat<S::lanes, S::bits>> &in, Outputs &...out)
 {
     static_assert(sizeof...(Outputs) >= 2, "a fork has two outputs or more");
 
@@ -18,8 +18,8 @@ Beat:
     for (int i = 0; i < S::cycles; ++i) {
         HWQAT_PIPELINE
         HWQAT_TRIP();
-        const ap_uint<S::lanes * S::bits> beat = in.read();
-        const int written[] = {(out.write(beat), 0)...};
+        const beat<S::lanes, S::bits> copy = in.read();
+        const int written[] = {(out.write(copy), 0)...};
         (void)written;
     }
 }

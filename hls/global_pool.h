@@ -15,20 +15,20 @@
 namespace hwqat {
 
 template <class S>
-HWQAT_INLINE void global_pool(hls::stream<ap_uint<S::pe * S::in_bits>> &in,
-                              hls::stream<ap_uint<S::pe * S::out_bits>> &out)
+HWQAT_INLINE void global_pool(hls::stream<beat<S::pe, S::in_bits>> &in, hls::stream<beat<S::pe, S::out_bits>> &out)
 {
     using x_t = element_t<S::in_bits, S::in_signed>;
     using y_t = element_t<S::out_bits, S::out_signed>;
-    using kept_t = ap_uint<S::pe * S::out_bits>;
-    static_assert(S::cycles == S::pixels * S::groups, "the plan's cycles must be pixels * groups");
+    constexpr int GROUPS = S::groups;
+    static_assert(S::cycles == S::pixels * GROUPS, "the plan's cycles must be pixels * groups");
 
-    static kept_t kept[S::groups];
+    static beat<S::pe, S::out_bits> kept[GROUPS];
+    HWQAT_READ_AFTER_WRITE(kept, GROUPS) // a group's turn comes once a pixel
 
 Pixel:
     for (int pixel = 0; pixel < S::pixels; ++pixel) {
     Group:
-        for (int group = 0; group < S::groups; ++group) {
+        for (int group = 0; group < GROUPS; ++group) {
             HWQAT_PIPELINE
             HWQAT_TRIP();
             x_t x[S::pe];
@@ -42,10 +42,10 @@ Pixel:
                 HWQAT_UNROLL
                 result[p] = pixel == 0 ? y_t(x[p]) : S::reduce::of(result[p], y_t(x[p]));
             }
-            const kept_t beat = pack<S::out_bits>(result);
-            kept[group] = beat;
+            const beat<S::pe, S::out_bits> results = pack<S::out_bits>(result);
+            kept[group] = results;
             if (pixel == S::pixels - 1) {
-                out.write(beat);
+                out.write(results);
             }
         }
     }

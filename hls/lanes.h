@@ -1,91 +1,41 @@
 // Beats and their elements: element i of a beat is bits [i * BITS +: BITS].
 //
 // This is the only place that cuts or joins words. Each compiler gets what it does well: Vitis ranges that
-// are constant once the loop is unrolled, bambu shifts by constants, g++ whole 64-bit chunks.
+// are constant once the loop is unrolled, bambu shifts by constants and pieces of at most 64 bits (it loses bits when
+// it converts wide words to less wide ones), g++ whole 64-bit chunks.
 #ifndef HWQAT_LANES_H
 #define HWQAT_LANES_H
 
-#include "types.h"
+#include "beat.h"
+
+#if HWQAT_NATIVE
+#include <cstring>
+#endif
 
 namespace hwqat {
 
-#if HWQAT_SIM
-/// A word as 64-bit chunks, lowest first. It takes them from ap_private, which both Vitis's headers and the
-/// open ones have inside: ranges are ten times slower to run and to compile.
-template <int WIDTH> struct chunks {
-    static constexpr int COUNT = (WIDTH + 63) / 64;
-    unsigned long long chunk[COUNT];
-
-    chunks() : chunk() {}
-
-    explicit chunks(const ap_uint<WIDTH> &word)
-    {
-        for (int i = 0; i < COUNT; ++i) {
-            chunk[i] = word.V.get_pVal(i);
-        }
-    }
-
-    /// The word; bits above WIDTH must be zero.
-    ap_uint<WIDTH> word() const
-    {
-        ap_uint<WIDTH> word;
-        for (int i = 0; i < COUNT; ++i) {
-            word.V.set_pVal(i, chunk[i]);
-        }
-        return word;
-    }
-
-    /// 64 bits from bit `at` on; zeros above the word.
-    unsigned long long read(int at) const
-    {
-        const int i = at / 64, shift = at % 64;
-        const unsigned long long bits = i < COUNT ? chunk[i] >> shift : 0;
-        return shift && i + 1 < COUNT ? bits | chunk[i + 1] << (64 - shift) : bits;
-    }
-
-    /// Put `bits` at bit `at`, where zeros are; what reaches above the word must be zero.
-    void write(int at, unsigned long long bits)
-    {
-        const int i = at / 64, shift = at % 64;
-        chunk[i] |= bits << shift;
-        if (shift && i + 1 < COUNT) {
-            chunk[i + 1] |= bits >> (64 - shift);
-        }
-    }
-
-    /// Put another word at bit `at`.
-    template <int BITS> void write(int at, const chunks<BITS> &word)
-    {
-        for (int i = 0; i < chunks<BITS>::COUNT; ++i) {
-            write(at + 64 * i, word.chunk[i]);
-        }
-    }
-};
-
-/// WIDTH bits of a word, from bit AT on.
-template <int WIDTH, int AT, int FROM> HWQAT_INLINE chunks<WIDTH> cut(const chunks<FROM> &word)
-{
-    chunks<WIDTH> part;
-    for (int i = 0; i < chunks<WIDTH>::COUNT; ++i) {
-        part.chunk[i] = word.read(AT + 64 * i);
-    }
-    part.chunk[chunks<WIDTH>::COUNT - 1] &= ~0ULL >> (64 * chunks<WIDTH>::COUNT - WIDTH);
-    return part;
-}
+#if HWQAT_NATIVE && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/// Whether elements of BITS bits lie in a beat as they lie in an array of T.
+template <int BITS, class T> constexpr bool lies_alike() { return BITS == 8 * int(sizeof(T)); }
+#else
+template <int BITS, class T> constexpr bool lies_alike() { return false; }
 #endif
 
 /// The N elements of a beat.
 template <int BITS, bool SIGNED, int N>
-HWQAT_INLINE void unpack(const ap_uint<N * BITS> &beat, element_t<BITS, SIGNED> (&lane)[N])
+HWQAT_INLINE void unpack(const beat<N, BITS> &whole, element_t<BITS, SIGNED> (&lane)[N])
 {
     static_assert(BITS <= 64, "an element has at most 64 bits");
-#if HWQAT_SIM
-    const chunks<N * BITS> raw(beat);
+#if HWQAT_NATIVE
+    if (lies_alike<BITS, element_t<BITS, SIGNED>>()) {
+        std::memcpy(lane, whole.chunk, sizeof lane);
+        return;
+    }
     for (int i = 0; i < N; ++i) {
-        lane[i] = element<BITS, SIGNED>::of(raw.read(i * BITS));
+        lane[i] = element<BITS, SIGNED>::of(whole.read(i * BITS));
     }
 #elif defined(__BAMBU__)
-    ap_uint<N * BITS> rest = beat;
+    beat<N, BITS> rest = whole;
     for (int i = 0; i < N; ++i) {
         lane[i] = element_t<BITS, SIGNED>(ap_uint<BITS>(rest));
         rest >>= BITS;
@@ -94,86 +44,101 @@ HWQAT_INLINE void unpack(const ap_uint<N * BITS> &beat, element_t<BITS, SIGNED> 
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
-        lane[i].range(BITS - 1, 0) = beat.range(i * BITS + BITS - 1, i * BITS);
+        lane[i].range(BITS - 1, 0) = whole.range(i * BITS + BITS - 1, i * BITS);
     }
 #endif
 }
 
 /// The beat of N elements, signed or not: their low BITS bits.
-template <int BITS, class T, int N> HWQAT_INLINE ap_uint<N * BITS> pack(const T (&lane)[N])
+template <int BITS, class T, int N> HWQAT_INLINE beat<N, BITS> pack(const T (&lane)[N])
 {
     static_assert(BITS <= 64, "an element has at most 64 bits");
-#if HWQAT_SIM
-    chunks<N * BITS> raw;
+#if HWQAT_NATIVE
+    beat<N, BITS> whole = {};
+    if (lies_alike<BITS, T>()) {
+        std::memcpy(whole.chunk, lane, sizeof lane);
+        return whole;
+    }
     for (int i = 0; i < N; ++i) {
         const uint_t<BITS> bits = low<BITS>(lane[i]);
-        raw.write(i * BITS, static_cast<unsigned long long>(bits));
+        whole.write(i * BITS, static_cast<unsigned long long>(bits));
     }
-    return raw.word();
+    return whole;
 #elif defined(__BAMBU__)
-    ap_uint<N * BITS> beat = 0;
+    beat<N, BITS> whole = 0;
     for (int i = 0; i < N; ++i) {
-        beat = (beat >> BITS) | (ap_uint<N * BITS>(ap_uint<BITS>(lane[i])) << ((N - 1) * BITS));
+        whole |= beat<N, BITS>(ap_uint<BITS>(lane[i])) << (i * BITS);
     }
-    return beat;
+    return whole;
 #else
-    ap_uint<N * BITS> beat;
+    beat<N, BITS> whole;
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
-        beat.range(i * BITS + BITS - 1, i * BITS) = ap_uint<BITS>(lane[i]);
+        whole.range(i * BITS + BITS - 1, i * BITS) = ap_uint<BITS>(lane[i]);
     }
-    return beat;
+    return whole;
 #endif
 }
 
 /// N words side by side, word 0 lowest.
-template <int N, int BITS> HWQAT_INLINE ap_uint<N * BITS> join(const ap_uint<BITS> (&word)[N])
+template <int BITS, int N> HWQAT_INLINE word<N * BITS> join(const word<BITS> (&part)[N])
 {
-#if HWQAT_SIM
-    chunks<N * BITS> raw;
+#if HWQAT_NATIVE
+    word<N * BITS> whole = {};
     for (int i = 0; i < N; ++i) {
-        raw.write(i * BITS, chunks<BITS>(word[i]));
+        whole.write(i * BITS, part[i]);
     }
-    return raw.word();
+    return whole;
 #elif defined(__BAMBU__)
-    ap_uint<N * BITS> beat = 0;
+    word<N * BITS> whole = 0;
     for (int i = 0; i < N; ++i) {
-        beat = (beat >> BITS) | (ap_uint<N * BITS>(word[i]) << ((N - 1) * BITS));
+        whole |= word<N * BITS>(part[i]) << (i * BITS);
     }
-    return beat;
+    return whole;
 #else
-    ap_uint<N * BITS> beat;
+    word<N * BITS> whole;
 Word:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL
-        beat.range(i * BITS + BITS - 1, i * BITS) = word[i];
+        whole.range(i * BITS + BITS - 1, i * BITS) = part[i];
     }
-    return beat;
+    return whole;
 #endif
 }
 
-/// A word moved down by the width of another, which enters at the top.
-template <int WIDE, int NARROW>
-HWQAT_INLINE ap_uint<WIDE> shift_in(const ap_uint<WIDE> &word, const ap_uint<NARROW> &top)
+/// WIDTH bits of a word of FROM bits, from bit AT on; zeros where it has none.
+template <int WIDTH, int AT, int FROM> HWQAT_INLINE word<WIDTH> slice(const word<FROM> &whole)
+{
+#if HWQAT_NATIVE
+    word<WIDTH> part;
+    for (int i = 0; i < word<WIDTH>::COUNT; ++i) {
+        part.chunk[i] = whole.read(AT + 64 * i);
+    }
+    part.chunk[word<WIDTH>::COUNT - 1] &= ~0ULL >> (64 * word<WIDTH>::COUNT - WIDTH);
+    return part;
+#elif defined(__BAMBU__)
+    constexpr int WHOLE = WIDTH / 64 * 64, REST = WIDTH - WHOLE;
+    word<WIDTH> part = 0;
+    for (int at = 0; at < WHOLE; at += 64) {
+        part |= word<WIDTH>(ap_uint<64>(whole >> (AT + at))) << at;
+    }
+    return REST ? word<WIDTH>(part | word<WIDTH>(ap_uint<(REST ? REST : 1)>(whole >> (AT + WHOLE))) << WHOLE) : part;
+#else
+    return word<WIDTH>(whole >> AT);
+#endif
+}
+
+/// A word of WIDE bits moved down by the NARROW bits of another, which enters at the top.
+template <int WIDE, int NARROW> HWQAT_INLINE word<WIDE> shift_in(const word<WIDE> &whole, const word<NARROW> &top)
 {
     static_assert(WIDE > NARROW, "the word that enters is the narrower one");
-#if HWQAT_SIM
-    chunks<WIDE> moved = cut<WIDE, NARROW>(chunks<WIDE>(word));
-    moved.write(WIDE - NARROW, chunks<NARROW>(top));
-    return moved.word();
+#if HWQAT_NATIVE
+    word<WIDE> moved = slice<WIDE, NARROW, WIDE>(whole);
+    moved.write(WIDE - NARROW, top);
+    return moved;
 #else
-    return (word >> NARROW) | (ap_uint<WIDE>(top) << (WIDE - NARROW));
-#endif
-}
-
-/// A word moved down by AT bits, cut or filled with zeros to WIDTH.
-template <int WIDTH, int AT, int FROM> HWQAT_INLINE ap_uint<WIDTH> slice(const ap_uint<FROM> &word)
-{
-#if HWQAT_SIM
-    return cut<WIDTH, AT>(chunks<FROM>(word)).word();
-#else
-    return ap_uint<WIDTH>(word >> AT);
+    return word<WIDE>(whole >> NARROW) | word<WIDE>(word<WIDE>(top) << (WIDE - NARROW));
 #endif
 }
 
@@ -190,7 +155,7 @@ template <int BITS> struct lane_of<ap_uint<BITS>> {
 
 /// Each element of a beat in another type, which holds its value: extended by its sign, or cut.
 template <int N, class FROM, class TO>
-HWQAT_INLINE ap_uint<N * lane_of<TO>::bits> resize(const ap_uint<N * lane_of<FROM>::bits> &beat)
+HWQAT_INLINE beat<N, lane_of<TO>::bits> resize(const beat<N, lane_of<FROM>::bits> &whole)
 {
     constexpr int BITS = lane_of<FROM>::bits, TO_BITS = lane_of<TO>::bits;
     constexpr bool SIGNED = lane_of<FROM>::is_signed;
@@ -198,7 +163,7 @@ HWQAT_INLINE ap_uint<N * lane_of<TO>::bits> resize(const ap_uint<N * lane_of<FRO
     int_t<TO_BITS> to[N];
 #pragma HLS ARRAY_PARTITION variable=from complete
 #pragma HLS ARRAY_PARTITION variable=to complete
-    unpack<BITS, SIGNED>(beat, from);
+    unpack<BITS, SIGNED>(whole, from);
 Lane:
     for (int i = 0; i < N; ++i) {
         HWQAT_UNROLL

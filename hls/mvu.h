@@ -1,6 +1,6 @@
 // Matrix-vector unit: PE accumulators, each adding SIMD products a trip.
 //
-//   out[pixel, group, repeat][p] = sum over fold, s of  in[pixel, group, fold][s] * weight[address][p][s]
+//   out[pixel, group, repeat][p] = sum over fold, s of  in[pixel, group, fold][s] * weight[int(address)][p][s]
 //   address = (group * repeats + repeat) * folds + fold
 //
 // The `folds` beats of a pixel and group are read once and used `repeats` times: the unit keeps them.
@@ -18,17 +18,17 @@
 namespace hwqat {
 
 template <class S>
-HWQAT_INLINE void mvu(hls::stream<ap_uint<S::simd * S::in_bits>> &in, hls::stream<ap_uint<S::pe * S::acc_bits>> &out,
-                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe][S::simd])
+HWQAT_INLINE void mvu(hls::stream<beat<S::simd, S::in_bits>> &in, hls::stream<beat<S::pe, S::acc_bits>> &out,
+                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe * S::simd])
 {
-    using beat_t = ap_uint<S::simd * S::in_bits>;
-    constexpr int DEPTH = S::groups * S::repeats * S::folds, SHARE = S::multiplier::count;
+    constexpr int FOLDS = S::folds, DEPTH = S::groups * S::repeats * FOLDS, SHARE = S::multiplier::count;
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * repeats * folds");
 
-    beat_t held[S::folds];
-    int_t<S::acc_bits> acc[S::pe] = {};
+    beat<S::simd, S::in_bits> held[FOLDS];
+    HWQAT_READ_AFTER_WRITE(held, FOLDS) // by the first repeat, for the second one
+    int_t<S::acc_bits> acc[S::pe];
 #pragma HLS ARRAY_PARTITION variable=acc complete
-    index_t<DEPTH> address = 0;
+    index_t<DEPTH> address;
 
 Pixel:
     for (int pixel = 0; pixel < S::pixels; ++pixel) {
@@ -37,16 +37,19 @@ Pixel:
         Repeat:
             for (int repeat = 0; repeat < S::repeats; ++repeat) {
             Fold:
-                for (int fold = 0; fold < S::folds; ++fold) {
+                for (int fold = 0; fold < FOLDS; ++fold) {
                     HWQAT_PIPELINE
                     HWQAT_TRIP();
-                    const beat_t beat = repeat == 0 ? in.read() : held[fold];
+                    if (group == 0 && repeat == 0 && fold == 0) {
+                        address = 0;
+                    }
+                    const beat<S::simd, S::in_bits> elements = repeat == 0 ? in.read() : held[fold];
                     if (repeat == 0) {
-                        held[fold] = beat;
+                        held[fold] = elements;
                     }
                     element_t<S::in_bits, S::in_signed> x[S::simd];
 #pragma HLS ARRAY_PARTITION variable=x complete
-                    unpack<S::in_bits, S::in_signed>(beat, x);
+                    unpack<S::in_bits, S::in_signed>(elements, x);
                 Pe:
                     for (int p = 0; p < S::pe; p += SHARE) {
                         HWQAT_UNROLL
@@ -60,7 +63,7 @@ Pixel:
                         Simd:
                             for (int s = 0; s < S::simd; ++s) {
                                 HWQAT_UNROLL
-                                w[k][s] = p + k < S::pe ? weight[address][p + k][s] : weight_rom<S::weight_bits>(0);
+                                w[k][s] = p + k < S::pe ? weight[int(address)][(p + k) * S::simd + s] : weight_rom<S::weight_bits>(0);
                             }
                         }
                         S::multiplier::template dot<S::weight_bits, S::acc_bits>(x, w, sum);
@@ -72,10 +75,10 @@ Pixel:
                             }
                         }
                     }
-                    if (fold == S::folds - 1) {
+                    if (fold == FOLDS - 1) {
                         out.write(pack<S::acc_bits>(acc));
                     }
-                    address = address == DEPTH - 1 ? 0 : int(address) + 1;
+                    address = int(address) + 1;
                 }
             }
         }

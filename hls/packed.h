@@ -34,10 +34,11 @@ template <class UNIT> struct plain {
     }
 };
 
+// BIND_OP binds the operation that its variable is initialised with: the product itself, before it is cut.
 struct luts {
     template <int BITS, class A, class B> static HWQAT_INLINE sum_t<BITS> times(const A &a, const B &b)
     {
-        const sum_t<BITS> result = product<BITS>(a, b);
+        const auto result = operand_t<BITS, A>(a) * operand_t<BITS, B>(b);
         HWQAT_BIND_PRODUCT(result, fabric)
         return result;
     }
@@ -46,7 +47,7 @@ struct luts {
 struct dsp {
     template <int BITS, class A, class B> static HWQAT_INLINE sum_t<BITS> times(const A &a, const B &b)
     {
-        const sum_t<BITS> result = product<BITS>(a, b);
+        const auto result = operand_t<BITS, A>(a) * operand_t<BITS, B>(b);
         HWQAT_BIND_PRODUCT(result, dsp)
         return result;
     }

@@ -14,14 +14,13 @@
 namespace hwqat {
 
 template <class S>
-HWQAT_INLINE void pool(hls::stream<ap_uint<S::taps * S::pe * S::in_bits>> &in,
-                       hls::stream<ap_uint<S::pe * S::out_bits>> &out)
+HWQAT_INLINE void pool(hls::stream<beat<S::taps * S::pe, S::in_bits>> &in, hls::stream<beat<S::pe, S::out_bits>> &out)
 {
     using x_t = element_t<S::in_bits, S::in_signed>;
     using y_t = element_t<S::out_bits, S::out_signed>;
     static_assert(S::cycles == S::pixels * S::groups * S::folds, "the plan's cycles must be pixels * groups * folds");
 
-    y_t result[S::pe] = {};
+    y_t result[S::pe];
 #pragma HLS ARRAY_PARTITION variable=result complete
 
 Pixel:

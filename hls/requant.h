@@ -18,8 +18,6 @@
 
 namespace hwqat {
 
-constexpr int wider(int a, int b) { return a > b ? a : b; }
-
 /// The constant of channel group `group`, lane `p`.
 template <int BITS, bool SIGNED, int DEPTH, int LANES>
 HWQAT_INLINE element_t<BITS, SIGNED> constant(const rom_t<BITS, SIGNED> (&table)[DEPTH][LANES], int group, int p)
@@ -39,7 +37,7 @@ template <class S> HWQAT_INLINE element_t<S::out_bits, S::out_signed> rounded_an
 
 /// One input.
 template <class S, int D0, int N0, int DB, int NB>
-HWQAT_INLINE void requant(hls::stream<ap_uint<S::pe * S::in0_bits>> &in, hls::stream<ap_uint<S::pe * S::out_bits>> &out,
+HWQAT_INLINE void requant(hls::stream<beat<S::pe, S::in0_bits>> &in, hls::stream<beat<S::pe, S::out_bits>> &out,
                           const rom_t<S::factor0_bits, S::factor0_signed> (&factor)[D0][N0],
                           const rom_t<S::bias_bits, true> (&bias)[DB][NB])
 {
@@ -71,9 +69,9 @@ Pixel:
 
 /// Two inputs: a residual join.
 template <class S, int D0, int N0, int D1, int N1, int DB, int NB>
-HWQAT_INLINE void requant(hls::stream<ap_uint<S::pe * S::in0_bits>> &in0,
-                          hls::stream<ap_uint<S::pe * S::in1_bits>> &in1,
-                          hls::stream<ap_uint<S::pe * S::out_bits>> &out,
+HWQAT_INLINE void requant(hls::stream<beat<S::pe, S::in0_bits>> &in0,
+                          hls::stream<beat<S::pe, S::in1_bits>> &in1,
+                          hls::stream<beat<S::pe, S::out_bits>> &out,
                           const rom_t<S::factor0_bits, S::factor0_signed> (&factor0)[D0][N0],
                           const rom_t<S::factor1_bits, S::factor1_signed> (&factor1)[D1][N1],
                           const rom_t<S::bias_bits, true> (&bias)[DB][NB])
@@ -111,16 +109,16 @@ Pixel:
 
 /// Two inputs in turn, one multiplication a lane and trip; it takes what either input needs.
 template <class S, int D0, int N0, int D1, int N1, int DB, int NB>
-HWQAT_INLINE void requant_shared(hls::stream<ap_uint<S::pe * S::in0_bits>> &in0,
-                                 hls::stream<ap_uint<S::pe * S::in1_bits>> &in1,
-                                 hls::stream<ap_uint<S::pe * S::out_bits>> &out,
+HWQAT_INLINE void requant_shared(hls::stream<beat<S::pe, S::in0_bits>> &in0,
+                                 hls::stream<beat<S::pe, S::in1_bits>> &in1,
+                                 hls::stream<beat<S::pe, S::out_bits>> &out,
                                  const rom_t<S::factor0_bits, S::factor0_signed> (&factor0)[D0][N0],
                                  const rom_t<S::factor1_bits, S::factor1_signed> (&factor1)[D1][N1],
                                  const rom_t<S::bias_bits, true> (&bias)[DB][NB])
 {
     static_assert(S::cycles == S::pixels * S::groups * 2, "the plan's cycles must be pixels * groups * 2 inputs");
-    constexpr int X_BITS = wider(S::in0_bits + !S::in0_signed, S::in1_bits + !S::in1_signed);
-    constexpr int M_BITS = wider(S::factor0_bits + !S::factor0_signed, S::factor1_bits + !S::factor1_signed);
+    constexpr int X_BITS = larger(S::in0_bits + !S::in0_signed, S::in1_bits + !S::in1_signed);
+    constexpr int M_BITS = larger(S::factor0_bits + !S::factor0_signed, S::factor1_bits + !S::factor1_signed);
 
     sum_t<S::sum_bits> sum[S::pe];
 #pragma HLS ARRAY_PARTITION variable=sum complete

@@ -5,7 +5,7 @@
 #ifndef HWQAT_TESTBENCH_H
 #define HWQAT_TESTBENCH_H
 
-#include "lanes.h"
+#include "axis.h"
 #include "trips.h"
 
 #include <cerrno>
@@ -88,6 +88,11 @@ inline bool parse(const std::string &token, long long &value)
     return !token.empty() && errno == 0 && *end == '\0' && (token[0] == '-' || (token[0] >= '0' && token[0] <= '9'));
 }
 
+/// A port whose elements fill their slots: how the bench sees it, extension bits and all.
+template <class P> struct slots : P {
+    static constexpr int bits = P::slot;
+};
+
 /// Feeds a slave port. P: the port's shape, as in axis.h.
 template <class P> class driver
 {
@@ -112,7 +117,7 @@ template <class P> class driver
             return false;
         }
         for (int beat = 0; beat < P::beats; ++beat) {
-            uint_t<P::slot> slot[P::lanes];
+            element_t<P::slot, P::is_signed> slot[P::lanes];
             for (int lane = 0; lane < P::lanes; ++lane) {
                 long long value = 0;
                 if (!parse(tokens[std::size_t(beat) * P::lanes + lane], value)) {
@@ -120,9 +125,9 @@ template <class P> class driver
                     bad = true;
                     return false;
                 }
-                slot[lane] = low<P::slot>(value);
+                slot[lane] = element<P::slot, P::is_signed>::of(value);
             }
-            stream.write(slice<P::tdata, 0>(pack<P::slot>(slot)));
+            stream.write(to_tdata<slots<P>>(slot));
         }
         return true;
     }
@@ -163,7 +168,7 @@ template <class P> class monitor
             const bool given = !stream.empty();
             element_t<P::slot, P::is_signed> slot[P::lanes] = {};
             if (given) {
-                unpack<P::slot, P::is_signed>(slice<P::lanes * P::slot, 0>(stream.read()), slot);
+                of_tdata<slots<P>>(stream.read(), slot);
             }
             for (int lane = 0; lane < P::lanes; ++lane, ++index) {
                 const std::string want = index < expected.size() ? expected[index] : "nothing";

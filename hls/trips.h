@@ -1,6 +1,6 @@
 // Trips of pipelined loops, counted in C-simulation and compared with the plan's cycles.
 //
-// A layer function opens with HWQAT_STAGE("name"); the pipelined loop that it runs says HWQAT_TRIP(). C++
+// A stage's function opens with HWQAT_STAGE(name, streams); the pipelined loop that it runs says HWQAT_TRIP(). C++
 // that ignores its folding is found out by its count. In hardware both are nothing.
 #ifndef HWQAT_TRIPS_H
 #define HWQAT_TRIPS_H
@@ -29,7 +29,7 @@ struct trip_counter {
         return head;
     }
 
-    /// The counter of the stage that runs now: C-simulation runs one stage after the other.
+    /// The counter of the stage that runs now: C-simulation runs one stage after the other, or in turns.
     static trip_counter *&running()
     {
         static trip_counter *stage = nullptr;
@@ -38,12 +38,12 @@ struct trip_counter {
 };
 
 } // namespace hwqat
-#define HWQAT_STAGE(name) \
-    static hwqat::trip_counter stage_trips(name); \
-    hwqat::trip_counter::running() = &stage_trips
+#define HWQAT_STAGE(stage, ...) \
+    static hwqat::trip_counter stage_trips(#stage); \
+    hwqat::trip_counter::running() = &stage_trips;
 #define HWQAT_TRIP() ++hwqat::trip_counter::running()->trips
 #else
-#define HWQAT_STAGE(name)
+#define HWQAT_STAGE(...)
 #define HWQAT_TRIP()
 #endif
 

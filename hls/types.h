@@ -1,9 +1,9 @@
 // Integers of any width: elements, sums, constants, counters.
 //
 // In hardware all of them are ap_int and ap_uint. In C-simulation they are native integers, brought to their
-// width wherever hardware would drop bits; that is many times faster to compile and to run. Streams carry
-// ap_uint in both. With -DHWQAT_AP_ARITHMETIC C-simulation uses the types of the hardware throughout: the
-// tests demand the same integers from both.
+// width wherever hardware would drop bits; that is many times faster to compile and to run. With
+// -DHWQAT_AP_ARITHMETIC C-simulation uses the types of the hardware throughout: the tests demand the same
+// integers from both.
 #ifndef HWQAT_TYPES_H
 #define HWQAT_TYPES_H
 
@@ -60,11 +60,10 @@ template <int BITS, class V> HWQAT_INLINE uint_t<BITS> low(const V &value)
     return word(value) & (~word(0) >> (8 * int(sizeof(word)) - BITS));
 }
 
-/// a * b and value << SHIFT, of which the low BITS bits matter.
-template <int BITS, class A, class B> HWQAT_INLINE sum_t<BITS> product(const A &a, const B &b)
-{
-    return sum_t<BITS>(a) * sum_t<BITS>(b);
-}
+/// What an operand of a product is, of which the low BITS bits matter: native words are widened first.
+template <int BITS, class A> using operand_t = sum_t<BITS>;
+
+/// value << SHIFT, of which the low BITS bits matter.
 template <int BITS, int SHIFT, class V> HWQAT_INLINE sum_t<BITS> shifted_left(const V &value)
 {
     constexpr int WORD = 8 * int(sizeof(sum_t<BITS>));
@@ -78,12 +77,18 @@ template <int BITS> using sum_t = ap_int<BITS>;
 
 template <int BITS, class V> HWQAT_INLINE ap_int<BITS> wrap(const V &value) { return ap_int<BITS>(value); }
 template <int BITS, class V> HWQAT_INLINE ap_uint<BITS> low(const V &value) { return ap_uint<BITS>(value); }
-template <int BITS, class A, class B> HWQAT_INLINE ap_int<BITS> product(const A &a, const B &b) { return a * b; }
+template <int BITS, class A> using operand_t = A;
 template <int BITS, int SHIFT, class V> HWQAT_INLINE ap_int<BITS> shifted_left(const V &value)
 {
     return ap_int<BITS>(value) << SHIFT;
 }
 #endif
+
+/// a * b, of which the low BITS bits matter.
+template <int BITS, class A, class B> HWQAT_INLINE sum_t<BITS> product(const A &a, const B &b)
+{
+    return operand_t<BITS, A>(a) * operand_t<BITS, B>(b);
+}
 
 /// An element of a stream.
 template <int BITS, bool SIGNED> struct element {
@@ -95,6 +100,8 @@ template <int BITS> struct element<BITS, false> {
     static HWQAT_INLINE type of(unsigned long long bits) { return low<BITS>(bits); }
 };
 template <int BITS, bool SIGNED> using element_t = typename element<BITS, SIGNED>::type;
+
+constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 /// Bits that count 0..count-1; at least 1.
 constexpr int bits_for(long long count)
@@ -111,9 +118,12 @@ constexpr int bits_for(long long count)
 template <int BITS, bool SIGNED> using rom_t = native_t<BITS, SIGNED>;
 /// A counter of 0..COUNT-1.
 template <long long COUNT> using index_t = int;
+/// A number of -MOST..MOST.
+template <long long MOST> using offset_t = int;
 #else
 template <int BITS, bool SIGNED> using rom_t = element_t<BITS, SIGNED>;
 template <long long COUNT> using index_t = ap_uint<bits_for(COUNT)>;
+template <long long MOST> using offset_t = ap_int<bits_for(MOST + 1) + 1>;
 #endif
 
 template <int BITS> using rom_int = rom_t<BITS, true>;

@@ -9,50 +9,50 @@
 
 namespace hwqat {
 
-/// Narrow to wide: each trip reads a beat, every RATIO-th writes one.
+/// Narrow to wide: each trip reads a beat, the last one of a wide beat writes it.
 template <class S>
-HWQAT_INLINE void widen(hls::stream<ap_uint<S::lanes_in * S::bits>> &in,
-                        hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
+HWQAT_INLINE void widen(hls::stream<beat<S::lanes_in, S::bits>> &in, hls::stream<beat<S::lanes_out, S::bits>> &out)
 {
-    constexpr int OUT = S::lanes_out * S::bits, RATIO = S::lanes_out / S::lanes_in;
+    constexpr int IN = S::lanes_in * S::bits, OUT = S::lanes_out * S::bits, RATIO = S::lanes_out / S::lanes_in;
     static_assert(S::lanes_out % S::lanes_in == 0, "widening needs whole multiples of the lanes that come in");
     static_assert(S::cycles % RATIO == 0, "a frame must fill its last wide beat");
 
-    ap_uint<OUT> beat = 0;
-    index_t<RATIO> part = 0;
+    static word<OUT> wide; // a beat's parts push out all that was in it before
 
 Beat:
-    for (int i = 0; i < S::cycles; ++i) {
-        HWQAT_PIPELINE
-        HWQAT_TRIP();
-        beat = shift_in(beat, in.read());
-        if (part == RATIO - 1) {
-            out.write(beat);
+    for (int i = 0; i < S::cycles / RATIO; ++i) {
+    Part:
+        for (int part = 0; part < RATIO; ++part) {
+            HWQAT_PIPELINE
+            HWQAT_TRIP();
+            wide = shift_in<OUT, IN>(wide, in.read());
+            if (part == RATIO - 1) {
+                out.write(wide);
+            }
         }
-        part = part == RATIO - 1 ? 0 : int(part) + 1;
     }
 }
 
-/// Wide to narrow: each trip writes a beat, every RATIO-th reads one.
+/// Wide to narrow: each trip writes a beat, the first one of a wide beat reads it.
 template <class S>
-HWQAT_INLINE void narrow(hls::stream<ap_uint<S::lanes_in * S::bits>> &in,
-                         hls::stream<ap_uint<S::lanes_out * S::bits>> &out)
+HWQAT_INLINE void narrow(hls::stream<beat<S::lanes_in, S::bits>> &in, hls::stream<beat<S::lanes_out, S::bits>> &out)
 {
     constexpr int IN = S::lanes_in * S::bits, OUT = S::lanes_out * S::bits, RATIO = S::lanes_in / S::lanes_out;
     static_assert(S::lanes_in % S::lanes_out == 0, "narrowing needs whole multiples of the lanes that go out");
     static_assert(S::cycles % RATIO == 0, "a frame must empty its last wide beat");
 
-    ap_uint<IN> rest = 0;
-    index_t<RATIO> part = 0;
+    word<IN> rest;
 
 Beat:
-    for (int i = 0; i < S::cycles; ++i) {
-        HWQAT_PIPELINE
-        HWQAT_TRIP();
-        const ap_uint<IN> beat = part == 0 ? in.read() : rest;
-        out.write(slice<OUT, 0>(beat));
-        rest = slice<IN, OUT>(beat);
-        part = part == RATIO - 1 ? 0 : int(part) + 1;
+    for (int i = 0; i < S::cycles / RATIO; ++i) {
+    Part:
+        for (int part = 0; part < RATIO; ++part) {
+            HWQAT_PIPELINE
+            HWQAT_TRIP();
+            const word<IN> wide = part == 0 ? in.read() : rest;
+            out.write(slice<OUT, 0, IN>(wide));
+            rest = slice<IN, OUT, IN>(wide);
+        }
     }
 }
 

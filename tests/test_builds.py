@@ -81,7 +81,7 @@ def test_edited_sources_run_when_asked_for_and_say_which_stage_is_wrong(build, c
     """The first wrong stage in the order of the data, in both engines; and the result is kept by neither."""
     rom = build / "hls/constants/blocks_2_conv1_mvu.h"
     text = rom.read_text()
-    row = re.search(r"\{ +(-?\d+),", text)
+    row = re.search(r"\{ *(-?\d+),", text)
     rom.write_text(text[: row.start(1)] + str((int(row[1]) + 40) % 100) + text[row.end(1) :])
     said = fails(capsys, "csim", build)
     assert "blocks_2_conv1_mvu.h is not what was exported" in said and said.endswith("say --edited to run it as it is")

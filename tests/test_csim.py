@@ -148,9 +148,9 @@ def flip(text, pattern, change):
 @pytest.mark.parametrize(
     "file, change",
     [
-        ("constants/conv1_mvu.h", lambda t: flip(t, r"_weight\[.*?= \{", lambda w: w ^ 1)),
-        ("constants/requant2_requant.h", lambda t: flip(t, r"_factor_0\[.*?= \{", lambda m: m ^ 2048)),
-        ("constants/requant2_requant.h", lambda t: flip(t, r"_bias\[.*?= \{", lambda b: b ^ (1 << 20))),
+        ("constants/conv1_mvu.h", lambda t: flip(t, r"\bweight\[.*?= \{", lambda w: w ^ 1)),
+        ("constants/requant2_requant.h", lambda t: flip(t, r"\bfactor_0\[.*?= \{", lambda m: m ^ 2048)),
+        ("constants/requant2_requant.h", lambda t: flip(t, r"\bbias\[.*?= \{", lambda b: b ^ (1 << 20))),
         ("blocks/stem.h", lambda t: t.replace("rounding::shift", "rounding::rnd_conv", 1)),
         ("blocks/stem.h", lambda t: re.sub(r"(hi +=) 255LL", r"\1 63LL", t, count=1)),
         ("hwqat/window.h", lambda t: t.replace("row < S::height", "row <= S::height")),
@@ -158,8 +158,8 @@ def flip(text, pattern, change):
         (
             "hwqat/fork.h",
             lambda t: t.replace(
-                "const ap_uint<S::lanes * S::bits> beat = in.read();",
-                "const ap_uint<S::lanes * S::bits> beat = i == 3 ? ap_uint<S::lanes * S::bits>(0) : in.read();",
+                "const beat<S::lanes, S::bits> copy = in.read();",
+                "const beat<S::lanes, S::bits> copy = i == 3 ? beat<S::lanes, S::bits>() : in.read();",
             ),
         ),
     ],
@@ -179,9 +179,9 @@ def test_beats_left_in_a_stream_are_found(build):
     edit(
         build / "hls" / "blocks" / "stem.cpp",
         lambda t: (
-            t.replace("    requant2_requant(", "    conv1_mvu_out.write(0);\n    requant2_requant(", 1)
+            t.replace("    requant2_requant(", "    conv1_mvu_out.write({});\n    requant2_requant(", 1)
             if "    requant2_requant(conv1_mvu_out," in t
-            else t.replace("    requant2_requant(", "    conv1_window_out.write(0);\n    requant2_requant(", 1)
+            else t.replace("    requant2_requant(", "    conv1_window_out.write({});\n    requant2_requant(", 1)
         ),
     )
     result = run(build)

@@ -99,7 +99,7 @@ class _Writer:
             "block": block,
             "stages": stages,
             "headers": headers,
-            "shape_headers": sorted({"types.h", *shapes}),
+            "shape_headers": sorted({"beat.h", *shapes} - {"types.h"}),
             "cycles": max(stage.cycles for stage in block.stages),
         }
 
@@ -122,9 +122,7 @@ class _Writer:
             for end, names in ends
             for i, name in enumerate(names)
         ]
-        roms = [
-            {"name": f"{stage.name}_{rom.name}", "rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms
-        ]
+        roms = [{"rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms]
         facts = {"stage": stage, "text": text, "ports": ports, "roms": roms}
         return self._render(f"stage/{stage.template}.j2", **facts).rstrip("\n")
 
@@ -132,7 +130,7 @@ class _Writer:
         node = self.plan.graph.by_name[stage.node]
         tables = [
             {
-                "name": f"{stage.name}_{rom.name}",
+                "name": rom.name,
                 "type": rom_type(rom),
                 "dimensions": dimensions(rom),
                 "table": table(rom),
@@ -164,7 +162,7 @@ def element_type(elements: Elements) -> str:
 
 
 def _stream_type(stream: Stream | Port) -> str:
-    return f"hls::stream<ap_uint<{stream.elements.width}>>"
+    return f"hls::stream<hwqat::beat<{stream.elements.lanes}, {stream.elements.bits}>>"
 
 
 def _parameters(ends) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..stages import Rom
 from .lines import LINE
 
@@ -14,37 +12,27 @@ def rom_type(rom: Rom) -> str:
 
 
 def dimensions(rom: Rom) -> str:
-    """``[64][8][9]``."""
-    return "".join(f"[{n}]" for n in rom.values.shape)
+    """``[64][72]``: addresses, and the elements of a word in the order of a beat."""
+    return f"[{rom.depth}][{rom.width}]"
 
 
 def table(rom: Rom) -> str:
-    """The initialiser: addresses under each other, numbers right-aligned."""
-    values = np.asarray(rom.values)
-    words = [_literal(v, rom) for v in values.reshape(-1).tolist()]
-    width = max(map(len, words))
-    return _braces([word.rjust(width) for word in words], values.shape, "", outermost=True)
+    """The initialiser: addresses under each other, numbers right-aligned, a word's rows on lines of their own."""
+    words = [_literal(v, rom) for v in rom.values.reshape(-1).tolist()]
+    width, row = max(map(len, words)), rom.values.shape[-1]
+    cells, indent = [word.rjust(width) for word in words], " " * 4
+    addresses = [_word(cells[at : at + rom.width], row, indent) for at in range(0, len(cells), rom.width)]
+    body = _filled(addresses, indent) if rom.width == 1 else ",\n".join(indent + word for word in addresses)
+    return f"{{\n{body},\n}}"
 
 
-def _braces(words: list[str], shape: tuple[int, ...], indent: str, outermost: bool = False) -> str:
-    """``words`` as nested braces, on one line where they fit; the outermost ones always have lines of their own."""
-    if len(shape) == 1:
-        parts = words
-    else:
-        size, inner = len(words) // shape[0], indent + "    "
-        parts = [_braces(words[i : i + size], shape[1:], inner) for i in range(0, len(words), size)]
-    line = "{" + ", ".join(parts) + "}"
-    if not outermost and "\n" not in line and len(indent) + len(line) <= LINE:
+def _word(cells: list[str], row: int, indent: str) -> str:
+    """One address in braces: on one line where it fits, else a line for each row of it."""
+    line = "{" + ", ".join(cells) + "}"
+    if len(indent) + len(line) <= LINE:
         return line
-    if len(shape) == 1:  # one row on several lines
-        return "{" + _filled(parts, indent + " ")[len(indent) + 1 :] + "}"
-    inner = indent + "    "
-    body = (
-        _filled(parts, inner)
-        if shape[-1] == len(words) // shape[0] == 1
-        else ",\n".join(inner + part for part in parts)
-    )
-    return "{\n" + body + f",\n{indent}}}"
+    rows = [_filled(cells[at : at + row], indent + " ") for at in range(0, len(cells), row)]
+    return "{" + ",\n".join(rows).lstrip() + "}"
 
 
 def _filled(parts: list[str], indent: str) -> str:

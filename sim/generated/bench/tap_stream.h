@@ -74,12 +74,22 @@ inline tap *find(const std::string &name)
     return found == all.taps.end() ? nullptr : &found->second;
 }
 
-template <class T> void push(tap &one, T beat)
+/// Bits low..high of a beat: of an ap_uint, or of the native words of C-simulation.
+template <class T> auto bits(const T &beat, int high, int low) -> decltype(beat.range(high, low).to_uint())
+{
+    return beat.range(high, low).to_uint();
+}
+template <class T> auto bits(const T &beat, int, int low) -> decltype(std::uint32_t(beat.read(low)))
+{
+    return std::uint32_t(beat.read(low));
+}
+
+template <class T> void push(tap &one, const T &beat)
 {
     if (one.pushed >= one.first && one.pushed < one.first + one.count) {
         for (int low = 0; low < T::width; low += 32) {
             const int high = low + 31 < T::width ? low + 31 : T::width - 1;
-            const std::uint32_t word = beat.range(high, low).to_uint();
+            const std::uint32_t word = bits(beat, high, low);
             one.beats.write(reinterpret_cast<const char *>(&word), sizeof word);
         }
     }
