@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from hwqat.data.dataset import Grid, require_images
+from hwqat.data.dataset import IMAGE_GRID, PIXELS, Grid, require_images
 from hwqat.errors import HwqatError
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Requantise
@@ -25,11 +25,6 @@ from hwqat.tracing.network import ReadNetwork
 from hwqat.tracing.reader import read_recording, two_images
 from hwqat.tracing.record import as_is, record
 from hwqat.tracing.table import find_kind
-
-#: An 8-bit image as it is: q = pixel - 128.
-IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
-#: An 8-bit image as torchvision's ToTensor gives it, in [0, 1].
-PIXELS = Grid(bits=8, signed=False, lo=0, hi=255, scale=1 / 255)
 
 
 def prepare(

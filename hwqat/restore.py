@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from . import data as datasets
 from .data import Dataset, Split
-from .errors import HwqatError
+from .errors import HwqatError, NoData
 from .graph import Graph
 from .graph_io import graph_digest
 from .lower import lower
@@ -19,10 +20,11 @@ from .nn.model import QatModel
 from .prepare import prepare
 from .quant import Scheme
 from .runs import Run
-from .runs.contents import Contents, load_contents
+from .runs.contents import Contents, Sample, load_contents
 from .runs.rebuild import by_scheme, rebuild, rebuild_float
 from .tracing.network import ReadNetwork
 
+log = logging.getLogger(__name__)
 #: What of a scheme decides bits.
 BITS = tuple(
     field.name for field in dataclasses.fields(Scheme) if field.name.endswith("_bits") or field.name == "layers"
@@ -84,13 +86,25 @@ def quantised(model: torch.nn.Module, scheme: Scheme, dataset: Dataset, images: 
 
 def load_data(run: Run, data_dir: str | None) -> Dataset:
     """The data set of a RUN; one that has changed since is refused."""
-    dataset = datasets.load(run.data, data_dir)
+    dataset = datasets.load_again(run.data, data_dir)
     if (dataset.grid, tuple(dataset.classes)) != (run.grid, run.classes):
         raise HwqatError(
             f"the data set {run.data} has another grid or other classes here than where the network was trained: "
             f"{dataset.grid}, {len(dataset.classes)} classes, not {run.grid}, {len(run.classes)}"
         )
     return dataset
+
+
+def load_test(run: Run, sample: Sample, data_dir: str | None) -> Split:
+    """The test images of a RUN; where they are a user's own and were not typed again, the sample that the RUN keeps."""
+    try:
+        return load_data(run, data_dir).test
+    except NoData:
+        if data_dir is not None or run.data in datasets.DATASETS:
+            raise
+    log.info(f"on the {len(sample.frames)} frames that the RUN keeps of {run.data}; --data takes all of them")
+    images = np.ascontiguousarray(sample.frames.transpose(0, 3, 1, 2).astype(np.int16))
+    return Split(torch.from_numpy(images), torch.from_numpy(sample.labels))
 
 
 def to_graph(model: QatModel, run: Run) -> Graph:

@@ -97,10 +97,6 @@ def data_if_here(run: Run, data_dir: str | None) -> tuple[datasets.Dataset | Non
         if data_dir is not None:
             raise
         return None, str(error)
-    except HwqatError as error:  # the user's own, trained by a program of theirs
-        if run.data in datasets.DATASETS:
-            raise
-        return None, str(error)
 
 
 def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, tuple[np.ndarray, ...]]:
@@ -123,8 +119,13 @@ def build_frames(build: str | Path) -> tuple[np.ndarray, ...]:
     return tuple(read_vectors(build, port, x.size).reshape(-1, *x.shape) for port, x in ports)
 
 
-def data_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--data-dir", metavar="D", help="where the data set's files lie, for one that needs files")
+def data_arguments(parser: ArgumentParser, own: bool = True) -> None:
+    """own: --data, too: data of one's own, typed again. A command that has a --data of its own says False."""
+    names = ("--data-dir", "--data") if own else ("--data-dir",)
+    words = f"; or your own data again: {datasets.FORMS}" if own else ""
+    parser.add_argument(
+        *names, dest="data_dir", metavar="D", help=f"where the data set's files lie, for one that needs files{words}"
+    )
 
 
 def target_arguments(parser: ArgumentParser) -> None:

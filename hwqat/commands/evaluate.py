@@ -37,7 +37,7 @@ def run(args):
 
 
 def _measure_run(args) -> tuple[int, float]:
-    from ..restore import load_data, to_graph
+    from ..restore import load_test, to_graph
     from ..train import accuracy
 
     if args.engine in ("csim", "rtl"):
@@ -45,10 +45,9 @@ def _measure_run(args) -> tuple[int, float]:
             f"the {args.engine} engine runs a BUILD; write one with 'hwqat export {args.source} --out BUILD'"
         )
     trained = open_run(args.source)
-    dataset = load_data(trained.run, args.data_dir)
-    split = dataset.test.first(args.limit)
+    split = load_test(trained.run, trained.sample, args.data_dir).first(args.limit)
     if args.engine == "qat":
-        return len(split), accuracy(trained.model, split, dataset.grid)
+        return len(split), accuracy(trained.model, split, trained.run.grid)
     graph = to_graph(trained.model, trained.run)
     return len(split), graph_accuracy(graph, split, args.engine)
 
@@ -90,7 +89,7 @@ def _measure_hardware(args, graph: Graph) -> tuple[int, float]:
 
 def data_of(graph: Graph, data_dir: str | None) -> datasets.Dataset:
     """The data set that a graph names; another one than it was made for is refused."""
-    dataset, image = datasets.load(graph.meta["data"], data_dir), graph.of("input")[0].out
+    dataset, image = datasets.load_again(graph.meta["data"], data_dir), graph.of("input")[0].out
     channels, height, width = dataset.image_shape
     grid, wanted = dataset.grid, (image.shape, image.lo, image.hi)
     classes = graph.of("output")[0].out.size

@@ -109,7 +109,7 @@ def _export_graph(args, plan, began: float):
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     if noise:
-        print(f"its vectors are {len(frames[0])} frames of noise: the graph names no data set")
+        print(f"its vectors are {len(frames[0])} frames of noise: the graph names no data set that is here")
     return plan_json(plan), 0
 
 
@@ -119,10 +119,11 @@ def graph_frames(graph, count: int | None, data_dir: str | None):
     from ..vectors import frames_to_write
 
     inputs = [node.out for node in graph.of("input")]
-    if "data" not in graph.meta or len(inputs) > 1:
+    known = data_dir is not None or graph.meta.get("data") in datasets.DATASETS
+    if "data" not in graph.meta or not known or len(inputs) > 1:
         count, rng = count or frames_to_write(NOISE_FRAMES, inputs[0].size), np.random.default_rng(0)
         return tuple(rng.integers(x.lo, x.hi, (count, *x.shape), endpoint=True) for x in inputs), None, True
-    test = datasets.load(graph.meta["data"], data_dir).test
+    test = datasets.load_again(graph.meta["data"], data_dir).test
     frames = to_frames(test)
     count = count or frames_to_write(len(frames), frames[0].size)
     return (frames[:count],), test.labels[:count], False

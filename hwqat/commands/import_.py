@@ -18,7 +18,7 @@ def arguments(parser) -> None:
     parser.add_argument(
         "--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(datasets.DATASETS)}"
     )
-    data_arguments(parser)
+    data_arguments(parser, own=False)
     parser.add_argument(
         "--no-check", action="store_true", help="do not execute the file itself beside the graph, tensor by tensor"
     )

@@ -14,7 +14,7 @@ def arguments(parser) -> None:
     names = ", ".join(models.NETWORKS)
     parser.add_argument("source", metavar="NET|RUN", help=f"network: {names}, or file.py:Net; or the folder of a run")
     parser.add_argument("--data", metavar="NAME", help="data set whose images a network of your own takes")
-    data_arguments(parser)
+    data_arguments(parser, own=False)
     parser.add_argument("--image", metavar="C,H,W", help="shape of its images, instead of a data set")
     parser.add_argument(
         "--config", action="append", default=[], metavar="F.toml", help="the [scheme] whose bits are shown, of a NET"

@@ -20,8 +20,13 @@ from .common import data_arguments
 
 def arguments(parser) -> None:
     parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
-    parser.add_argument("--data", required=True, metavar="NAME", help=f"data set: {', '.join(datasets.DATASETS)}")
-    data_arguments(parser)
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DATA",
+        help=f"data set: {', '.join(datasets.DATASETS)}, or your own: {datasets.FORMS}",
+    )
+    data_arguments(parser, own=False)
     parser.add_argument(
         "--config",
         action="append",
@@ -65,27 +70,29 @@ def run(args):
 
     config = read_config(args.config)
     kwargs = {} if args.width is None else {"width": args.width}
+    dataset = datasets.load(args.data, args.data_dir)
+    if args.net in models.NETWORKS and len(dataset.classes) != models.CLASSES:
+        kwargs["classes"] = len(dataset.classes)
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
     scheme = Scheme.from_dict(config.scheme | changes)
     both = {"seed": args.seed} | ({"tensorboard": True} if args.tensorboard else {})
-    float_config = default_config(args.data).with_changes(**config.float | both)
-    train_config = qat_config(args.data).with_changes(**config.train | both)
+    float_config = default_config(dataset.name).with_changes(**config.float | both)
+    train_config = qat_config(dataset.name).with_changes(**config.train | both)
     if args.float_only and args.start is None:
-        result = train_float(args.net, args.data, args.out, float_config, net_kwargs=kwargs, **_how(args))
+        result = train_float(args.net, dataset, args.out, float_config, net_kwargs=kwargs, command=args.typed)
         return _report(args, "float", None, result), 0
 
-    dataset = datasets.load(args.data, args.data_dir)
     if args.start is None:  # what cannot be quantised is said before any training
         fresh = models.build(args.net, **kwargs)
         require_fit(args.net, fresh, dataset)
         quantised(fresh.eval(), scheme, dataset)
     start = zoo.find(args.start or Path(args.out) / "float")
     if args.start is None:
-        train_float(args.net, args.data, start, float_config, net_kwargs=kwargs, **_how(args))
+        train_float(args.net, dataset, start, float_config, net_kwargs=kwargs, command=args.typed)
     contents = load_contents(start)
     begun = contents.run
-    if begun.net != args.net or begun.data != args.data:
-        raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {args.data}")
+    if begun.net != args.net or begun.data != dataset.name:
+        raise HwqatError(f"{start} holds {begun.net} on {begun.data}, not {args.net} on {dataset.name}")
     if kwargs and begun.net_kwargs != kwargs:
         raise HwqatError(f"{start} holds {begun.net} with {begun.net_kwargs or 'width 1'}, not with {kwargs}")
     card = Run(begun.net, begun.data, {}, args.seed, 0, net_kwargs=begun.net_kwargs, command=args.typed)
@@ -96,10 +103,6 @@ def run(args):
         model = quantised(rebuild_float(contents), scheme, dataset)
     result = fit(model, dataset, train_config, args.out, run=card, teacher=teacher)
     return _report(args, "float" if args.float_only else "quantised", start, result), 0
-
-
-def _how(args) -> dict:
-    return {"data_dir": args.data_dir, "command": args.typed}
 
 
 def _teacher(args, start: Path, card):

@@ -19,7 +19,7 @@ import torch
 
 from hwqat.data import python2
 from hwqat.data.augment import Augment
-from hwqat.data.dataset import Dataset, Grid, Split, stratified
+from hwqat.data.dataset import IMAGE_GRID, Dataset, Split, stratified
 from hwqat.errors import HwqatError, NoData
 
 DEFAULT_DIR = ".data"
@@ -31,7 +31,7 @@ PIXELS = math.prod(SHAPE)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # An 8-bit image enters as it is: q = pixel - 128, no multiplier, and zero padding is q = 0.
 CENTRE = 128
-GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
+GRID = IMAGE_GRID
 VALID_FRACTION = 0.1  # of the training images
 SEED = 0
 

@@ -23,9 +23,23 @@ class Grid:
     hi: int
     scale: float
 
+    def __post_init__(self) -> None:
+        least, most = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if self.signed else (0, (1 << self.bits) - 1)
+        if not (least <= self.lo <= self.hi <= most) or not (math.isfinite(self.scale) and self.scale > 0):
+            raise HwqatError(
+                f"a grid of {self.bits} bits {'with' if self.signed else 'without'} sign must have {least} <= lo <= hi <= "
+                f"{most} and a scale above 0, not lo {self.lo}, hi {self.hi}, scale {self.scale}"
+            )
+
     def to_real(self, q: Tensor) -> Tensor:
         """Integers of any type and shape -> float32 of the same shape. Exact: scales here are powers of two."""
         return q.to(torch.float32) * self.scale
+
+
+#: An 8-bit image as it is: q = pixel - 128.
+IMAGE_GRID = Grid(bits=8, signed=True, lo=-128, hi=127, scale=1 / 128)
+#: An 8-bit image as torchvision's ToTensor gives it, in [0, 1].
+PIXELS = Grid(bits=8, signed=False, lo=0, hi=255, scale=1 / 255)
 
 
 def require_images(images: Tensor, grid: Grid, what: str) -> None:
@@ -50,7 +64,7 @@ def require_images(images: Tensor, grid: Grid, what: str) -> None:
 
 @dataclass(frozen=True)
 class Split:
-    """images: int8 (N, C, H, W), already on the data set's grid; labels: int64 (N,), 0 up to classes - 1."""
+    """images: integers (N, C, H, W) on the data set's grid, int8 or uint8; labels: int64 (N,), 0 up to classes - 1."""
 
     images: Tensor
     labels: Tensor
@@ -61,6 +75,12 @@ class Split:
                 f"a split must be images (N, C, H, W) with labels (N,), "
                 f"not {tuple(self.images.shape)} with {tuple(self.labels.shape)}"
             )
+        for what, tensor in (("images", self.images), ("labels", self.labels)):
+            if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+                raise HwqatError(
+                    f"the {what} of a split must be integers, not {tensor.dtype}; an image of [-1, 1) becomes integers "
+                    "of the grid by (image / grid.scale).round().to(torch.int8)"
+                )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,6 +105,19 @@ class Dataset:
     classes: tuple[str, ...]
     grid: Grid
     augment: Augment
+
+    def __post_init__(self) -> None:
+        for word in ("train", "valid", "test"):
+            split = getattr(self, word)
+            for what, tensor, low, high in (
+                ("images", split.images, self.grid.lo, self.grid.hi),
+                ("labels", split.labels, 0, len(self.classes) - 1),
+            ):
+                if tensor.numel() and (int(tensor.min()) < low or int(tensor.max()) > high):
+                    raise HwqatError(
+                        f"data set {self.name}: the {what} of {word} must be {low}..{high}, as its "
+                        f"{'grid' if what == 'images' else 'classes'} say, not {int(tensor.min())}..{int(tensor.max())}"
+                    )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

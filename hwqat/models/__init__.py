@@ -10,9 +10,9 @@ from hwqat.errors import HwqatError
 from hwqat.models.count import Work, count
 from hwqat.models.digitnet import DigitNet
 from hwqat.models.mobilenetv2 import MobileNetV2
-from hwqat.models.own import find_own
 from hwqat.models.resnet20 import ResNet20
 from hwqat.models.toynet import ToyNet
+from hwqat.own import find_own
 
 __all__ = ["NETWORKS", "DigitNet", "MobileNetV2", "ResNet20", "ToyNet", "Work", "build", "count"]
 
@@ -22,6 +22,10 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "resnet20": ResNet20,
     "mobilenetv2": MobileNetV2,
 }
+
+
+#: Classes that a network of ours tells apart, unless it is told otherwise.
+CLASSES = 10
 
 
 def build(name: str, **kwargs: object) -> nn.Module:

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import HwqatError
 from ..passes import Target
-from ..restore import load_data, to_frames, to_graph
+from ..restore import load_test, to_frames, to_graph
 from .cost import Costs
 from .memo import Memo, node_digests
 from .points import Point
@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, source: str, data_dir: str | None, target: Target, graphs: int = 64) -> None:
         self.costs, self.kept = Costs(target), graphs
         self.variants = Variants(source)
-        test = load_data(self.variants.run, data_dir).test
+        test = load_test(self.variants.run, self.variants.contents.sample, data_dir)
         self.frames, self.labels = to_frames(test), test.labels.numpy()
         self.graphs: dict[Point, tuple] = {}
         self.model = None  # (weights, acts, layer) and the network with them: most points only change constants

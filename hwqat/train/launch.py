@@ -19,7 +19,7 @@ from hwqat.train.recipes import default_config
 
 def train_float(
     net: str,
-    data: str,
+    data: str | Dataset,
     out: str | Path,
     config: TrainConfig | None = None,
     *,
@@ -28,14 +28,17 @@ def train_float(
     progress: bool = True,
     command: str = "",
 ) -> Result:
-    """Build `net`, load `data` and fit, with the data set's own recipe if `config` is None; resumes by itself."""
-    config = config if config is not None else default_config(data)
+    """Build `net`, load `data` and fit, with the data set's own recipe if `config` is None; resumes by itself.
+
+    data: as it is typed (`hwqat.data.load`), or a data set.
+    """
+    dataset = data if isinstance(data, Dataset) else datasets.load(data, data_dir)
+    config = config if config is not None else default_config(dataset.name)
     net_kwargs = dict(net_kwargs or {})
     torch.manual_seed(config.seed)  # the first weights
     model = models.build(net, **net_kwargs)
-    dataset = datasets.load(data, data_dir)
     require_fit(net, model, dataset)
-    run = Run(net, data, {}, config.seed, 0, net_kwargs=net_kwargs, command=command)
+    run = Run(net, dataset.name, {}, config.seed, 0, net_kwargs=net_kwargs, command=command)
     return fit(model, dataset, config, out, run=run, progress=progress)
 
 

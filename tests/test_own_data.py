@@ -1,0 +1,225 @@
+"""Data of one's own, in each form, from training to a co-simulated build; and what is said of data that cannot be used."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import hwqat
+from hwqat.cli import main
+from hwqat.data import Dataset, Grid, Split, from_datasets, load, load_again
+from hwqat.errors import HwqatError, NoData
+
+COUNT = 240
+CONFIG = "[float]\nepochs = 2\nbatch = 32\n[train]\nepochs = 1\nbatch = 32\n"
+PROGRAM = """
+import numpy as np, torch
+class Digits(torch.utils.data.Dataset):
+    classes = ["zero", *map(str, range(1, 10))]
+    def __init__(self, part):
+        found = np.load({path!r})
+        self.images, self.labels = found["images"][part], found["labels"][part]
+    def __len__(self):
+        return len(self.labels)
+    def __getitem__(self, i):
+        return torch.from_numpy(self.images[i]).float()[None] / 255, self.labels[i]
+def make():
+    return Digits(slice(0, 180)), Digits(slice(180, None))
+"""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    raw = load_digits()
+    return (raw.images[:COUNT] * 15.9375).astype(np.uint8), raw.target[:COUNT]
+
+
+@pytest.fixture(scope="module")
+def place(digits, tmp_path_factory):
+    """A folder with the same images in each form."""
+    at = tmp_path_factory.mktemp("own data")
+    images, labels = digits
+    np.savez(at / "digits.npz", images=images, labels=labels)
+    for i, (image, label) in enumerate(zip(images, labels)):
+        folder = at / "pngs" / f"digit {label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:03}.png")
+    (at / "mine.py").write_text(PROGRAM.format(path=str(at / "digits.npz")))
+    (at / "c.toml").write_text(CONFIG)
+    return at
+
+
+def levels(split, grid):
+    """The pixels 0..255 of a split, whatever its grid."""
+    return split.images.numpy().astype(int) - grid.lo
+
+
+def test_every_form_has_the_same_pixels(place, digits):
+    images, labels = digits
+    sets = [load(str(place / name)) for name in ("digits.npz", "pngs", "mine.py:make")]
+    for dataset in sets:
+        assert dataset.image_shape == (1, 8, 8) and len(dataset.classes) == 10
+        parts = [(levels(split, dataset.grid), split.labels) for split in (dataset.train, dataset.valid, dataset.test)]
+        got = sorted((int(label), x.tobytes()) for part, of in parts for x, label in zip(part, of))
+        assert got == sorted((int(label), x.astype(int).tobytes()) for x, label in zip(images, labels))
+    assert sets[0].grid == sets[1].grid == hwqat.prepare.__globals__["IMAGE_GRID"]
+    assert sets[2].grid == hwqat.PIXELS  # floats of [0, 1]: the network takes pixel / 255
+    assert sets[1].classes[0] == "digit 0" and sets[2].classes[0] == "zero"
+    assert torch.equal(sets[0].test.labels.bincount(), sets[1].test.labels.bincount())
+
+
+def test_folders_that_are_split_stay_split(digits, tmp_path):
+    for split, part in (("train", slice(0, 60)), ("val", slice(60, 100))):
+        for i, (image, label) in enumerate(zip(digits[0][part], digits[1][part])):
+            at = tmp_path / split / str(label)
+            at.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.stack([image] * 3, axis=2)).save(at / f"{i}.png")
+    dataset = load(str(tmp_path))
+    assert len(dataset.test) == 40 and len(dataset.train) + len(dataset.valid) == 60
+    assert dataset.image_shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("data", ["digits.npz"])
+def test_from_training_to_hardware(place, tmp_path, monkeypatch, capsys, data):
+    """A RUN of one's own data is evaluated and exported where the data are not; where they are, with all of them."""
+    shutil.copytree(place, tmp_path / "here", dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["train", "digitnet", "--data", data, "--config", "c.toml", "--out", "run"]) == 0
+    shutil.move("run", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["eval", "run", "--json"]) == 0
+    told = capsys.readouterr().out
+    here = json.loads(told.splitlines()[-1])
+    assert "that the RUN keeps of" in told
+    assert main(["eval", "run", "--engine", "qat", "--data", f"here/{data}", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (again["images"], again["accuracy"]) == (here["images"], here["accuracy"])
+    assert main(["export", "run", "--out", "build", "--vectors", "4"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "run/float", "--epochs", "0"]) == 2  # it calibrates on training images
+    assert "data of your own; say where it is: --data" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["digits.npz", "pngs", "mine.py:make"])
+def test_to_a_cosimulated_build(place, tmp_path, monkeypatch, data):
+    monkeypatch.chdir(place)
+    run, build = str(tmp_path / "run"), str(tmp_path / "build")
+    assert main(["train", "digitnet", "--data", data, "--config", "c.toml", "--out", run]) == 0
+    monkeypatch.chdir(tmp_path)  # from here on the data are not needed
+    assert main(["export", run, "--out", build]) == 0
+    assert main(["csim", build]) == 0
+    assert main(["cosim", build, "--frames", "3"]) == 0
+    assert main(["export", build, "--out", "again", "--vectors", "2"]) == 0  # of a graph: vectors of noise
+    assert main(["report", build, "--run", run]) == 0
+    assert main(["sweep", run, "--rescale", "8", "--limit", "20", "--jobs", "1", "--out", "sweep"]) == 0
+    assert main(["onnx", run, "--out", "f.onnx"]) == 0
+
+
+def test_nothing_that_a_run_names_is_read_or_run(tmp_path):
+    (tmp_path / "evil.py").write_text("raise SystemExit('it was run')")
+    with pytest.raises(NoData, match="data of your own; say where it is"):
+        load_again(f"{tmp_path}/evil.py:make", None)
+
+
+def arrays(path, **named):
+    np.savez(path, **named)
+    return str(path)
+
+
+BAD = {
+    "another name": (lambda at: "cifar100", "no data set is called 'cifar100'; there are digits, cifar10, or your own"),
+    "no file": (lambda at: f"{at}/none.npz", "there is no file"),
+    "no arrays": (
+        lambda at: arrays(at / "a.npz", pixels=np.zeros(3)),
+        "must have arrays images and labels; it has pixels",
+    ),
+    "normalised": (
+        lambda at: arrays(at / "b.npz", images=np.full((4, 8, 8), -0.5), labels=np.arange(4)),
+        "leave out Normalize",
+    ),
+    "too wide": (
+        lambda at: arrays(at / "c.npz", images=np.full((4, 8, 8), 256), labels=np.arange(4)),
+        "pixels must be 0..255, not 256..256",
+    ),
+    "five channels": (
+        lambda at: arrays(at / "d.npz", images=np.zeros((4, 5, 8, 8), np.uint8), labels=np.arange(4)),
+        "at most 4 channels, not",
+    ),
+    "labels of floats": (
+        lambda at: arrays(at / "e.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4.0)),
+        "labels must be 4 integers",
+    ),
+    "none": (
+        lambda at: arrays(at / "f.npz", images=np.zeros((0, 8, 8), np.uint8), labels=np.zeros(0, int)),
+        "there are no images to train on",
+    ),
+    "an empty folder": (lambda at: str(at), "has no folders of images"),
+    "no function": (lambda at: f"{at / 'm.py'}:none", "no class or function 'none' that gives the data"),
+    "no Dataset": (lambda at: f"{at / 'm.py'}:three", "must give a hwqat.data.Dataset"),
+    "two sizes": (lambda at: f"{at / 'm.py'}:sizes", "image 1 is uint8"),
+    "no pairs": (lambda at: f"{at / 'm.py'}:single", "item 0 must be .image, label., not ndarray"),
+}
+MODULE = """
+import numpy as np
+class Items(list):
+    pass
+three = lambda: 3
+sizes = lambda: Items([(np.zeros((8, 8), np.uint8), 0), (np.zeros((9, 8), np.uint8), 1)])
+single = lambda: Items([np.zeros((8, 8))])
+"""
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_used_is_one_sentence(name, tmp_path, capsys):
+    (tmp_path / "m.py").write_text(MODULE)
+    make, says = BAD[name]
+    argv = ["train", "digitnet", "--data", make(tmp_path), "--out", str(tmp_path / "run")]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert re.search(says, said) and "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_or_another_image_is_named(digits, tmp_path):
+    for i in range(6):
+        at = tmp_path / "data" / str(i % 2)
+        at.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits[0][i]).save(at / f"{i}.png")
+    odd = tmp_path / "data" / "1" / "9.png"
+    odd.write_bytes(b"no image")
+    with pytest.raises(HwqatError, match="9.png cannot be read as an image"):
+        load(str(tmp_path / "data"))
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save(odd)
+    with pytest.raises(HwqatError, match=r"9.png has 8 x 9 pixels, .*0.png has 8 x 8"):
+        load(str(tmp_path / "data"))
+
+
+def test_splits_and_grids_check_what_they_are_given():
+    images, labels = torch.zeros(3, 1, 2, 2, dtype=torch.int8), torch.tensor([0, 1, 9])
+    with pytest.raises(HwqatError, match="images of a split must be integers, not torch.float32"):
+        Split(images.float(), labels)
+    with pytest.raises(HwqatError, match="labels of a split must be integers"):
+        Split(images, labels.float())
+    with pytest.raises(HwqatError, match=r"a grid of 8 bits with sign must have -128 <= lo"):
+        Grid(bits=8, signed=True, lo=0, hi=255, scale=1.0)
+    with pytest.raises(HwqatError, match="scale above 0"):
+        Grid(bits=8, signed=False, lo=0, hi=255, scale=0.0)
+    whole = load("digits")
+    split = Split(images, labels)
+    with pytest.raises(HwqatError, match=r"labels of train must be 0..1, as its classes say, not 0..9"):
+        Dataset("mine", split, split, split, ("a", "b"), whole.grid, whole.augment)
+    with pytest.raises(HwqatError, match=r"images of train must be -8..8, as its grid"):
+        Dataset("mine", Split(images + 9, labels), split, split, whole.classes, whole.grid, whole.augment)
+
+
+def test_datasets_in_python(digits):
+    pairs = torch.utils.data.TensorDataset(torch.from_numpy(digits[0])[:, None], torch.from_numpy(digits[1]))
+    dataset = from_datasets(pairs, "tensors")
+    assert dataset.name == "tensors" and len(dataset.train) + len(dataset.valid) + len(dataset.test) == COUNT
