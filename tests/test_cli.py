@@ -42,7 +42,7 @@ def test_unknown_network_is_one_sentence(capsys, tmp_path):
 
 def test_unknown_data_set_is_one_sentence(capsys, tmp_path):
     said = fails(capsys, "train", "digitnet", "--data", "mnist", "--out", tmp_path / "run")
-    assert said == "no data set is called 'mnist'; there are digits, cifar10"
+    assert said.startswith("no data set is called 'mnist'; there are digits, cifar10, or your own: file.npz")
 
 
 NET = """

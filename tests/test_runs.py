@@ -362,7 +362,10 @@ def test_a_run_of_an_own_data_set_is_exported_without_it(tmp_path, capsys):
     model = quantised(models.build("digitnet"), Scheme(), digits).eval()
     save_run(tmp_path / "run", Run("digitnet", "mine", {}, 0, 1, accuracy={"test": 1.0}), model, digits)
     assert main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "b")]) == 0
-    assert "no data set is called 'mine'" in fails(capsys, "eval", tmp_path / "run")
+    capsys.readouterr()
+    assert main(["eval", str(tmp_path / "run")]) == 0
+    assert "on the 359 frames that the RUN keeps of mine" in capsys.readouterr().out
+    assert "no data set is called 'nosuch'" in fails(capsys, "eval", tmp_path / "run", "--data", "nosuch")
 
 
 # Older ones --------------------------------------------------------------------------------------------------------------------
