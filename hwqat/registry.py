@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .errors import HwqatError
@@ -41,6 +42,15 @@ class Registry(Mapping[str, Any]):
             raise HwqatError(f"{where} is a {node.op}, which has no {self.what}; {self.remedy}")
         return self._entries[node.op]
 
+    def copy(self) -> dict[str, Any]:
+        return dict(self._entries)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def update(self, entries: Mapping[str, Any]) -> None:
+        self._entries.update(entries)
+
     def __getitem__(self, name: str) -> Any:
         return self._entries[name]
 
@@ -49,3 +59,15 @@ class Registry(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+@contextmanager
+def apart(*tables: Any) -> Iterator[None]:
+    """Within, what registers with these tables is known; after it, they are as before. For tests of one's own operator."""
+    kept = [(table, table.copy()) for table in tables]
+    try:
+        yield
+    finally:
+        for table, before in kept:
+            table.clear()
+            (table.extend if isinstance(table, list) else table.update)(before)
