@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from . import extensions
 from .arrays import narrow, npz, read_npz
 from .decode import FAULTS, read_bytes
 from .errors import HwqatError
@@ -93,6 +94,8 @@ def load_graph(folder: str | Path) -> Graph:
 
 
 def _node(entry: _Node, arrays: dict[str, np.ndarray]):
+    if entry.op not in OPS:
+        extensions.load()
     if entry.op not in OPS:
         raise ValueError(f"node {shown(entry.name)} is of an unknown operator, {shown(entry.op)}")
     cls, where = OPS[entry.op], f"node {shown(entry.name)}"

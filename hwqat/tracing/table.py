@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
+from hwqat import extensions
 from hwqat.errors import HwqatError
 
 from .calls import Call, Params
@@ -165,6 +166,7 @@ def read(node: Node) -> Read | Node:
 
 def _fill() -> None:
     importlib.import_module("hwqat.kinds")
+    extensions.load()
 
 
 def plain(value: Any) -> bool:

@@ -9,6 +9,7 @@ import torch
 from drawing import DRAWS, random_case
 from torch import nn
 
+from hwqat import extensions
 from hwqat.cli import main
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
@@ -95,6 +96,31 @@ def test_what_it_has_no_form_in_refuses_it_by_name(maximum):
             write(graph_of(maximum))
         assert str(caught.value).startswith(f"node 'm' (module 'head') is a maximum, which has no form in {where};")
         assert "\n" not in str(caught.value)
+
+
+def test_an_installed_package_is_found_by_its_entry_point(maximum, tmp_path, monkeypatch):
+    """A graph of another process's operator is read where the operator's package is installed."""
+    (tmp_path / "demo-1.0.dist-info").mkdir()
+    (tmp_path / "demo-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    points = tmp_path / "demo-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[{extensions.GROUP}]\ndemo = demo_operator\n")
+    (tmp_path / "demo_operator.py").write_text(
+        "from maximum.op import Maximum\nfrom hwqat.ops import register\n\n\n@register\nclass Demo(Maximum):\n    op = 'demo'\n"
+    )
+    (tmp_path / "graph").mkdir()
+    text = graph_files(graph_of(maximum))
+    (tmp_path / "graph" / "weights.npz").write_bytes(text["weights.npz"])
+    (tmp_path / "graph" / "graph.json").write_bytes(text["graph.json"].replace(b'"maximum"', b'"demo"'))
+    with pytest.raises(HwqatError, match="node 'm' is of an unknown operator, 'demo'"):
+        load_graph(tmp_path / "graph")
+    monkeypatch.syspath_prepend(tmp_path)
+    extensions.load.cache_clear()
+    assert load_graph(tmp_path / "graph").by_name["m"].op == "demo"
+    points.write_text(f"[{extensions.GROUP}]\ndemo = there_is_none\n")
+    extensions.load.cache_clear()
+    with pytest.raises(HwqatError, match="the extension 'demo' cannot be imported from there_is_none .ModuleNotFound"):
+        extensions.load()
+    extensions.load.cache_clear()
 
 
 def test_random_graphs_have_it():

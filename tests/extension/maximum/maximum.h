@@ -12,13 +12,13 @@
 namespace hwqat {
 
 template <class S>
-HWQAT_INLINE void maximum(hls::stream<ap_uint<S::pe * S::bits>> &in0, hls::stream<ap_uint<S::pe * S::bits>> &in1,
-                          hls::stream<ap_uint<S::pe * S::bits>> &out)
+HWQAT_INLINE void maximum(hls::stream<beat<S::pe, S::bits>> &in0, hls::stream<beat<S::pe, S::bits>> &in1,
+                          hls::stream<beat<S::pe, S::bits>> &out)
 {
     using x_t = element_t<S::bits, S::is_signed>;
 
 Beat:
-    for (int beat = 0; beat < S::cycles; ++beat) {
+    for (int i = 0; i < S::cycles; ++i) {
         HWQAT_PIPELINE
         HWQAT_TRIP();
         x_t a[S::pe], b[S::pe];
