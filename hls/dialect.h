@@ -25,7 +25,15 @@
 #define AP_INT_MAX_W 4096 // the widest beat; ap_int.h stops at 1024 unless told
 #endif
 #include <ap_int.h>
+#if HWQAT_SIM && defined(HWQAT_BOUNDED)
+#include "bounded.h"
+#else
 #include <hls_stream.h>
+// What only bounded C-simulation needs: a process that runs by itself, reads and writes of one trip.
+#define HWQAT_PROCESS(...)
+#define HWQAT_READ_TOGETHER(...)
+#define HWQAT_WRITE_TOGETHER(...)
+#endif
 
 // A library template becomes part of the layer function that calls it.
 #define HWQAT_INLINE inline __attribute__((always_inline))

@@ -19,6 +19,7 @@ Beat:
         HWQAT_PIPELINE
         HWQAT_TRIP();
         const beat<S::lanes, S::bits> copy = in.read();
+        HWQAT_WRITE_TOGETHER(out...)
         const int written[] = {(out.write(copy), 0)...};
         (void)written;
     }

@@ -90,6 +90,7 @@ Pixel:
 #pragma HLS ARRAY_PARTITION variable=x0 complete
 #pragma HLS ARRAY_PARTITION variable=x1 complete
 #pragma HLS ARRAY_PARTITION variable=y complete
+            HWQAT_READ_TOGETHER(in0, in1)
             unpack<S::in0_bits, S::in0_signed>(in0.read(), x0);
             unpack<S::in1_bits, S::in1_signed>(in1.read(), x1);
         Channel:

@@ -210,8 +210,15 @@ template <class P> class monitor
 class verdict
 {
   public:
-    explicit verdict(long long frames) : frames_(frames)
+    /// The arguments of the bench: a folder, frames at most, the file of depths.
+    verdict(int argc, char **argv) : frames_(argc > 2 ? std::atoll(argv[2]) : -1)
     {
+#ifdef HWQAT_BOUNDED
+        if (!fibres::all().read_depths(argc > 3 ? argv[3] : "")) {
+            std::printf("error: %s gives no depths of streams\n", argc > 3 ? argv[3] : "no file");
+            std::exit(1);
+        }
+#endif
         for (trip_counter *stage = trip_counter::first(); stage; stage = stage->next) {
             stage->trips = 0;
         }
@@ -224,13 +231,24 @@ class verdict
     /// empty at the end; that is an error here.
     void call_begins() { usual_ = std::cout.rdbuf(complaints_.rdbuf()); }
 
-    void call_ended()
+    /// False when the call could not come to its end.
+    bool call_ended()
     {
         std::cout.rdbuf(usual_);
+#ifdef HWQAT_BOUNDED
+        const std::string deadlock = fibres::all().deadlock();
+        if (!deadlock.empty()) {
+            std::printf("deadlock in frame %lld: %s\n", done_, deadlock.c_str());
+            ++stream_errors_;
+            complaints_.str("");
+            return false;
+        }
+#endif
         if (!complaints_.str().empty()) {
             stream_error(complaints_.str().c_str());
             complaints_.str("");
         }
+        return true;
     }
 
     /// A frame was compared; `input_left` tells that some of it was never read.

@@ -32,13 +32,18 @@ struct trip_counter {
     /// The counter of the stage that runs now: C-simulation runs one stage after the other, or in turns.
     static trip_counter *&running()
     {
+#ifdef HWQAT_BOUNDED
+        return fibres::all().current().trips;
+#else
         static trip_counter *stage = nullptr;
         return stage;
+#endif
     }
 };
 
 } // namespace hwqat
 #define HWQAT_STAGE(stage, ...) \
+    HWQAT_PROCESS(stage, __VA_ARGS__) \
     static hwqat::trip_counter stage_trips(#stage); \
     hwqat::trip_counter::running() = &stage_trips;
 #define HWQAT_TRIP() ++hwqat::trip_counter::running()->trips

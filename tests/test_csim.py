@@ -136,6 +136,16 @@ def test_trips_that_are_not_the_plans_name_the_stage(build):
     )
 
 
+def test_bounded_streams_hold_what_the_pragmas_say(build):
+    """It finishes as exported; with a branch's FIFO of one beat it locks up, which plain C-simulation does not see."""
+    assert run(build, bounded=True).mismatches == 0
+    edit(build / "hls" / "tiny.cpp", lambda t: re.sub(r"(variable=requant2_copy1 depth=)\d+", r"\g<1>100", t))
+    result = run(build, bounded=True)
+    assert result.mismatches == 1 and result.first.startswith("deadlock in frame 0: ")
+    assert "waits for room in requant2_copy1 (100 beats)" in result.first
+    assert run(build).mismatches == 0
+
+
 # ---- mutations of the C++: each must be found
 
 

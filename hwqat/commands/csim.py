@@ -11,6 +11,9 @@ from .common import edited_argument, sources_of, typed
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--frames", type=int, metavar="N", help="frames at most (default: all in vectors/)")
+    parser.add_argument(
+        "--bounded", action="store_true", help="on streams that hold no more than their FIFOs: finds a deadlock"
+    )
     edited_argument(parser)
 
 
@@ -18,8 +21,10 @@ def run(args):
     from ..sim.generated.csim import run_csim
 
     sources_of(args, "hls", "vectors", "plan")
-    result = run_csim(Path(args.build), frames=args.frames)
-    print(f"C-simulation: {result.frames} frames, {result.mismatches} mismatches")
+    result = run_csim(Path(args.build), frames=args.frames, bounded=args.bounded)
+    print(
+        f"C-simulation{' on bounded streams' if args.bounded else ''}: {result.frames} frames, {result.mismatches} mismatches"
+    )
     for line in (result.first, result.where):
         if line:
             print(line)

@@ -14,6 +14,9 @@
 4. The depths for both back ends together, rounded up, run once more: a deeper FIFO elsewhere may be a memory,
    whose output is a cycle later, and take from a branch what it had just enough of.
 
+A pipeline holds beats, too: as many as its latency, which for C++ is the compiler's to choose. Rates are found with a
+long one; but nothing may lock up with the shortest, whose loops hold the beats of one trip (as C-simulation does).
+
 A network whose frames are too long for that (224x224 images on few DSPs) gets depths that are enough by counting what
 the branches hold (`hwqat.passes.bounds`): somewhat more, in seconds. Asked to be ``tight``, it is simulated all the same.
 
@@ -85,6 +88,11 @@ def _bounded(network: Network, bursts: dict[str, int]) -> Network:
     return with_depths(network, reasons)
 
 
+def _shortest(network: Network) -> Model:
+    """The C++ whose pipelines hold least."""
+    return Model(network, "hls", latency=1)
+
+
 def _merge(
     network: Network, cycles: int, models: dict[str, Model], least: dict[str, dict[str, int]], waits: list[str]
 ) -> dict[str, int]:
@@ -93,10 +101,13 @@ def _merge(
     held = lambda name, depth: min(round_up(depth), max(beats[name], depth))  # noqa: E731
     depths = {name: held(name, max(2, *(found.get(name, 2) for found in least.values()))) for name in beats}
     before: dict[str, int] = {}
+    shortest = _shortest(network)
     while depths != before:
         before = dict(depths)
         for model in models.values():
             _settle(model, cycles, depths, waits, tight=False)
+        while waits and shortest.run(1, depths=depths).deadlock:
+            depths |= {name: depths[name] + -(-depths[name] // 10) for name in waits}
         depths = {name: held(name, depth) for name, depth in depths.items()}
     return depths
 
@@ -167,10 +178,17 @@ def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int
     target = max(cycles, free.slowest)
     limit = free.fill + (frames + 1) * target  # longer only if it misses the target
     least = {s.name: max(known.get(s.name, 2), free.most[s.name] + 1) for s in waits}
+    shortest = _shortest(model.network) if model.style == "hls" else None
+    if shortest:
+        free = shortest.run(1, depths=known | {s.name: UNBOUNDED for s in waits})
+        least = {name: max(depth, free.most[name] + 1) for name, depth in least.items()}
     for stream in sorted(waits, key=lambda s: least[s.name] * s.elements.width):
 
         def enough(depth, name=stream.name):
-            return model.keeps(target, frames, known | least | {name: depth}, limit)
+            depths = known | least | {name: depth}
+            return not (shortest and shortest.run(1, depths=depths).deadlock) and model.keeps(
+                target, frames, depths, limit
+            )
 
         least[stream.name] = _least(known.get(stream.name, 2), least[stream.name], enough, part)
     return [least[s.name] for s in waits]

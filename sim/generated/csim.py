@@ -3,6 +3,9 @@
 `run_csim` checks a BUILD folder; `run_many` checks many plans in one build, several to a translation
 unit, which makes thousands of random graphs affordable. Besides the integers, the trips of each stage's
 loop are compared with the plan's cycles.
+
+Plain C-simulation runs one stage after the other on streams without end. ``bounded`` runs them in turns on streams
+that hold what the pragmas say (hls/bounded.h): a design whose FIFOs are too shallow for it locks up there, at once.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +39,23 @@ TAP = Path(__file__).with_name("bench") / "tap_stream.h"
 #: Graphs in one translation unit of `run_many`: enough to share the headers, few enough to share the cores.
 GRAPHS_PER_UNIT = 6
 #: What stands above a design in `run_many`. ``sim``: C-simulation as users run it. ``ap``: with the hardware's
-#: types. ``vitis``, ``bambu``: the very text that these compilers see, on the open headers; no trips there.
+#: types. ``bounded``: on streams of the planned depths. ``vitis``, ``bambu``: the very text that these compilers see,
+#: on the open headers; no trips there.
 DIALECTS = {
     "sim": "",
     "ap": "#define HWQAT_AP_ARITHMETIC\n",
+    "bounded": "#define HWQAT_BOUNDED\n",
     "vitis": f"#define AP_INT_MAX_W {MAX_WORD}\n#include <ap_int.h>\n#include <hls_stream.h>\n#define __SYNTHESIS__\n",
     "bambu": "#define __BAMBU__\n",
 }
 
+#: Those in which loops count their trips.
+COUNTED = ("sim", "ap", "bounded")
+
 _CHECKED = re.compile(r"checked (\d+) frames: (\d+) differences, (\d+) stream errors")
+_DEADLOCK = "deadlock "
 _FRAME = re.compile(r"\bframe (\d+)\b")
+_DEPTH = re.compile(r"^#pragma HLS stream variable=(\w+) depth=(\d+)", re.MULTILINE)
 _FIRST = re.compile(r"difference on (\S+): (frame \d+, index \d+: .*)")
 
 
@@ -69,7 +81,12 @@ class CsimResult:
 
 
 def run_csim(
-    build: str | Path, frames: int | None = None, flags: tuple[str, ...] = (), speed: str = "normal"
+    build: str | Path,
+    frames: int | None = None,
+    flags: tuple[str, ...] = (),
+    speed: str = "normal",
+    bounded: bool = False,
+    depths: Mapping[str, int] | None = None,
 ) -> CsimResult:
     """Compile BUILD/hls and run it on the frames of BUILD/vectors.
 
@@ -79,6 +96,8 @@ def run_csim(
     Args:
         frames: at most so many (all when None).
         flags: more flags for the compiler, such as sanitisers; speed: ``normal``, or ``quick`` to compile.
+        bounded: on streams that hold no more than their FIFOs, which shows a deadlock of the C++.
+        depths: of some streams, instead of those in its pragmas.
     """
     build = Path(build)
     cycles = _planned(build)
@@ -87,15 +106,17 @@ def run_csim(
         raise HwqatError(f"{build / 'hls'} has no C++; export the build again")
     log.info(f"compiling {len(sources)} C++ files ...")
     start = time.perf_counter()
-    program = gxx.build(sources, flags=flags, speed=speed)
+    program = gxx.build(sources, flags=flags + (("-DHWQAT_BOUNDED",) if bounded else ()), speed=speed)
     built = time.perf_counter()
     log.info("running the C++ test bench ...")
-    command = [str(program), str(build / "vectors"), *([str(frames)] if frames is not None else [])]
-    lines = _run(command)
+    with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
+        held = Path(temporary) / "depths"
+        held.write_text(_lines(stream_depths(sources) | dict(depths or {})))
+        lines = _run([str(program), str(build / "vectors"), str(-1 if frames is None else frames), str(held)])
     result = _result(lines, cycles, f"the C-simulation of {build}")
     result = replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
     frame = _FRAME.search(result.first or "")
-    if frame is None or not can_tap(build):
+    if frame is None or (result.first or "").startswith(_DEADLOCK) or not can_tap(build):
         return result
     log.info("looking again at frame %s ...", frame[1])
     try:
@@ -129,12 +150,14 @@ def run_many(
     workdir: str | Path | None = None,
     speed: str = "quick",
     dialect: str = "sim",
+    depths: Sequence[Mapping[str, int]] = (),
 ) -> list[CsimResult]:
     """C-simulate many plans in one program.
 
     Args:
         cases: (plan, inputs, expected): arrays (N, H, W, C) for each input and output node.
         workdir: folder for sources and vectors (a temporary one when None); dialect: one of `DIALECTS`.
+        depths: ``bounded`` only: for each case, of some streams, instead of those in its pragmas.
     """
     with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
         work = Path(workdir or temporary).absolute()
@@ -142,6 +165,10 @@ def run_many(
         plans = [plan.renamed(f"g{i}") for i, (plan, *_) in enumerate(cases)]
         for plan, (_, inputs, expected) in zip(plans, cases):
             _write_case(work, plan, inputs, expected)
+        for plan, own in zip_longest(plans, depths, fillvalue={}):
+            folder = work / plan.graph.name
+            sources = [*folder.glob("*.cpp"), *folder.glob("blocks/*.cpp")]
+            _write(folder / "depths", _lines(stream_depths(sources) | dict(own)))
         for name, text in hls.library_files(*plans).items():
             _write(work / "library" / "hwqat" / name, text)
         units = _write_units(work, plans, dialect)
@@ -158,11 +185,21 @@ def run_many(
             cycles = {stage.name: stage.cycles for stage in plan.network.stages}
             result = _result(
                 parts.get(plan.graph.name, []),
-                cycles if dialect in ("sim", "ap") else {},
+                cycles if dialect in COUNTED else {},
                 f"the C-simulation of {plan.graph.name}",
             )
             results.append(replace(result, **share))
         return results
+
+
+def stream_depths(sources: Iterable[Path]) -> dict[str, int]:
+    """Depths of the design's streams, as its pragmas say."""
+    texts = (source.read_text() for source in sources)
+    return {name: int(depth) for text in texts for name, depth in _DEPTH.findall(text)}
+
+
+def _lines(depths: Mapping[str, int]) -> str:
+    return "".join(f"{name} {depth}\n" for name, depth in depths.items())
 
 
 def _planned(build: Path) -> dict[str, int]:
@@ -208,6 +245,9 @@ def _result(lines: list[str], cycles: dict[str, int], who: str) -> CsimResult:
     if checked is None:
         raise HwqatError(f"{who} broke off; its last words: {lines[-1] if lines else 'none'}")
     frames, differences, stream_errors = map(int, checked.groups())
+    deadlock = next((line for line in lines if line.startswith(_DEADLOCK)), None)
+    if deadlock:
+        return CsimResult(frames, differences + stream_errors, deadlock)
     if not frames:
         raise HwqatError(f"{who} was given no frames; its vectors are empty or --frames is 0")
     firsts = [f"{m[1]}: {m[2]}" for m in map(_FIRST.match, lines) if m]
@@ -257,7 +297,7 @@ def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
             plan.graph.name: [f"{plan.graph.name}.cpp", *(f"blocks/{block.name}.cpp" for block in plan.blocks)]
             for plan in some
         }
-        if dialect in ("sim", "ap"):
+        if dialect in COUNTED:
             design = {name: files + bench[name] for name, files in design.items()}
         else:  # the bench is always simulated
             units.append(_write_unit(work / f"bench{number}.cpp", "", bench))
@@ -274,7 +314,8 @@ def _write_unit(path: Path, first: str, files: dict[str, list[str]]) -> Path:
     """One translation unit: ``first``, the library (outside all namespaces), then each graph's files."""
     text = first
     for name in sorted(file.name for file in (path.parent / "library" / "hwqat").iterdir()):
-        if name != "testbench.h" or any("_tb.cpp" in file for some in files.values() for file in some):
+        bench = any("_tb.cpp" in file for some in files.values() for file in some)
+        if name != "bounded.h" and (name != "testbench.h" or bench):
             text += f'#include "hwqat/{name}"\n'
     text += "#define main bench\n"
     for graph, some in files.items():
@@ -298,9 +339,10 @@ int main(int, char **argv)
 {{
     for (const auto &graph : graphs) {{
         std::string folder = std::string(argv[1]) + "/" + graph.name + "/vectors";
-        char *arguments[] = {{argv[0], &folder[0], nullptr}};
+        std::string depths = std::string(argv[1]) + "/" + graph.name + "/depths", frames = "-1";
+        char *arguments[] = {{argv[0], &folder[0], &frames[0], &depths[0], nullptr}};
         std::printf("graph %s\\n", graph.name);
-        graph.bench(2, arguments);
+        graph.bench(4, arguments);
     }}
     return 0;
 }}

@@ -78,8 +78,9 @@ def simulate(network, frames: int = 3, style: str = "rtl", **options) -> Timing:
 class Model:
     """A network made ready for many runs, with other depths or stalls each time."""
 
-    def __init__(self, network, style: str = "rtl"):
-        self.network, self.style = network, style
+    def __init__(self, network, style: str = "rtl", latency: int = HLS_LATENCY):
+        """latency: of every loop, in style ``hls``; 1: a trip's beats leave before the next one, as in C-simulation."""
+        self.network, self.style, self.latency = network, style, latency
         self.streams = [stream.name for stream in network.streams]
         self.depths = np.array([stream.depth for stream in network.streams], dtype=np.int32)
         self._place = {name: i for i, name in enumerate(self.streams)}
@@ -214,7 +215,7 @@ class Model:
 
     def _add_stage(self, stage) -> None:
         """The processes of a stage: one loop in C++, a chain of them in RTL with a register between two."""
-        chain = (replace(stage.loop, latency=HLS_LATENCY),) if self.style == "hls" else stage.pipeline
+        chain = (replace(stage.loop, latency=self.latency),) if self.style == "hls" else stage.pipeline
         between = [self._register() for _ in chain[1:]]
         ends = [stage.inputs, *((register,) for register in between), stage.outputs]
         for i, process in reversed([*enumerate(chain)]):
