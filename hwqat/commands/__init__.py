@@ -8,6 +8,7 @@ from types import ModuleType
 
 COMMANDS = {
     "train": "train a network, float first and then with the hardware's arithmetic",
+    "quantize": "bring a trained float network to integers without training it",
     "eval": "accuracy of a RUN or BUILD by an engine",
     "export": "write the hardware of a trained network: HLS C++, SystemVerilog, vectors, plan",
     "csim": "compile the HLS C++ with g++, run it and compare it with golden",

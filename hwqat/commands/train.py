@@ -46,6 +46,11 @@ def arguments(parser) -> None:
         "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
     )
     parser.add_argument(
+        "--weights",
+        metavar="F.pth",
+        help="a checkpoint of your own to start from (a state_dict, .pth or .safetensors), instead of training a float one",
+    )
+    parser.add_argument(
         "--teacher",
         metavar="RUN",
         help="a RUN or zoo:NAME to distil from, in float (default: the one that is started from)",
@@ -69,17 +74,18 @@ def run(args):
     from ..train import default_config, fit, qat_config, require_fit, train_float
 
     config = read_config(args.config)
-    kwargs = {} if args.width is None else {"width": args.width}
+    if args.weights is not None and args.start is not None:
+        raise HwqatError("--weights and --from both say where to start; give one of them")
     dataset = datasets.load(args.data, args.data_dir)
-    if args.net in models.NETWORKS and len(dataset.classes) != models.CLASSES:
-        kwargs["classes"] = len(dataset.classes)
+    kwargs = models.kwargs_for(args.net, len(dataset.classes)) | ({} if args.width is None else {"width": args.width})
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
     scheme = Scheme.from_dict(config.scheme | changes)
     both = {"seed": args.seed} | ({"tensorboard": True} if args.tensorboard else {})
     float_config = default_config(dataset.name).with_changes(**config.float | both)
     train_config = qat_config(dataset.name).with_changes(**config.train | both)
+    how = {"net_kwargs": kwargs, "command": args.typed, "weights": args.weights}
     if args.float_only and args.start is None:
-        result = train_float(args.net, dataset, args.out, float_config, net_kwargs=kwargs, command=args.typed)
+        result = train_float(args.net, dataset, args.out, float_config, **how)
         return _report(args, "float", None, result), 0
 
     if args.start is None:  # what cannot be quantised is said before any training
@@ -88,7 +94,8 @@ def run(args):
         quantised(fresh.eval(), scheme, dataset)
     start = zoo.find(args.start or Path(args.out) / "float")
     if args.start is None:
-        train_float(args.net, dataset, start, float_config, net_kwargs=kwargs, command=args.typed)
+        trained = {} if args.weights is None else {"epochs": 0, "distill": 0.0, "average": 0.0}
+        train_float(args.net, dataset, start, float_config.with_changes(**trained), **how)
     contents = load_contents(start)
     begun = contents.run
     if begun.net != args.net or begun.data != dataset.name:

@@ -28,6 +28,11 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 CLASSES = 10
 
 
+def kwargs_for(name: str, classes: int) -> dict[str, object]:
+    """What `build` is told for data of so many classes: nothing where it is as usual, or the network is the user's own."""
+    return {"classes": classes} if name in NETWORKS and classes != CLASSES else {}
+
+
 def build(name: str, **kwargs: object) -> nn.Module:
     """A network of ours, or the user's own (`find_own`), with fresh weights drawn from torch's global generator (seed it first).
 

@@ -12,6 +12,7 @@ from hwqat import models
 from hwqat.data import Dataset
 from hwqat.errors import HwqatError
 from hwqat.runs import Run
+from hwqat.train.checkpoints import load_checkpoint
 from hwqat.train.config import TrainConfig
 from hwqat.train.loop import Result, fit
 from hwqat.train.recipes import default_config
@@ -27,10 +28,11 @@ def train_float(
     net_kwargs: dict[str, object] | None = None,
     progress: bool = True,
     command: str = "",
+    weights: str | Path | None = None,
 ) -> Result:
     """Build `net`, load `data` and fit, with the data set's own recipe if `config` is None; resumes by itself.
 
-    data: as it is typed (`hwqat.data.load`), or a data set.
+    data: as it is typed (`hwqat.data.load`), or a data set. weights: a checkpoint that training begins with.
     """
     dataset = data if isinstance(data, Dataset) else datasets.load(data, data_dir)
     config = config if config is not None else default_config(dataset.name)
@@ -38,6 +40,8 @@ def train_float(
     torch.manual_seed(config.seed)  # the first weights
     model = models.build(net, **net_kwargs)
     require_fit(net, model, dataset)
+    if weights is not None:
+        load_checkpoint(model, weights)
     run = Run(net, dataset.name, {}, config.seed, 0, net_kwargs=net_kwargs, command=command)
     return fit(model, dataset, config, out, run=run, progress=progress)
 

@@ -77,6 +77,8 @@ def dataset_of(
     """The data set; what is not given is drawn from the training images, as many of each class."""
     if not len(train):
         raise HwqatError(f"{name}: there are no images to train on")
+    train = _mixed(train)
+    test, valid = (None if split is None else _mixed(split) for split in (test, valid))
     if test is None:
         train, test = _part(train, TEST_FRACTION)
     if valid is None:
@@ -91,6 +93,11 @@ def dataset_of(
     size = train.images.shape[-1]
     augment = Augment(pad=max(1, size // 8), flip=False, fill=None)  # whether a mirrored image is one, only users know
     return Dataset(name=name, train=train, valid=valid, test=test, classes=classes, grid=grid, augment=augment)
+
+
+def _mixed(split: Split) -> Split:
+    """In an order of chance, the same on every machine: files come class by class, and calibration looks at the first."""
+    return split.take(torch.from_numpy(np.random.RandomState(SEED).permutation(len(split))))
 
 
 def _part(split: Split, fraction: float) -> tuple[Split, Split]:

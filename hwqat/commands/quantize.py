@@ -1,0 +1,97 @@
+"""``hwqat quantize``: `hwqat.quantize` on the command line: a trained float network to a RUN, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .common import data_arguments
+
+
+def arguments(parser) -> None:
+    from .. import data as datasets
+    from .. import models
+
+    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
+    parser.add_argument(
+        "--weights", required=True, metavar="F.pth", help="its trained weights: a state_dict, .pth or .safetensors"
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="DATA", help=f"{', '.join(datasets.DATASETS)}, or your own: {datasets.FORMS}"
+    )
+    data_arguments(parser, own=False)
+    parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations (default 8)")
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="F.toml",
+        help="TOML with [scheme]: what differs from its defaults",
+    )
+    parser.add_argument(
+        "--method",
+        default="nearest",
+        metavar="M",
+        help="how weights are rounded: nearest (seconds, default), adaround, brecq (minutes; better at few bits)",
+    )
+    parser.add_argument(
+        "--equalise", action="store_true", help="even out the channels first (cross-layer equalisation)"
+    )
+    parser.add_argument("--correct", action="store_true", help="take off what rounding adds to the mean of each sum")
+    parser.add_argument(
+        "--images", type=int, default=1024, metavar="N", help="training images to look at (default 1024)"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", help="folder of the run; an earlier run there is replaced"
+    )
+
+
+def run(args):
+    from .. import data as datasets
+    from .. import models
+    from ..config import read_config
+    from ..errors import HwqatError
+    from ..quant import Scheme
+    from ..quantize import quantize
+    from ..runs import CARD, Run
+    from ..runs.save import save_run
+    from ..train import accuracy, require_fit
+    from ..train.checkpoints import load_checkpoint
+
+    out = Path(args.out)
+    if out.exists() and not (out / CARD).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise HwqatError(f"{out} exists and is no RUN; name another folder with --out")
+    changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
+    scheme = Scheme.from_dict(read_config(args.config).scheme | changes)
+    dataset = datasets.load(args.data, args.data_dir)
+    kwargs = models.kwargs_for(args.net, len(dataset.classes))
+    model = models.build(args.net, **kwargs)
+    require_fit(args.net, model, dataset)
+    load_checkpoint(model, args.weights)
+    if not 1 <= args.images <= len(dataset.train):
+        raise HwqatError(f"--images must be 1..{len(dataset.train)}, not {args.images}")
+    seen = dataset.to_real(dataset.train.images[: args.images]).split(128)
+    made = quantize(
+        model.eval(),
+        seen,
+        scheme,
+        dataset.grid,
+        method=args.method,
+        equalise_channels=args.equalise,
+        correct_means=args.correct,
+    )
+    reached = {}
+    for name, network, folder in (("float", model, out / "float"), ("quantised", made.model, out)):
+        measured = {split: _percent(accuracy(network, getattr(dataset, split), dataset.grid)) for split in SPLITS}
+        card = Run(args.net, dataset.name, {}, 0, 0, net_kwargs=kwargs, accuracy=measured, command=args.typed)
+        save_run(folder, card, network, dataset)
+        reached[name] = measured
+        print(f"{name}: {measured['test']:.2f} % of the {len(dataset.test)} test images")
+    print(f"wrote {out}; 'hwqat export {out} --out BUILD' makes its hardware")
+    return {"net": args.net, "data": dataset.name, "out": str(out), "accuracy": reached}, 0
+
+
+SPLITS = ("valid", "test")
+
+
+def _percent(value: float) -> float | None:
+    return None if value != value else value  # NaN: of no images
