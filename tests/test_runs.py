@@ -133,6 +133,7 @@ def test_no_command_imports_what_a_file_names(mine, tmp_path, capsys):
         "__init__.py",  # of hwqat's own modules, by a table of names
         "commands/__init__.py",  # likewise
         "commands/layers.py",
+        "commands/quantize.py",
         "commands/train.py",
         "data/own/program.py",  # of --data file.py:make
         "models/__init__.py",
