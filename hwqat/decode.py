@@ -33,13 +33,13 @@ def read_bytes(path: str | Path, advice: str, most: int = MOST) -> bytes:
                 raise HwqatError(f"{path} is no file; {advice}")
             if about.st_size > most:
                 raise HwqatError(f"{path} has {about.st_size} bytes, more than the {most} that hwqat reads; {advice}")
-            content = file.read(most + 1)
+            content = file.read(min(about.st_size, most) + 1)  # which takes memory for so many at once
     except FileNotFoundError:
         raise HwqatError(f"{path} does not exist; {advice}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise HwqatError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); {advice}") from None
-    if len(content) > most:
-        raise HwqatError(f"{path} has more than the {most} bytes that hwqat reads; {advice}")
+    if len(content) != about.st_size:
+        raise HwqatError(f"{path} changed while it was read; {advice}")
     return content
 
 
