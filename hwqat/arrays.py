@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -88,7 +89,10 @@ DAMAGE = (
     SyntaxError,
     OverflowError,
     MemoryError,
+    RecursionError,
+    TypeError,
     zipfile.BadZipFile,
+    tokenize.TokenError,  # of a header that NumPy takes for one of Python 2
     zlib.error,
 )
 

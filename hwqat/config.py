@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import zoo
+from .decode import read_toml
 from .errors import HwqatError
 
 SECTIONS = ("scheme", "float", "train")
@@ -37,12 +38,7 @@ def read_config(paths: Sequence[str | Path]) -> Config:
 
 
 def _read(path: Path) -> dict[str, dict]:
-    try:
-        data = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise HwqatError(f"config file {path} does not exist") from None
-    except (OSError, ValueError) as error:
-        raise HwqatError(f"config file {path} cannot be read as TOML: {error}") from None
+    data = read_toml(path, dict[str, Any], "give a TOML file with " + ", ".join(f"[{s}]" for s in SECTIONS))
     for name, table in data.items():
         if name not in SECTIONS or not isinstance(table, dict):
             raise HwqatError(f"unknown section {name!r} in {path}; known are {', '.join(f'[{s}]' for s in SECTIONS)}")

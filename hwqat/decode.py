@@ -6,10 +6,12 @@ that was asked for, or one sentence that names the file, the field, and what to 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 
 #: Bytes of a text file at most: fifty times the plan of a large network.
 MOST = 1 << 26
+#: Where a file of results has its own sum.
+SUM = "sum"
 
 
 def read_bytes(path: str | Path, advice: str, most: int = MOST) -> bytes:
@@ -83,6 +87,24 @@ def encode_json(values: Any) -> bytes:
     NaN and infinities are no JSON: they raise ValueError.
     """
     return (json.dumps(msgspec.to_builtins(values, str_keys=True), indent=1, allow_nan=False) + "\n").encode()
+
+
+def summed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with a sum of their own, under "sum": what was found out once and is trusted later."""
+    plain = msgspec.to_builtins(values, str_keys=True)
+    return {**plain, SUM: _sum_of(plain)}
+
+
+def require_sum(values: Any, where: str, advice: str) -> dict[str, Any]:
+    """Values that `summed` gave, without their sum; HwqatError where they are others by now."""
+    if not isinstance(values, dict) or values.get(SUM) != _sum_of(values):
+        raise HwqatError(f"{where} is not what was written there: its sum is another; {advice}")
+    return {key: value for key, value in values.items() if key != SUM}
+
+
+def _sum_of(values: Mapping[str, Any]) -> str:
+    plain = json.dumps({key: value for key, value in values.items() if key != SUM}, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
 #: What a decoder raises: bytes that are no text or no JSON, values of another type, too deep a nesting.

@@ -143,6 +143,38 @@ class ExportFile(TypedDict):
     float_accuracy: float | None
 
 
+class PointFile(TypedDict):
+    """A row of sweep.json (`hwqat.sweep.points.Point`, and what became of it)."""
+
+    rescale: int
+    int_bits: int | str
+    rounding: str
+    weights: int | None
+    acts: int | None
+    layer: str | None
+    const_rounding: str
+    overflow: str
+    power_of_two: bool
+    acc_bits: int | None
+    acc_overflow: str | None
+    accuracy: float | None
+    dsp: int | None
+    lut: int | None
+    memory_bits: int | None
+    weight_bits: int | None
+    cycles: int | None
+
+
+class SweepFile(TypedDict):
+    """sweep.json."""
+
+    net: str
+    data: str
+    target: str
+    images: int
+    points: list[PointFile]
+
+
 def read_plan(build: str | Path) -> PlanFile:
     """The plan of a BUILD."""
     return read_json(Path(build) / PLAN, PlanFile, AGAIN)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .decode import convert, encode_json, read_json
+from .decode import convert, encode_json, read_json, require_sum, summed
 from .errors import HwqatError
 from .folders import write_whole
 from .manifest import Manifest, load_manifest
@@ -25,7 +25,7 @@ RESULTS = {"csim": CheckFile, "cosim": CheckFile, "csynth": CsynthFile, "synth":
 def save_result(build: str | Path, name: str, result: dict) -> None:
     """Write BUILD/report/NAME.json, whole or not at all, with the digest of the build that it is of."""
     folder = Path(build) / FOLDER
-    content = encode_json({"build": load_manifest(build).digest, **result})
+    content = encode_json(summed({"build": load_manifest(build).digest, **result}))
     try:
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{name}.json", lambda path: path.write_bytes(content))
@@ -39,6 +39,6 @@ def load_results(build: str | Path, manifest: Manifest) -> dict[str, dict[str, A
     for name, kind in RESULTS.items():
         path, advice = Path(build) / FOLDER / f"{name}.json", f"run 'hwqat {name} {build}' again"
         if path.is_file() and (result := read_json(path, dict[str, Any], advice)).get("build") == manifest.digest:
+            found[name] = require_sum(result, str(path), advice)
             convert(result, kind, str(path), advice)
-            found[name] = result
     return found

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .decode import read_bytes
 from .errors import HwqatError
 
 FOLDER, LABELS = "vectors", "labels.dat"
+#: Bytes of a file that is read: some hundred frames of 4K.
+MOST = 1 << 30
 #: Frames that are written by default: enough to be sure, few enough to be simulated.
 LEAST_FRAMES, MOST_INTEGERS = 64, 100_000
 
@@ -43,15 +46,12 @@ def read_labels(build: str | Path) -> np.ndarray:
 def read_vectors(build: str | Path, port: str, size: int) -> np.ndarray:
     """Frames of a port, int64 (N, size); a damaged file is one sentence naming the line."""
     path = Path(build) / FOLDER / f"{port}.dat"
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HwqatError(f"{path} cannot be read ({type(error).__name__}); export the build again") from None
+    lines = read_bytes(path, "export the build again", MOST).splitlines()
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            row = [int(word) for word in line.split(" ")]
-        except ValueError:
+            row = np.array([int(word) for word in line.split(b" ")], np.int64)
+        except (ValueError, OverflowError):
             raise HwqatError(
                 f"{path}, line {number}: holds something that is no integer; export the build again"
             ) from None

@@ -289,8 +289,8 @@ def test_of_several_configs_the_later_wins(capsys, tmp_path):
 @pytest.mark.parametrize(
     "text, said",
     [
-        (None, "config file {} does not exist"),
-        ("[train]\nepochs = ", "config file {} cannot be read as TOML: Invalid value"),
+        (None, "{} does not exist; give a TOML file"),
+        ("[train]\nepochs = ", "{} is damaged (Invalid value"),
         ("[training]\nepochs = 3\n", "unknown section 'training' in {}; known are [scheme], [float], [train]"),
         ("epochs = 3\n", "unknown section 'epochs' in {}; known are [scheme], [float], [train]"),
         ("[train]\nepoch = 3\n", "unknown key 'epoch' in the changes; known are epochs, "),

@@ -24,7 +24,7 @@ CONFIG = """\
 [scheme]
 weight_bits = 6
 rescale = "16"
-weights = "uniform"
+weights = "lsq"
 [scheme.layers."stem*"]
 weight_bits = 8
 [float]
@@ -52,14 +52,14 @@ KINDS = {
     "plan": ("report/plan.json", "json", ["report", "{}", "--json"], True),
     "plan, synth": ("report/plan.json", "json", ["csynth", "{}", "--json"], True),
     "made": ("report/export.json", "json", ["report", "{}", "--json"], False),
-    "checked": ("report/csim.json", "json", ["report", "{}", "--json"], False),
+    "checked": ("report/csim.json", "json", ["report", "{}", "--json"], True),
     "qonnx": ("net.onnx", "onnx", IMPORT, False),
     "exported": ("net.onnx", "onnx", IMPORT, False),
     "config": ("c.toml", "toml", LAYERS, False),
     "training": ("c.toml", "toml", ["train", "file.py:None", "--data", "digits", "--config", "{}/c.toml", "--out", "{}-r"], False),
     "checkpoint": ("checkpoint.safetensors", "tensors", ["train", "digitnet", "--data", "digits", "--float", "--config", "short.toml", "--out", "{}", "--json"], False),
-    "sweep": ("sweep.json", "json", ["report", "build", "--sweep", "{}", "--json"], False),
-    "journal": ("points.jsonl", "lines", ["sweep", "run", "--rescale", "16", "--limit", "32", "--jobs", "1", "--out", "{}", "--json"], False),
+    "sweep": ("sweep.json", "json", ["report", "build", "--sweep", "{}", "--json"], True),
+    "journal": ("points.jsonl", "lines", ["sweep", "run", "--rescale", "16", "--limit", "32", "--jobs", "1", "--out", "{}", "--json"], True),
     "sensitivities": ("sensitivity.json", "json", ["search", "run", "--trials", "1", "--images", "16", "--average", "8", "--weights", "7:8", "--out", "{}", "--json"], False),
     "compared": ("compare.json", "json", ["compare", "run/float", "--out", "{}", "--limit", "16", "--epochs", "0", "--batches", "1", "--json"], False),
 }  # fmt: skip
@@ -135,7 +135,8 @@ def seal(folder):
         return
     try:
         card = json.loads((folder / "run.json").read_text())
-        card["files"] = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in card["files"]}
+        for file in {*card["files"]} & {path.name for path in folder.iterdir()}:
+            card["files"][file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         version = card.pop("version")
         save_card(folder, msgspec.convert(card, Run))
         if version != 2:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pygments.lexers import c_cpp as c_words
 from pygments.lexers import hdl as hdl_words
 from pygments.token import Keyword
 from torch import nn
+from toy_builds import resnet, write_build
 
 import hwqat
 from hwqat.backends import board, hls, rtl
@@ -27,6 +29,7 @@ from hwqat.graph import Graph, verify
 from hwqat.naming import MOST_NAME, MOST_PATH, Names, identifier, is_name, is_path, is_reserved, module_path
 from hwqat.ops import Input, Output, Requant
 from hwqat.passes import Target, make_plan
+from hwqat.report import gather, write_report
 from hwqat.sim.generated import cosim, csim, gxx, verilator
 
 #: What was meant to get out of a comment, a string, a name or a line.
@@ -270,3 +273,49 @@ def test_modules_of_any_name_are_lowered():
     plan = make_plan(made, Target(dsp=20))
     assert plan.core == "int_net" and {"b", "B_block", "int_block"} <= {block.name for block in plan.blocks}
     assert hls.render(plan) and rtl.render(plan) and board.render(plan)
+
+
+# ---- the report, and folders
+
+
+class Elements(HTMLParser):
+    """Names of elements and of attributes of a page, and its scripts."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.seen, self.attributes = [], set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_what_people_called_things_is_text_in_a_report(tmp_path):
+    nasty = '"><img src=x onerror=alert(1)><script>alert(1)</script>&lt;'
+    pages = []
+    for word in ("plain", nasty):
+        made = resnet(8, 1, (4,), 1, "tiny")
+        meta = {
+            "net": f"{word}.py:Net",
+            "data": word,
+            "classes": [f"{word} {i}" for i in range(10)],
+            "accuracy": {"test": 9.0},
+        }
+        build = tmp_path / f"build{len(pages)}"
+        write_build(replace(made, meta=meta), build, frames=4)
+        pages.append(write_report(gather(build), build, None).read_text())
+    plain, hostile = map(Elements, pages)
+    assert "<script>alert" not in pages[1] and "&lt;script&gt;alert(1)" in pages[1]
+    assert plain.seen == hostile.seen and plain.attributes == hostile.attributes
+
+
+FOLDER = 'it\'s $(touch canary) [exec touch canary] `touch canary` ; "q" {b} %20 #é'
+
+
+@pytest.mark.slow
+def test_a_build_lies_in_any_folder(tmp_path, hard_build):
+    build = shutil.copytree(hard_build[1], tmp_path / FOLDER / "build")
+    assert csim.run_csim(build, speed="quick").mismatches == 0
+    assert cosim.run_cosim(build, modes=("none",), speed="quick").mismatches == 0
+    assert not [*Path.cwd().glob("canary"), *tmp_path.rglob("canary")]

@@ -19,6 +19,7 @@ from hwqat import data
 from hwqat.cli import main
 from hwqat.commands.common import open_run
 from hwqat.commands.evaluate import graph_accuracy
+from hwqat.decode import require_sum
 from hwqat.errors import HwqatError
 from hwqat.fixed import Overflow
 from hwqat.graph import Graph
@@ -384,7 +385,7 @@ def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
         Journal(tmp_path, "b", 10)
     path = tmp_path / "points.jsonl"
     path.write_bytes(path.read_bytes() + b"nonsense\n")
-    with pytest.raises(HwqatError, match="line 2: damaged"):
+    with pytest.raises(HwqatError, match="line 2 is damaged"):
         Journal(tmp_path, "a", 10)
 
 
@@ -458,7 +459,9 @@ def test_the_command(run, tmp_path, capsys):
     assert main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
-    assert json.loads((out / "sweep.json").read_text()) == result and result["images"] == 20
+    assert (
+        require_sum(json.loads((out / "sweep.json").read_text()), "sweep.json", "") == result and result["images"] == 20
+    )
     assert {"rescale", "int_bits", "rounding", "weights", "acts", "accuracy", "dsp"} <= set(result["points"][0])
     rows = list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
     assert [float(row["accuracy"]) for row in rows] == [point["accuracy"] for point in result["points"]]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
+from typing import Any
 
-from ..errors import HwqatError
+from ..decode import convert, read_json, require_sum
+from ..records import SweepFile
 from .common import data_arguments, open_run, require_build
 
 
@@ -39,9 +40,7 @@ def run(args):
 
 
 def _read_sweep(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise HwqatError(f"{path} does not exist; 'hwqat sweep RUN --out {path.parent}' writes it") from None
-    except (OSError, ValueError) as error:
-        raise HwqatError(f"{path} is damaged ({error}); run the sweep again") from None
+    advice = f"'hwqat sweep RUN --out {path.parent}' writes it"
+    return convert(
+        require_sum(read_json(path, dict[str, Any], advice), str(path), advice), SweepFile, str(path), advice
+    )

@@ -14,6 +14,7 @@ import torch
 
 from hwqat.compare.tables import Cell, Table
 from hwqat.data import Dataset, Split
+from hwqat.decode import read_json, require_sum, summed
 from hwqat.errors import HwqatError
 from hwqat.folders import write_whole
 from hwqat.lower import lower
@@ -132,18 +133,16 @@ class _Runner:
     def _kept(self) -> dict[str, dict[str, Any]]:
         if self.keep is None or not self.keep.is_file():
             return {}
-        try:
-            found = json.loads(self.keep.read_text())
-            begun, cells = found["begun"], found["cells"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise HwqatError(f"{self.keep} is damaged ({error}); remove it, and compare again") from None
+        advice = "remove it, and compare again"
+        found = require_sum(read_json(self.keep, dict[str, Any], advice), str(self.keep), advice)
+        begun, cells = found["begun"], found["cells"]
         if begun != self.begun:
             raise HwqatError(f"{self.keep} was begun with another network or other settings; use another --out")
         return cells
 
     def _save(self) -> None:
         if self.keep is not None:
-            content = json.dumps({"begun": self.begun, "cells": self.done}) + "\n"
+            content = json.dumps(summed({"begun": self.begun, "cells": self.done})) + "\n"
             write_whole(self.keep, lambda path: path.write_text(content))
 
 

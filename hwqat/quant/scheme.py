@@ -95,6 +95,8 @@ class Scheme:
             object.__setattr__(self, "rescale", str(self.rescale))
         _check("the scheme", {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
         Rescale.parse(self.rescale)
+        if not isinstance(self.layers, dict):
+            raise HwqatError(f"the scheme: layers must be a table of globs, not {self.layers!r}")
         for glob, changes in self.layers.items():
             where = f"the scheme's layers {glob!r}"
             if not isinstance(changes, dict):

@@ -1,6 +1,7 @@
 """The journal of a sweep: finished work, one JSON line each, so that an interrupted sweep goes on where it was.
+Each line ends with a sum of its own, "sum".
 
-{"journal": 1, "run": digest, "step": images per piece}
+{"journal": 2, "run": digest, "step": images per piece}
 {"point": key, "from": 0, "to": 100, "correct": 91}
 {"point": key, "target": "...", "cost": {...}}
 {"point": key, "error": "..."}
@@ -11,10 +12,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from ..decode import decode_json, require_sum, summed
 from ..errors import HwqatError
 
-VERSION = 1
+VERSION = 2
+AGAIN = "remove the file to begin again"
 NAME = "points.jsonl"
 
 
@@ -46,8 +50,9 @@ class Journal:
 
     def _read(self, lines: list[bytes], head: dict) -> None:
         for number, line in enumerate(lines, 1):
+            where = f"{self.path}, line {number}"
             try:
-                entry = json.loads(line)
+                entry = require_sum(decode_json(line, dict[str, Any], where, AGAIN), where, AGAIN)
                 if number == 1 and entry != head:
                     raise HwqatError(
                         f"{self.path} belongs to another network, data set or version; choose another --out"
@@ -55,7 +60,7 @@ class Journal:
                 if number > 1:
                     self._take(entry)
             except (ValueError, KeyError, TypeError):
-                raise HwqatError(f"{self.path}, line {number}: damaged; remove the file to begin again") from None
+                raise HwqatError(f"{where} is damaged; {AGAIN}") from None
 
     def _take(self, entry: dict) -> None:
         point = entry["point"]
@@ -72,7 +77,7 @@ class Journal:
         self._write(entry)
 
     def _write(self, entry: dict) -> None:
-        self.file.write(json.dumps(entry).encode() + b"\n")
+        self.file.write(json.dumps(summed(entry)).encode() + b"\n")
         self.file.flush()
 
     def close(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import fields
 from pathlib import Path
 
+from ..decode import encode_json, summed
 from ..folders import write_whole
 from .plots import plots
 from .points import Point
@@ -44,7 +44,7 @@ def write_result(result: dict, out: str | Path) -> list[Path]:
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(result["points"])
-    files = {"sweep.json": json.dumps(result, indent=1) + "\n", "sweep.csv": buffer.getvalue()}
+    files = {"sweep.json": encode_json(summed(result)).decode(), "sweep.csv": buffer.getvalue()}
     files |= {f"{name}.svg": svg + "\n" for name, svg in plots(result).items()}
     for name, text in files.items():
         write_whole(Path(out) / name, lambda path, text=text: path.write_text(text))

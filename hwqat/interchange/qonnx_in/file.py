@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +100,28 @@ def _inlined(onnx, model, path):
         return model
     from onnx import inliner
 
+    if (count := _unfolded(model)) > MOST_NODES:
+        raise HwqatError(f"{path} has {count} nodes behind its functions, more than the {MOST_NODES} that hwqat reads")
     try:
         return inliner.inline_local_functions(model)
     except Exception as error:  # of C++, whatever it finds
         raise HwqatError(f"{path} has functions that cannot be inlined ({error}); inline them first") from None
+
+
+def _unfolded(model) -> float:
+    """Nodes when every function stands where it is called; infinitely many where one calls itself."""
+    functions = {(each.domain, each.name): each.node for each in model.functions}
+    sizes: dict[tuple[str, str], float] = dict.fromkeys(functions, inf)
+
+    def total(nodes) -> float:
+        return sum(sizes.get((node.domain, node.op_type), 1) for node in nodes)
+
+    for _ in functions:  # each round knows those that call only known ones
+        found = {name: total(nodes) for name, nodes in functions.items()}
+        if found == sizes:
+            break
+        sizes = found
+    return total(model.graph.node)
 
 
 def _opset(onnx, model, path) -> int:
