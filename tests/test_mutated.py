@@ -2,7 +2,6 @@
 without the change; never a traceback, a program that is started, memory or time without end."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import random
@@ -57,51 +56,75 @@ KINDS = {
     "exported": ("net.onnx", "onnx", IMPORT, False),
     "config": ("c.toml", "toml", LAYERS, False),
     "training": ("c.toml", "toml", ["train", "file.py:None", "--data", "digits", "--config", "{}/c.toml", "--out", "{}-r"], False),
-    "checkpoint": ("checkpoint.safetensors", "tensors", ["train", "digitnet", "--data", "digits", "--float", "--config", "short.toml", "--out", "{}", "--json"], False),
     "sweep": ("sweep.json", "json", ["report", "build", "--sweep", "{}", "--json"], True),
     "journal": ("points.jsonl", "lines", ["sweep", "run", "--rescale", "16", "--limit", "32", "--jobs", "1", "--out", "{}", "--json"], True),
     "sensitivities": ("sensitivity.json", "json", ["search", "run", "--trials", "1", "--images", "16", "--average", "8", "--weights", "7:8", "--out", "{}", "--json"], False),
-    "compared": ("compare.json", "json", ["compare", "run/float", "--out", "{}", "--limit", "16", "--epochs", "0", "--batches", "1", "--json"], False),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A folder with one undamaged folder of each kind: run, build, file, config, half, swept, searched."""
-    top = tmp_path_factory.mktemp("whole")
-    before = os.getcwd()
-    os.chdir(top)
-    try:
-        write_run(top / "run", width=0.5)
-        shutil.copytree(os.path.join(os.path.dirname(__file__), "../hwqat/zoo/digitnet-int8/float"), top / "run/float")
-        run(["export", "run", "--out", "build", "--vectors", "8"])
-        run(["csim", "build", "--frames", "4"])
-        (top / "file").mkdir()
-        run(["onnx", "build", "--qonnx", "--plain", "--out", "file/net.onnx"])
-        (top / "config").mkdir()
-        (top / "config/c.toml").write_text(CONFIG)
-        (top / "short.toml").write_text("[float]\nepochs = 2\n")
-        run(["sweep", "run", "--rescale", "16", "--limit", "32", "--jobs", "1", "--out", "swept"])
-        if importlib.util.find_spec("optuna"):
-            run(
-                [
-                    "search",
-                    "run",
-                    "--trials",
-                    "1",
-                    "--images",
-                    "16",
-                    "--average",
-                    "8",
-                    "--weights",
-                    "7:8",
-                    "--out",
-                    "searched",
-                ]
-            )
-    finally:
-        os.chdir(before)
-    return top
+    """A place for undamaged folders of each kind, each made when it is asked for."""
+    return tmp_path_factory.mktemp("whole")
+
+
+def folder(top, name):
+    """The undamaged folder of that name in ``top``: run, build, checked, file, config, swept or searched."""
+    if not (top / name).exists():
+        before = os.getcwd()
+        os.chdir(top)
+        try:
+            MAKE[name](top)
+        finally:
+            os.chdir(before)
+    return top / name
+
+
+def make_run(top):
+    write_run(top / "run", width=0.5)
+
+
+def make_build(top):
+    folder(top, "run")
+    run(["export", "run", "--out", "build", "--vectors", "8"])
+
+
+def make_checked(top):
+    shutil.copytree(folder(top, "build"), top / "checked")
+    run(["csim", "checked", "--frames", "4"])
+
+
+def make_file(top):
+    folder(top, "run")
+    (top / "file").mkdir()
+    run(["onnx", "run", "--qonnx", "--plain", "--out", "file/net.onnx"])
+
+
+def make_config(top):
+    (top / "config").mkdir()
+    (top / "config/c.toml").write_text(CONFIG)
+
+
+def make_swept(top):
+    folder(top, "build")
+    run(["sweep", "run", "--rescale", "16", "--limit", "32", "--jobs", "1", "--out", "swept"])
+
+
+def make_searched(top):
+    folder(top, "run")
+    bits = ["--average", "8", "--weights", "7:8"]
+    run(["search", "run", "--trials", "1", "--images", "16", *bits, "--out", "searched"])
+
+
+MAKE = {
+    "run": make_run,
+    "build": make_build,
+    "checked": make_checked,
+    "file": make_file,
+    "config": make_config,
+    "swept": make_swept,
+    "searched": make_searched,
+}
 
 
 def run(words):
@@ -111,38 +134,36 @@ def run(words):
 def folder_of(name):
     if name in ("card", "calls", "weights", "probe", "sample"):
         return "run"
-    if name in ("graph", "constants", "frames", "golden", "labels", "plan", "plan, synth", "made", "checked"):
+    if name in ("graph", "constants", "frames", "golden", "labels", "plan", "plan, synth", "made"):
         return "build"
     return {"qonnx": "file", "exported": "file", "config": "config", "training": "config", "sweep": "swept",
             "journal": "swept", "sensitivities": "searched"}.get(name)  # fmt: skip
 
 
-def answer(done, folder, words):
+def answer(done, at, words):
     """What a command gave: its last line, and the file that it wrote."""
-    wrote = folder.with_name(f"{folder.name}.onnx")
+    wrote = at.with_name(f"{at.name}.onnx")
     content = wrote.read_bytes() if wrote.exists() else b""
     wrote.unlink(missing_ok=True)
     line = done["out"].splitlines()[-1] if "--json" in words and done["out"] else ""
-    return (line.replace(folder.name, "F"), content) if done["code"] == 0 else None
+    return (line.replace(at.name, "F"), content) if done["code"] == 0 else None
 
 
-def seal(folder):
+def seal(at):
     """Every sum of the folder made anew."""
-    if (folder / MANIFEST).exists():
-        known = json.loads((folder / MANIFEST).read_text())
-        files = {file: (folder / file).read_bytes() for file in known["files"]}
-        (folder / MANIFEST).write_bytes(manifest_file(known["kind"], files))
+    if (at / MANIFEST).exists():
+        known = json.loads((at / MANIFEST).read_text())
+        files = {file: (at / file).read_bytes() for file in known["files"]}
+        (at / MANIFEST).write_bytes(manifest_file(known["kind"], files))
         return
     try:
-        card = json.loads((folder / "run.json").read_text())
-        for file in {*card["files"]} & {path.name for path in folder.iterdir()}:
-            card["files"][file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        card = json.loads((at / "run.json").read_text())
+        for file in {*card["files"]} & {path.name for path in at.iterdir()}:
+            card["files"][file] = hashlib.sha256((at / file).read_bytes()).hexdigest()
         version = card.pop("version")
-        save_card(folder, msgspec.convert(card, Run))
+        save_card(at, msgspec.convert(card, Run))
         if version != 2:
-            (folder / "run.json").write_text(
-                (folder / "run.json").read_text().replace('"version": 2', f'"version": {version}')
-            )
+            (at / "run.json").write_text((at / "run.json").read_text().replace('"version": 2', f'"version": {version}'))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass  # what can no longer be sealed is tried as it is
 
@@ -150,7 +171,7 @@ def seal(folder):
 def tried(whole, work, guard, name, seeds, sealed=False):
     """[(seed, what is wrong)]. sealed: with all sums made anew."""
     file, kind, command, found = KINDS[name]
-    source, wrong = whole / folder_of(name), []
+    source, wrong = folder(whole, folder_of(name)), []
     words = lambda at: [word.format(at.name) if "{}" in word else word for word in command]  # noqa: E731
     right = None
     for seed in ("untouched", *seeds):
@@ -206,9 +227,9 @@ def guarded(whole):
         yield guard
 
 
-@pytest.mark.parametrize("name", ["card", "graph", "constants", "config", "qonnx"])
+@pytest.mark.parametrize("name", ["card", "graph", "config", "qonnx"])
 def test_some_changed_files(whole, guarded, name):
-    assert tried(whole, whole, guarded, name, range(3)) == []
+    assert tried(whole, whole, guarded, name, range(2)) == []
 
 
 @pytest.mark.slow
