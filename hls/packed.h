@@ -53,6 +53,14 @@ struct dsp {
     }
 };
 
+/// Of whichever the compiler takes.
+struct either {
+    template <int BITS, class A, class B> static HWQAT_INLINE sum_t<BITS> times(const A &a, const B &b)
+    {
+        return product<BITS>(a, b);
+    }
+};
+
 /// COUNT products in one multiplication; at most TERMS of them are added before they are unpacked. The word's sum is
 /// the multiplier's own pre-adder, and together += word * x its accumulator: no pragma must part them.
 template <int COUNT, int PITCH, int TERMS> struct packed {

@@ -8,11 +8,12 @@
 // Two inputs may share the multipliers of their lanes: a trip for each.
 //
 // S: pixels, groups, pe, in0_bits, in0_signed, shift0 (and in1_*, shift1 with two inputs), factor0_bits,
-//    factor0_signed, ..., bias_bits, sum_bits, frac, mode, lo, hi, out_bits, out_signed, cycles.
+//    factor0_signed, ..., multiplier, bias_bits, sum_bits, frac, mode, lo, hi, out_bits, out_signed, cycles.
 #ifndef HWQAT_REQUANT_H
 #define HWQAT_REQUANT_H
 
 #include "lanes.h"
+#include "packed.h"
 #include "rounding.h"
 #include "trips.h"
 
@@ -59,7 +60,7 @@ Pixel:
                 HWQAT_UNROLL
                 sum_t<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
                 sum += shifted_left<S::sum_bits, S::shift0>(
-                    product<S::sum_bits>(x[p], constant<S::factor0_bits, S::factor0_signed>(factor, group, p)));
+                    S::multiplier::template times<S::sum_bits>(x[p], constant<S::factor0_bits, S::factor0_signed>(factor, group, p)));
                 y[p] = rounded_and_clamped<S>(sum);
             }
             out.write(pack<S::out_bits>(y));
@@ -98,9 +99,9 @@ Pixel:
                 HWQAT_UNROLL
                 sum_t<S::sum_bits> sum = constant<S::bias_bits, true>(bias, group, p);
                 sum += shifted_left<S::sum_bits, S::shift0>(
-                    product<S::sum_bits>(x0[p], constant<S::factor0_bits, S::factor0_signed>(factor0, group, p)));
+                    S::multiplier::template times<S::sum_bits>(x0[p], constant<S::factor0_bits, S::factor0_signed>(factor0, group, p)));
                 sum += shifted_left<S::sum_bits, S::shift1>(
-                    product<S::sum_bits>(x1[p], constant<S::factor1_bits, S::factor1_signed>(factor1, group, p)));
+                    S::multiplier::template times<S::sum_bits>(x1[p], constant<S::factor1_bits, S::factor1_signed>(factor1, group, p)));
                 y[p] = rounded_and_clamped<S>(sum);
             }
             out.write(pack<S::out_bits>(y));
@@ -149,7 +150,7 @@ Pixel:
                     const int_t<M_BITS> m0 = constant<S::factor0_bits, S::factor0_signed>(factor0, group, p);
                     const int_t<M_BITS> m1 = constant<S::factor1_bits, S::factor1_signed>(factor1, group, p);
                     const int_t<X_BITS> x = first ? int_t<X_BITS>(x0[p]) : int_t<X_BITS>(x1[p]);
-                    const sum_t<S::sum_bits> term = product<S::sum_bits>(x, first ? m0 : m1);
+                    const sum_t<S::sum_bits> term = S::multiplier::template times<S::sum_bits>(x, first ? m0 : m1);
                     if (first) {
                         sum[p] = constant<S::bias_bits, true>(bias, group, p);
                         sum[p] += shifted_left<S::sum_bits, S::shift0>(term);

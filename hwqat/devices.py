@@ -7,6 +7,7 @@ adder, a choice or a comparison.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import add
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Device:
         luts_per_bram: a memory goes into block RAM when it saves more LUTs than this for each, as Yosys decides;
             luts_per_bram_rom: likewise, written never.
         control: LUTs that counters and comparisons take for each one of six inputs.
+        row_bit: LUTs for a bit of a row, where a product is a sum of rows.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Device:
     luts_per_bram: int = 96
     luts_per_bram_rom: int = 96
     control: float = 1.0
+    row_bit: float = 1.3
 
     def packing(self, outputs: int, x_bits: int, x_signed: bool, weight_bits: int) -> Packing:
         """How ``outputs`` products ``x * w_k`` that share ``x`` are made: as many in one multiplier as it holds.
@@ -143,19 +146,31 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, _RAMB18, _LUT6_RAM, _LUT6_ROM),
         Device("xc7", "xc7z020clg400-1", 25, 18, False, _RAMB18, _LUT6_RAM, _LUT6_ROM),
-        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 128, 2.4),
+        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 128, 2.4, 2.0),
     )
 }
 
 
 @dataclass(frozen=True)
 class Resources:
-    """dsp: multiplier blocks; lut, ff: look-up tables and flip-flops; bram: block RAMs of 18 kbit."""
+    """dsp: multiplier blocks; lut, ff: look-up tables and flip-flops; bram: block RAMs of 18 kbit; uram: of 288 kbit."""
 
     dsp: int = 0
     lut: int = 0
     ff: int = 0
     bram: int = 0
+    uram: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Resources(*map(add, self.vector(), other.vector()))
+
+    def __rmul__(self, times: int) -> Resources:
+        return Resources(*(times * amount for amount in self.vector()))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls))
+
+    def vector(self) -> tuple[int, ...]:
+        """The amounts, in the order of `names`."""
+        return self.dsp, self.lut, self.ff, self.bram, self.uram

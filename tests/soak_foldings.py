@@ -33,6 +33,8 @@ def kinds(case: Case) -> set[str]:
         folding, geometry = case.foldings[node.name], getattr(node, "geometry", None)
         if geometry and 1 < folding.taps < geometry.taps:
             found.add("a row of taps")
+        if folding.luts:
+            found.add("products in LUTs")
     return found
 
 

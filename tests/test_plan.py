@@ -10,9 +10,10 @@ from hwqat.devices import DEVICES, Resources
 from hwqat.errors import HwqatError
 from hwqat.ops import Concat, Conv2d, Folding, Geometry, MaxPool, Output
 from hwqat.passes import Target, make_plan
+from hwqat.passes.bounded import HEAVY, LIGHT, fit, reach
 from hwqat.passes.depths import size_streams
 from hwqat.passes.elimination import minimise
-from hwqat.passes.folding import cost, fold_for_cycles, fold_for_dsps
+from hwqat.passes.folding import Folder, fold_for_cycles, fold_for_dsps, prices
 from hwqat.passes.network import build_network, conversions
 from hwqat.passes.report import plan_json, plan_table
 from hwqat.sim.models.cycles import Model, simulate
@@ -50,14 +51,15 @@ SMALL = {make.__name__: make for make in (chain, residual, joined)}
 
 
 def spent(graph, foldings, device):
-    """(cycles, cost, DSPs) of the stages of a folded graph."""
-    stages = build_network(graph, foldings).stages
-    total = sum((stage.resources(device) for stage in stages), Resources())
-    return max(stage.cycles for stage in stages), cost(total), total.dsp
+    """(cycles, resources) of the stages of a folded graph, with FIFOs of two beats."""
+    network = build_network(graph, foldings)
+    parts = [stage.resources(device) for stage in network.stages]
+    parts += [device.fifo(2, stream.elements.width) for stream in network.streams]
+    return max(stage.cycles for stage in network.stages), np.array(sum(parts, Resources()).vector())
 
 
 def every_folding(graph, device, limit=250):
-    """(cycles, cost, DSPs) of all combinations; of a random ``limit`` of them where there are more."""
+    """(cycles, resources) of all combinations; of a random ``limit`` of them where there are more."""
     names = [node.name for node in graph.nodes]
     options = [node.foldings(graph.ins(node)) for node in graph.nodes]
     count = int(np.prod([len(o) for o in options], dtype=object))
@@ -69,34 +71,58 @@ def every_folding(graph, device, limit=250):
     return [spent(graph, dict(zip(names, pick)), device) for pick in picks]
 
 
-@pytest.mark.parametrize("device", ["xcup", "ecp5-85k"])
-@pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
-def test_foldings_are_optimal(make, device):
-    """Against all combinations (a random part of them for the larger graphs)."""
-    graph, device = make(), DEVICES[device]
-    every = every_folding(graph, device)
-    for cycles in sorted({took for took, _, _ in every})[::5]:
-        took, price, _ = spent(graph, fold_for_cycles(graph, cycles, device), device)
-        assert took <= cycles
-        assert price <= min(price for took, price, _ in every if took <= cycles)
-    for budget in sorted({dsp for _, _, dsp in every})[::4]:
-        took, price, dsp = spent(graph, fold_for_dsps(graph, budget, device), device)
-        assert dsp <= budget
-        assert (took, price) <= min((took, price) for took, price, dsp in every if dsp <= budget)
-
-
-def test_brute_force_covers_the_smallest_graph_completely():
-    """There, the solver's choice is one of the combinations: the best, not better than possible."""
+def tiny():
     net = Net(8)
     net.add(Output.make("y", net.requant(net.conv(net.input(2, 2, 2), 6, 1)).out))
-    graph, device = net.finish("tiny"), DEVICES["xcup"]
-    every = every_folding(graph, device, limit=10**6)
-    for cycles in sorted({took for took, _, _ in every}):
-        _, price, _ = spent(graph, fold_for_cycles(graph, cycles), device)
-        assert price == min(price for took, price, _ in every if took <= cycles)
-    for budget in sorted({dsp for _, _, dsp in every}):
-        took, price, _ = spent(graph, fold_for_dsps(graph, budget), device)
-        assert (took, price) == min((took, price) for took, price, dsp in every if dsp <= budget)
+    return net.finish("tiny")
+
+
+@pytest.mark.parametrize("device", ["xcup", "ecp5-85k"])
+@pytest.mark.parametrize("make", (*SMALL.values(), tiny), ids=[*SMALL, "tiny"])
+def test_foldings_are_optimal(make, device):
+    """Against all combinations: a random part of them for the larger graphs, every single one for the smallest."""
+    graph, device = make(), DEVICES[device]
+    every = every_folding(graph, device, 10**6 if make is tiny else 250)
+    dsp_first, balanced = prices(device), prices(device, LIGHT)
+    for cycles in sorted({took for took, _ in every})[::5]:
+        took, used = spent(graph, fold_for_cycles(graph, cycles, device), device)
+        assert took <= cycles
+        assert used @ dsp_first <= min(other @ dsp_first for took, other in every if took <= cycles)
+    for budget in sorted({used[0] for _, used in every})[::4]:
+        took, used = spent(graph, fold_for_dsps(graph, int(budget), device), device)
+        within = [(took, other @ balanced) for took, other in every if other[0] <= budget]
+        assert used[0] <= budget
+        assert took <= min(within)[0]
+        assert used @ balanced <= 1.02 * min([cost for other, cost in within if other <= took], default=np.inf)
+
+
+@pytest.mark.parametrize("make", (*SMALL.values(), tiny), ids=[*SMALL, "tiny"])
+def test_foldings_keep_bounds_of_every_resource(make):
+    """Wherever some combination does, and at a cost near the least of those."""
+    graph, device = make(), DEVICES["xc7"]
+    every = every_folding(graph, device, 10**6 if make is tiny else 250)
+    folder, balanced, rng = Folder(graph, device), prices(device, HEAVY), np.random.default_rng(1)
+    tried = 0
+    for _ in range(40):
+        took, used = every[rng.integers(len(every))]
+        bounds = np.where(used == 0, 4, (used * rng.uniform(0.9, 1.3, len(used))).astype(int))
+        within = [other @ balanced for cycles, other in every if cycles <= took and (other <= bounds).all()]
+        found = reach(folder, took, Resources(*bounds.tolist()))
+        if found:
+            cycles, other = spent(graph, found.foldings, device)
+            assert cycles <= took and (other <= bounds).all() and (other == found.used).all()
+        if within:
+            tried += 1
+            assert found and found.used @ balanced <= 1.05 * min(within)
+    assert tried > 10
+
+
+def test_more_of_a_resource_is_never_slower():
+    graph, device = two_blocks(8), DEVICES["xcup"]
+    folder = Folder(graph, device)
+    cycles = [fit(folder, Resources(dsp, 1 << 30, 1 << 30, 1 << 30)).cycles for dsp in range(12, 120, 4)]
+    assert cycles == sorted(cycles, reverse=True)
+    assert cycles[0] > cycles[-1]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -278,7 +304,7 @@ def test_foldings_of_ones_own_are_held_to_the_graph():
     assert make_plan(graph, foldings=foldings).foldings == foldings
     conv = next(node.name for node in graph.nodes if isinstance(node, Conv2d))
     cases = {
-        rf"node '{conv}' cannot be folded by pe=5, lanes=1, taps=1, inputs=1; it can by pe=1, lanes=1, taps=1, ": {
+        rf"node '{conv}' cannot be folded by pe=5, lanes=1, taps=1, inputs=1, luts=0; it can by pe=1, lanes=1, taps=1, ": {
             conv: Folding(5, 1, 1)
         },
         "foldings must name the nodes of the graph; no node has the name: 'nowhere'": {"nowhere": Folding()},

@@ -331,6 +331,8 @@ def requant_join(folding):
 
 CASES["requant_join_at_once"] = lambda: requant_join(Folding(4, 4, inputs=2))
 CASES["requant_join_in_turn"] = lambda: requant_join(Folding(2, 2, 1))
+CASES["requant_join_in_luts"] = lambda: requant_join(Folding(4, 4, inputs=2, luts=True))
+CASES["requant_join_in_turn_in_luts"] = lambda: requant_join(Folding(1, 1, luts=True))
 
 
 @case
@@ -340,7 +342,7 @@ def requant_per_tensor():
     return network([x, r], {r.name: Folding(3, 3)})
 
 
-def requant_in_pieces(device, signed, shared):
+def requant_in_pieces(device, signed, shared, luts=False):
     """Operands too long for one multiplier block, at the ends of their ranges too, cut as the target's blocks are."""
     a = image((3, 3, 4), -(2**28) if signed else 0, 2**28 - 1, "a")
     b = image((3, 3, 4), -(2**17), 2**17 - 1, "b")
@@ -355,9 +357,13 @@ def requant_in_pieces(device, signed, shared):
         lo=-127,
         hi=127,
     )
-    return network([a, b, r], {r.name: Folding(2, 2, inputs=1 if shared else 2)}, device=device)
+    return network([a, b, r], {r.name: Folding(2, 2, inputs=1 if shared else 2, luts=luts)}, device=device)
 
 
+CASES |= {
+    f"requant_in_luts_{signed}_{shared}": lambda s=signed, t=shared: requant_in_pieces("xcup", s, t, luts=True)
+    for signed, shared in ((True, False), (False, True))
+}
 CASES |= {
     f"requant_in_pieces_{device}_{signed}_{shared}": lambda d=device, s=signed, t=shared: requant_in_pieces(d, s, t)
     for device, signed, shared in (

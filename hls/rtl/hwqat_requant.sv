@@ -36,6 +36,7 @@ module hwqat_requant #(
 
   parameter int unsigned Wide          = 27,  // operands of the target's multiplier blocks
   parameter int unsigned Narrow        = 18,
+  parameter bit          InLuts        = 1'b0,  // products of LUTs, not of multiplier blocks
 
   parameter int unsigned BiasBits      = 16,
   parameter bit          BiasPerTensor = 1'b0,
@@ -155,7 +156,7 @@ module hwqat_requant #(
     hwqat_scale_shared #(
       .Lanes(Pe), .X0Bits(In0Bits), .X0Signed(In0Signed), .M0Bits(Factor0Bits), .M0Signed(Factor0Signed), .Shift0(Shift0),
       .X1Bits(In1Bits), .X1Signed(In1Signed), .M1Bits(Factor1Bits), .M1Signed(Factor1Signed), .Shift1(Shift1), .OutBits(SumBits),
-      .Wide(Wide), .Narrow(Narrow)
+      .Wide(Wide), .Narrow(Narrow), .InLuts(InLuts)
     ) u_scale (
       .clk_i, .en_i(en), .second_i(turn_q[0]),
       .x0_i(x_q[Pe*In0Bits-1:0]), .m0_i(m0), .x1_i(x_q[Pe*In0Bits +: Pe*In1Bits]), .m1_i(m1), .data_o(terms0)
@@ -175,14 +176,14 @@ module hwqat_requant #(
   end else begin : g_each
     hwqat_scale #(
       .Lanes(Pe), .XBits(In0Bits), .XSigned(In0Signed), .MBits(Factor0Bits), .MSigned(Factor0Signed),
-      .Wide(Wide), .Narrow(Narrow), .Shift(Shift0), .OutBits(SumBits)
+      .Wide(Wide), .Narrow(Narrow), .InLuts(InLuts), .Shift(Shift0), .OutBits(SumBits)
     ) u_scale0 (
       .clk_i, .en_i(en), .x_i(x_q[Pe*In0Bits-1:0]), .m_i(m0), .data_o(terms0)
     );
     if (Inputs == 2) begin : g_second
       hwqat_scale #(
         .Lanes(Pe), .XBits(In1Bits), .XSigned(In1Signed), .MBits(Factor1Bits), .MSigned(Factor1Signed),
-        .Wide(Wide), .Narrow(Narrow), .Shift(Shift1), .OutBits(SumBits)
+        .Wide(Wide), .Narrow(Narrow), .InLuts(InLuts), .Shift(Shift1), .OutBits(SumBits)
       ) u_scale1 (
         .clk_i, .en_i(en), .x_i(x_q[Pe*In0Bits +: Pe*In1Bits]), .m_i(m1), .data_o(terms1)
       );

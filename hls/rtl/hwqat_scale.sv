@@ -5,6 +5,8 @@
 // A multiplier block takes Wide x Narrow bits, signed. Longer operands are cut into pieces that fit; all
 // but the top one have a zero sign. Each partial product has a register before and behind it, and their
 // sum has one: no cycle holds more than one multiplication or one sum.
+// With InLuts the products take no multiplier block: m is cut into pieces of four bits, and a partial product
+// is the sum of their rows.
 // Latency: 3 cycles: operands, partial products, sum.
 
 module hwqat_scale #(
@@ -15,6 +17,7 @@ module hwqat_scale #(
   parameter bit          MSigned = 1'b1,
   parameter int unsigned Wide    = 27,
   parameter int unsigned Narrow  = 18,
+  parameter bit          InLuts  = 1'b0,
   parameter int unsigned Shift   = 0,
   parameter int unsigned OutBits = 32
 ) (
@@ -29,16 +32,20 @@ module hwqat_scale #(
   localparam int unsigned XWidth = XBits + 32'(!XSigned);
   localparam int unsigned MWidth = MBits + 32'(!MSigned);
 
+  // What an operand takes, with a sign.
+  localparam int unsigned Long    = InLuts ? ((XWidth > 5) ? XWidth : 5) : Wide;
+  localparam int unsigned Short   = InLuts ? 5 : Narrow;
+
   // Pieces of both, with x at the wide operand or at the narrow one, whichever makes fewer products.
-  localparam int unsigned XWide   = (XWidth <= Wide)   ? 1 : 1 + (XWidth - Wide   + Wide   - 2) / (Wide   - 1);
-  localparam int unsigned XNarrow = (XWidth <= Narrow) ? 1 : 1 + (XWidth - Narrow + Narrow - 2) / (Narrow - 1);
-  localparam int unsigned MWide   = (MWidth <= Wide)   ? 1 : 1 + (MWidth - Wide   + Wide   - 2) / (Wide   - 1);
-  localparam int unsigned MNarrow = (MWidth <= Narrow) ? 1 : 1 + (MWidth - Narrow + Narrow - 2) / (Narrow - 1);
-  localparam bit          AtWide  = XWide * MNarrow <= XNarrow * MWide;
+  localparam int unsigned XWide   = (XWidth <= Long)  ? 1 : 1 + (XWidth - Long  + Long  - 2) / (Long  - 1);
+  localparam int unsigned XNarrow = (XWidth <= Short) ? 1 : 1 + (XWidth - Short + Short - 2) / (Short - 1);
+  localparam int unsigned MWide   = (MWidth <= Long)  ? 1 : 1 + (MWidth - Long  + Long  - 2) / (Long  - 1);
+  localparam int unsigned MNarrow = (MWidth <= Short) ? 1 : 1 + (MWidth - Short + Short - 2) / (Short - 1);
+  localparam bit          AtWide  = InLuts || (XWide * MNarrow <= XNarrow * MWide);
   localparam int unsigned XPieces = AtWide ? XWide   : XNarrow;
   localparam int unsigned MPieces = AtWide ? MNarrow : MWide;
-  localparam int unsigned XStep   = (AtWide ? Wide : Narrow) - 1;  // bits of a piece below the top one
-  localparam int unsigned MStep   = (AtWide ? Narrow : Wide) - 1;
+  localparam int unsigned XStep   = (AtWide ? Long : Short) - 1;  // bits of a piece below the top one
+  localparam int unsigned MStep   = (AtWide ? Short : Long) - 1;
   localparam int unsigned XPiece  = (XPieces > 1) ? XStep + 1 : XWidth;
   localparam int unsigned MPiece  = (MPieces > 1) ? MStep + 1 : MWidth;
   localparam int unsigned Pieces  = XPieces * MPieces;
@@ -90,7 +97,42 @@ module hwqat_scale #(
 
         assign x           = x_q[j*XPiece +: XPiece];
         assign m           = m_q[k*MPiece +: MPiece];
-        assign part        = x * m;
+        if (InLuts) begin : g_rows
+          // x for each bit of the piece, the number's last one negative. An adder for two rows, and one for two
+          // such pairs; synthesis would make a slower tree of all of them.
+          localparam bit          Top   = k == MPieces - 1;
+          localparam int unsigned Rows  = Top ? MWidth - k * MStep : MStep;
+          localparam int unsigned Pairs = (Rows + 1) / 2;
+
+          logic [Pairs*(XPiece+2)-1:0] pairs;
+          logic                        unused_sign;
+
+          assign unused_sign = m[MPiece-1];
+
+          for (genvar r = 0; r < Pairs; r++) begin : g_pair
+            logic signed [XPiece+1:0]            low, high;
+            (* keep *) logic signed [XPiece+1:0] pair;
+
+            assign low = m[2*r] ? (XPiece+2)'(x) : '0;
+            if (2 * r + 1 < Rows) begin : g_two
+              assign high = m[2*r+1] ? (XPiece+2)'(x) << 1 : '0;
+              assign pair = (Top && 2 * r + 2 == Rows) ? low - high : low + high;
+            end else begin : g_one
+              assign high = '0;
+              assign pair = Top ? -low : low;
+            end
+            assign pairs[r*(XPiece+2) +: XPiece+2] = pair;
+          end
+
+          always_comb begin
+            part = '0;
+            for (int unsigned r = 0; r < Pairs; r++) begin
+              part = part + ((XPiece+MPiece)'($signed(pairs[r*(XPiece+2) +: XPiece+2])) << (2 * r));
+            end
+          end
+        end else begin : g_block
+          assign part = x * m;
+        end
         assign unused_part = ^part;
 
         always_ff @(posedge clk_i) begin

@@ -3,7 +3,7 @@
 //   data_o[lane] = second_i ? x1_i[lane] * m1_i[lane] << Shift1 : x0_i[lane] * m0_i[lane] << Shift0
 //                                                                                      (modulo 2**OutBits)
 //
-// One multiplier a lane, which takes what either input needs. Latency: 3 cycles, those of hwqat_scale.
+// One multiplier a lane, which takes what either input needs, made of LUTs with InLuts. Latency: 3 cycles, those of hwqat_scale.
 
 module hwqat_scale_shared #(
   parameter int unsigned Lanes    = 1,
@@ -19,6 +19,7 @@ module hwqat_scale_shared #(
   parameter int unsigned Shift1   = 0,
   parameter int unsigned Wide     = 27,
   parameter int unsigned Narrow   = 18,
+  parameter bit          InLuts   = 1'b0,
   parameter int unsigned OutBits  = 32
 ) (
   input  logic                     clk_i,
@@ -57,7 +58,7 @@ module hwqat_scale_shared #(
     .data_i(m1_i), .data_o(m1)
   );
   hwqat_scale #(
-    .Lanes(Lanes), .XBits(XBits), .XSigned(1'b1), .MBits(MBits), .MSigned(1'b1), .Wide(Wide), .Narrow(Narrow),
+    .Lanes(Lanes), .XBits(XBits), .XSigned(1'b1), .MBits(MBits), .MSigned(1'b1), .Wide(Wide), .Narrow(Narrow), .InLuts(InLuts),
     .Shift(0), .OutBits(OutBits)
   ) u_scale (
     .clk_i, .en_i, .x_i(second_i ? x1 : x0), .m_i(second_i ? m1 : m0), .data_o(products)

@@ -26,15 +26,17 @@ class Folding:
         lanes: input channels in parallel (of one group).
         taps: kernel positions in parallel: 1 (serial), a row of them, or all.
         inputs: of a join, those whose products are made at once: 1 (in turn, by one multiplier) or all.
+        luts: whether products take LUTs instead of multiplier blocks.
     """
 
     pe: int = 1
     lanes: int = 1
     taps: int = 1
     inputs: int = 1
+    luts: bool = False
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return ", ".join(f"{name}={int(value)}" for name, value in vars(self).items())
 
 
 @dataclass(frozen=True)

@@ -157,9 +157,12 @@ class Requant(Op):
         return self._rescale(xs)
 
     def foldings(self, ins):
-        """A join's products are made at once, or in turn by one multiplier."""
+        """A join's products are made at once, or in turn by one multiplier; either kind by blocks or by LUTs."""
         return tuple(
-            Folding(pe=d, lanes=d, inputs=n) for n in sorted({1, len(ins)}) for d in divisors(self.out.channels)
+            Folding(pe=d, lanes=d, inputs=n, luts=luts)
+            for luts in (False, True)
+            for n in sorted({1, len(ins)})
+            for d in divisors(self.out.channels)
         )
 
     def face(self, ins):

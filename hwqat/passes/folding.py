@@ -1,11 +1,13 @@
-"""Folding: the least resources that reach a rate, or the best rate within a number of DSPs.
+"""Folding: the least resources that reach a rate, or the best rate within what a device has.
 
 Every stage works at the same time, so a frame takes as long as the slowest stage. For a wanted number
 of cycles each node may take any of its foldings that is fast enough; what ties neighbours together is
-the width converters between them, which cost LUTs. The least total resources over such choices are found
-exactly, by eliminating one node after the other (`hwqat.passes.elimination`).
+the width converters between them, which cost LUTs. At given prices of the resources, the cheapest of all such
+choices is found exactly, by eliminating one variable after the other (`hwqat.passes.elimination`): a node has two,
+the lanes in which it reads and those in which it writes.
 
-Least means: fewest DSPs, then fewest LUTs (a block RAM counts as BRAM_LUTS of them).
+Least means: fewest DSPs, then fewest LUTs (a block RAM counts as some of them). Where that is more of some resource
+than there is, the prices change until it is not (`hwqat.passes.bounded`).
 """
 
 from __future__ import annotations
@@ -17,41 +19,61 @@ import numpy as np
 
 from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
-from ..graph import Graph, Tensor
+from ..graph import Graph
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Width
-from .elimination import minimise
+from .elimination import Elimination
 from .network import conversions
 
 #: LUTs that a DSP outweighs: more than any device has, so that DSPs count first.
 DSP_WEIGHT = 1 << 32
-#: LUTs that a block RAM is worth.
-BRAM_LUTS = 96
 
 
 def fold_for_cycles(graph: Graph, cycles: int, device: Device = DEVICES["xcup"]) -> dict[str, Folding]:
     """The least resources with at most ``cycles`` cycles a frame."""
-    return Folder(graph, device).reach(cycles)
+    return Folder(graph, device).reach(cycles).foldings
 
 
 def fold_for_dsps(graph: Graph, dsps: int, device: Device = DEVICES["xcup"]) -> dict[str, Folding]:
-    """The fewest cycles a frame with at most ``dsps`` multiplier blocks; then the least resources."""
-    return Folder(graph, device).fit(dsps)
+    """The fewest cycles a frame with at most ``dsps`` multiplier blocks; then the fewest LUTs."""
+    from .bounded import fit
+
+    folder = Folder(graph, device)
+    if found := fit(folder, Resources(dsps, *[UNBOUNDED] * (len(Resources.names()) - 1))):
+        return found.foldings
+    least = folder.reach(folder.steps[-1]).used[0]
+    raise HwqatError(f"{graph.name} needs at least {least} DSPs on {device.name}, more than the {dsps} given")
 
 
-def cost(resources: Resources) -> int:
-    """Resources as one number to compare."""
-    return resources.dsp * DSP_WEIGHT + resources.lut + resources.bram * BRAM_LUTS
+#: More than any device has of anything.
+UNBOUNDED = 1 << 40
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A folding of a node. reads: lanes in which it reads; cycles: a frame; cost: of its stages and fork."""
+def prices(device: Device, dsp: float = DSP_WEIGHT) -> np.ndarray:
+    """What each resource costs, in LUTs; a DSP more than all others together, unless said otherwise."""
+    each = {"dsp": dsp, "lut": 1.0, "bram": float(device.luts_per_bram)}
+    return np.array([each.get(name, 0.0) for name in Resources.names()])
 
-    folding: Folding
-    reads: int
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A choice for every node.
+
+    Attributes:
+        cycles: the most that were allowed a frame; picked: for each node that has something to choose, the place of its
+            folding; foldings: of all nodes.
+        nodes, converters: resources (nodes, resources) and (resources,), as `Resources.vector` orders them.
+    """
+
     cycles: int
-    cost: int
+    picked: dict[str, int]
+    foldings: dict[str, Folding]
+    nodes: np.ndarray
+    converters: np.ndarray
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        return self.nodes.sum(axis=0) + self.converters
 
 
 class Folder:
@@ -66,99 +88,166 @@ class Folder:
             node.name: np.array([node.cycles(self.ins[node.name], f) for f in self.foldings[node.name]])
             for node in self.nodes
         }
-        self._costs: dict[tuple[str, Folding], int] = {}
-        self._widths: dict[tuple[int, int, int], int] = {}
+        self.reads, self.writes = {}, {}  # lanes, and for each folding the place of its own among them
+        for node in self.nodes:
+            found = self.foldings[node.name]
+            self.reads[node.name] = np.unique(
+                [node.reads(f) if self.ins[node.name] else 1 for f in found], return_inverse=True
+            )
+            self.writes[node.name] = np.unique([f.pe for f in found], return_inverse=True)
+        self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._widths: dict[tuple[int, int, int], np.ndarray] = {}
 
-    def reach(self, cycles: int) -> dict[str, Folding]:
-        """Foldings with at most ``cycles`` cycles; an error names the node that cannot."""
+    def reach(self, cycles: int) -> Found:
+        """Foldings with at most ``cycles`` cycles and the fewest DSPs, then LUTs; an error names the node that cannot."""
         for node in self.nodes:
             least = int(self.cycles[node.name].min())
             if least > cycles:
                 raise HwqatError(f"node {node.name!r} needs at least {least} cycles a frame; {cycles} were asked for")
-        return self._solve(cycles)[0]
+        return self.settled(self.cheapest(cycles, prices(self.device)))
 
-    def fit(self, dsps: int) -> dict[str, Folding]:
-        """Foldings with at most ``dsps`` DSPs and the fewest cycles."""
-        steps = self._steps
-        low, high = 0, len(steps) - 1
-        found, least = self._solve(steps[high])
-        if least > dsps:
-            raise HwqatError(
-                f"{self.graph.name} needs at least {least} DSPs on {self.device.name}, more than the {dsps} given"
-            )
-        while low < high:
-            middle = (low + high) // 2
-            trial, needed = self._solve(steps[middle])
-            if needed <= dsps:
-                found, high = trial, middle
-            else:
-                low = middle + 1
-        return found
+    def settled(self, found: Found) -> Found:
+        """The same choice, at the pace that it has: converters between lanes are chosen by that."""
+        cycles = max(int(self.cycles[name][place]) for name, place in found.picked.items())
+        return self.found(cycles, found.picked)
 
     @cached_property
-    def _steps(self) -> list[int]:
+    def steps(self) -> list[int]:
         """Numbers of cycles at which the choices change."""
         floor = max(int(cycles.min()) for cycles in self.cycles.values())
         return sorted({int(c) for cycles in self.cycles.values() for c in cycles if c >= floor})
 
-    def _solve(self, cycles: int) -> tuple[dict[str, Folding], int]:
-        """(foldings, DSPs); every node is known to reach ``cycles``."""
-        choices = {node.name: self._choices(node, cycles) for node in self.nodes}
-        unary = {name: np.array([choice.cost for choice in found], dtype=np.int64) for name, found in choices.items()}
-        pairs: dict[tuple[str, str], np.ndarray] = {}
+    @cached_property
+    def edges(self) -> list[tuple[str, str, int, int]]:
+        """(maker, reader, elements of a frame, bits) of each tensor that is read."""
+        return [
+            (self._maker(tensor.name), node.name, tensor.size, tensor.bits)
+            for node in self.nodes
+            for tensor in self.ins[node.name]
+        ]
+
+    @cached_property
+    def _elimination(self) -> Elimination:
+        size = {f"{name} <": len(lanes) for name, (lanes, _) in self.reads.items()}
+        size |= {f"{name} >": len(lanes) for name, (lanes, _) in self.writes.items()}
+        scopes: list[tuple[str, ...]] = [(f"{node.name} <", f"{node.name} >") for node in self.nodes]
+        scopes += [(f"{maker} >", f"{reader} <") for maker, reader, *_ in self.edges]
+        return Elimination(size, scopes)
+
+    def cheapest(self, cycles: int, prices: np.ndarray) -> Found:
+        """The least total at given prices; every node is known to reach ``cycles``."""
+        tables, best = [], {}
         for node in self.nodes:
-            for tensor in self.ins[node.name]:
-                key = self._maker(tensor.name), node.name
-                table = self._converters(choices[key[0]], choices[key[1]], tensor)
-                pairs[key] = pairs[key] + table if key in pairs else table
-        picked, total = minimise(unary, pairs)
+            table, best[node.name] = self._table(node, cycles, prices)
+            tables.append(table)
+        converters = [self._converters(edge, cycles) for edge in self.edges]
+        picked, _ = self._elimination.minimise(tables + [c @ prices for c in converters])
+        chosen = {
+            node.name: int(best[node.name][picked[f"{node.name} <"], picked[f"{node.name} >"]]) for node in self.nodes
+        }
+        return self.found(cycles, chosen)
+
+    def found(self, cycles: int, picked: dict[str, int]) -> Found:
+        """What a choice amounts to."""
         foldings = {node.name: Folding() for node in self.graph.nodes}  # an alias has nothing to choose
-        return foldings | {name: choices[name][i].folding for name, i in picked.items()}, total // DSP_WEIGHT
+        foldings |= {name: self.foldings[name][i] for name, i in picked.items()}
+        nodes = np.array([self._vector(node, picked[node.name]) for node in self.nodes])
+        total = np.zeros(nodes.shape[1], dtype=np.int64)
+        for edge in self.edges:
+            maker, reader = self.writes[edge[0]][1][picked[edge[0]]], self.reads[edge[1]][1][picked[edge[1]]]
+            total += self._converters(edge, cycles)[maker, reader]
+        return Found(cycles, picked, foldings, nodes, total)
 
-    def _choices(self, node: Op, cycles: int) -> list[Choice]:
-        """The cheapest fast enough folding for each (lanes in, lanes out)."""
-        best: dict[tuple[int, int], Choice] = {}
-        for folding, took in zip(self.foldings[node.name], self.cycles[node.name].tolist()):
-            if took <= cycles:
-                choice = Choice(folding, node.reads(folding), took, self._cost(node, folding))
-                key = choice.reads, folding.pe
-                if key not in best or (choice.cost, took) < (best[key].cost, best[key].cycles):
-                    best[key] = choice
-        return list(best.values())
+    def beside(self, name: str, places: np.ndarray, picked: dict[str, int], cycles: int) -> np.ndarray:
+        """Resources of the converters around a node with each of some foldings, the others as picked."""
+        total = np.zeros((len(places), len(self._nothing)), dtype=np.int64)
+        for edge in self._around[name]:
+            maker, reader, *_ = edge
+            makes = self.writes[maker][1][places if maker == name else picked[maker]]
+            reads = self.reads[reader][1][places if reader == name else picked[reader]]
+            total += self._converters(edge, cycles)[makes, reads]
+        return total
 
-    def _cost(self, node: Op, folding: Folding) -> int:
-        key = node.name, folding
-        if key not in self._costs:
+    @cached_property
+    def _around(self) -> dict[str, list[tuple[str, str, int, int]]]:
+        return {node.name: [edge for edge in self.edges if node.name in edge[:2]] for node in self.nodes}
+
+    def _table(self, node: Op, cycles: int, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For lanes in and lanes out: the least cost of a fast enough folding, and its place. Of equals the fastest."""
+        (ins, reads), (outs, writes) = self.reads[node.name], self.writes[node.name]
+        fast = np.flatnonzero(self.cycles[node.name] <= cycles)
+        costs = self.vectors(node, fast) @ prices
+        order = np.lexsort((self.cycles[node.name][fast], costs))[::-1]  # the best is written last
+        table, place = np.full((len(ins), len(outs)), np.inf), np.zeros((len(ins), len(outs)), dtype=np.int64)
+        at = reads[fast[order]], writes[fast[order]]
+        table[at], place[at] = costs[order], fast[order]
+        return table, place
+
+    def vectors(self, node: Op, places: np.ndarray) -> np.ndarray:
+        """Resources of some foldings of a node: (places, resources)."""
+        rows, known = self._rows(node)
+        for place in places[~known[places]].tolist():
+            self._vector(node, place)
+        return rows[places]
+
+    def _rows(self, node: Op) -> tuple[np.ndarray, np.ndarray]:
+        if node.name not in self._known:
+            count = len(self.foldings[node.name])
+            self._known[node.name] = np.zeros((count, len(Resources.names())), np.int64), np.zeros(count, bool)
+        return self._known[node.name]
+
+    def _vector(self, node: Op, place: int) -> np.ndarray:
+        """Of its stages, the FIFOs behind them, and its fork."""
+        rows, known = self._rows(node)
+        if not known[place]:
+            folding = self.foldings[node.name][place]
             stages = node.stages(self.ins[node.name], folding, constants=False)
-            total = sum((stage.resources(self.device) for stage in stages), Resources())
-            self._costs[key] = cost(total + self._fork(node, folding))
-        return self._costs[key]
+            parts = [stage.resources(self.device) for stage in stages]
+            widths = [elements.width for stage in stages for elements in stage.outs]
+            widths += [] if node.inputs else [folding.pe * node.out.bits]  # behind a port
+            parts += [self.device.fifo(2, width) for width in widths]
+            rows[place], known[place] = sum(parts, self._fork(node, folding)).vector(), True
+        return rows[place]
 
     def _fork(self, node: Op, folding: Folding) -> Resources:
-        readers = sum(self._maker(tensor.name) == node.name for user in self.nodes for tensor in self.ins[user.name])
+        readers = sum(maker == node.name for maker, *_ in self.edges)
         if readers < 2:
             return Resources()
         elements = Elements(folding.pe, node.out.bits, node.out.signed)
         fork = Fork(name="f", node="", module="", tensor="", elements=elements, readers=readers, frame_beats=1)
-        return fork.resources(self.device)
+        return sum([self.device.fifo(2, elements.width)] * readers, fork.resources(self.device))
 
     def _maker(self, tensor: str) -> str:
         """The node whose stream carries a tensor: a flatten passes its input's on."""
         node = self.graph.by_name[tensor]
         return self._maker(node.inputs[0]) if node.alias else tensor
 
-    def _converters(self, makers: list[Choice], readers: list[Choice], tensor: Tensor) -> np.ndarray:
-        """Cost of the width converters between each choice of a tensor's maker and each of its reader."""
-        return np.array([[self._convert(a, b, tensor) for b in readers] for a in makers], dtype=np.int64)
+    def _converters(self, edge: tuple[str, str, int, int], pace: int) -> np.ndarray:
+        """Resources of the converters between (lanes that one writes, lanes that the other reads, resources)."""
+        maker, reader, size, bits = edge
+        key = maker, reader, size, bits, pace
+        if self._converted.get(edge, (None,))[0] != pace:
+            have, want = self.writes[maker][0].tolist(), self.reads[reader][0].tolist()
+            table = np.array([[self._convert(a, b, size, bits, pace) for b in want] for a in have], dtype=np.int64)
+            self._converted[edge] = key[-1], table
+        return self._converted[edge][1]
 
-    def _convert(self, maker: Choice, reader: Choice, tensor: Tensor) -> int:
-        have, total = maker.folding.pe, 0
-        for lanes in conversions(have, reader.reads, tensor.size, max(maker.cycles, reader.cycles)):
-            total += self._width(have, lanes, tensor.bits)
+    @cached_property
+    def _converted(self) -> dict:
+        return {}
+
+    def _convert(self, have: int, want: int, size: int, bits: int, pace: int) -> np.ndarray:
+        total = self._nothing
+        for lanes in conversions(have, want, size, pace):
+            total = total + self._width(have, lanes, bits)
             have = lanes
         return total
 
-    def _width(self, have: int, lanes: int, bits: int) -> int:
+    @cached_property
+    def _nothing(self) -> np.ndarray:
+        return np.array(Resources().vector(), dtype=np.int64)
+
+    def _width(self, have: int, lanes: int, bits: int) -> np.ndarray:
         key = have, lanes, bits
         if key not in self._widths:
             stage = Width(
@@ -172,5 +261,6 @@ class Folder:
                 bits=bits,
                 signed=True,
             )
-            self._widths[key] = cost(stage.resources(self.device))
+            found = stage.resources(self.device) + self.device.fifo(2, lanes * bits)
+            self._widths[key] = np.array(found.vector(), dtype=np.int64)
         return self._widths[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import gcd, lcm
 
 from ..graph import Graph, Tensor
@@ -126,17 +127,15 @@ class Builder:
 
     def read(self, tensor: str, lanes: int) -> str:
         """The stream of a tensor, in beats of ``lanes`` elements: one is taken for each reader."""
-        root = self.root[tensor]
-        name = self.waiting[root].pop(0)
-        pace = max(self.cycles(root), self.cycles(self.node.name))
-        for step in conversions(self.streams[name].elements.lanes, lanes, self.tensor(tensor).size, pace):
+        name = self.waiting[self.root[tensor]].pop(0)
+        for step in conversions(self.streams[name].elements.lanes, lanes, self.tensor(tensor).size, self.pace):
             name = self._convert(name, step)
         return name
 
-    def cycles(self, name: str) -> int:
-        """Of a node."""
-        node = self.graph.by_name[name]
-        return node.cycles(self.graph.ins(node), self.foldings[name])
+    @cached_property
+    def pace(self) -> int:
+        """Cycles of the slowest node."""
+        return max(node.cycles(self.graph.ins(node), self.foldings[node.name]) for node in self.graph.nodes)
 
     def _convert(self, source: str, lanes: int) -> str:
         stream = self.streams[source]

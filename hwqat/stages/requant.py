@@ -51,6 +51,7 @@ class Requant(Stage):
     out_bits: int
     out_signed: bool
     shared: bool = False
+    luts: bool = False
 
     @classmethod
     def of(cls, node, xs, folding):
@@ -73,6 +74,7 @@ class Requant(Stage):
             module=node.module,
             tensor=node.out.name,
             shared=len(xs) > folding.inputs,
+            luts=folding.luts,
             pixels=node.out.pixels,
             groups=groups,
             pe=pe,
@@ -168,6 +170,12 @@ class Requant(Stage):
             + 6,
         )
         for a, b in products:  # operands, one or more partial products, their sum
+            if self.luts:  # pieces of four bits and a sign
+                pieces = 1 + max(0, -(-(b - 5) // 4))
+                total += self.pe * Resources(
+                    lut=_rows(a, b, pieces, device), ff=a + b + pieces * (a + 4) + max(1, a + b - unused)
+                )
+                continue
             more = device.dsps_of_product(a, b) - 1
             total += device.products(self.pe, a, b)
             total += Resources(
@@ -201,6 +209,8 @@ class Requant(Stage):
             *rows,
             number("wide", device.wide, to=(RTL,)),
             number("narrow", device.narrow, to=(RTL,)),
+            flag("in_luts", self.luts, to=(RTL,)),
+            cpp_only("multiplier", "using", f"hwqat::{'luts' if self.luts else 'either'}", header="packed.h"),
             number("bias_bits", bias.bits),
             flag("bias_per_tensor", bias.values.size == 1, to=(RTL,)),
             rom_file("bias_file", bias.name),
@@ -216,7 +226,13 @@ class Requant(Stage):
 
     @property
     def work(self):
-        return f"PE {self.pe}{', one multiplier for both inputs' if self.shared else ''}"
+        shared = ", one multiplier for both inputs" if self.shared else ""
+        return f"PE {self.pe}{shared}{', in LUTs' if self.luts else ''}"
+
+
+def _rows(a: int, b: int, pieces: int, device) -> int:
+    """LUTs of a product: as many rows of ``a`` bits as ``b`` has bits, and the sum of its pieces."""
+    return round(device.row_bit * a * b) + (pieces - 1) * (a + 4)
 
 
 def _words(values, groups: int, pe: int):
