@@ -29,6 +29,13 @@ module hwqat_dwu #(
   input  logic                      out_ready_i
 );
 
+  if (Groups < 1 || Folds < 1 || Pe < 1 || Taps < 1) begin : g_check
+    $error("hwqat_dwu: Groups, Folds, Pe and Taps must be at least 1");
+  end
+  if (WeightBits < 1 || WeightBits > 16) begin : g_check_weights
+    $error("hwqat_dwu: WeightBits must be 1..16");
+  end
+
   localparam int unsigned Words      = Groups * Folds;
   localparam int unsigned WordBits   = (Words > 1) ? $clog2(Words) : 1;
   localparam int unsigned TreeLevels = (Taps > 1) ? $clog2(Taps) : 0;

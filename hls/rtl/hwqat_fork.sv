@@ -21,6 +21,9 @@ module hwqat_fork #(
   input  logic [Outputs-1:0]       out_ready_i
 );
 
+  if (Width < 1) begin : g_check_width
+    $error("hwqat_fork: Width must be at least 1");
+  end
   if (Outputs < 2) begin : g_check
     $error("hwqat_fork: Outputs must be at least 2");
   end

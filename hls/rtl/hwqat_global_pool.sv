@@ -29,6 +29,10 @@ module hwqat_global_pool #(
   input  logic                  out_ready_i
 );
 
+  if (Pixels < 1 || Groups < 1 || Pe < 1) begin : g_check
+    $error("hwqat_global_pool: Pixels, Groups and Pe must be at least 1");
+  end
+
   localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
   localparam int unsigned PixelBits = (Pixels > 1) ? $clog2(Pixels) : 1;
 

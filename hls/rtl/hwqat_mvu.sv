@@ -36,6 +36,13 @@ module hwqat_mvu #(
   input  logic                   out_ready_i
 );
 
+  if (Groups < 1 || Repeats < 1 || Folds < 1 || Pe < 1 || Simd < 1) begin : g_check
+    $error("hwqat_mvu: Groups, Repeats, Folds, Pe and Simd must be at least 1");
+  end
+  if (WeightBits < 1 || WeightBits > 16) begin : g_check_weights
+    $error("hwqat_mvu: WeightBits must be 1..16");
+  end
+
   localparam int unsigned Words      = Groups * Repeats * Folds;
   localparam int unsigned WordBits   = (Words > 1) ? $clog2(Words) : 1;
   localparam int unsigned TreeLevels = (Simd > 1) ? $clog2(Simd) : 0;

@@ -31,6 +31,13 @@ module hwqat_packed #(
   output logic [Outputs*SumBits-1:0]          sum_o
 );
 
+  // Of a sum of Terms products, whatever the operands.
+  localparam logic [63:0] Largest = 64'(Terms) * (InSigned ? 64'd1 << (InBits - 1) : (64'd1 << InBits) - 64'd1) << (WeightBits - 1);
+
+  if (Outputs > 1 && Largest > (64'd1 << (Pitch - 1)) - 64'd1) begin : g_check
+    $error("hwqat_packed: Pitch must be wide enough for the sum of Terms products");
+  end
+
   localparam int unsigned WordBits    = (Outputs - 1) * Pitch + WeightBits + 32'(Outputs > 1);
   localparam int unsigned ProductBits = (Outputs > 1) ? WordBits + InBits : InBits + WeightBits;  // also of -x
 

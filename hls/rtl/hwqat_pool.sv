@@ -27,6 +27,10 @@ module hwqat_pool #(
   input  logic                      out_ready_i
 );
 
+  if (Folds < 1 || Pe < 1 || Taps < 1) begin : g_check
+    $error("hwqat_pool: Folds, Pe and Taps must be at least 1");
+  end
+
   localparam int unsigned TreeLevels = (Taps > 1) ? $clog2(Taps) : 0;
 
   logic en, tree_valid, tree_first;

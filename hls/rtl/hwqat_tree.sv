@@ -25,7 +25,7 @@ module hwqat_tree #(
     logic unused_controls;
     assign unused_controls = ^{clk_i, en_i};
     assign result_o = OutBits'($signed({Signed & terms_i[InBits-1], terms_i}));
-  end else begin : g_tree
+  end else if (Terms > 1) begin : g_tree
     // One level of pairs and its register; the rest of the tree is an instance of this module.
     localparam int unsigned Pairs    = (Terms + 1) / 2;
     localparam int unsigned Wanted   = Max ? InBits : InBits + 1;
