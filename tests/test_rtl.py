@@ -294,7 +294,7 @@ def test_waves_show_the_first_frame_or_the_one_that_fails(build, tmp_path):
 
 
 def test_missing_ports_and_vectors_are_one_sentence(build, tmp_path):
-    with pytest.raises(HwqatError, match="ports.json cannot be read"):
+    with pytest.raises(HwqatError, match="ports.json does not exist; export it again"):
         run_cosim(tmp_path)
     shutil.copytree(build, tmp_path / "b")
     (tmp_path / "b" / "vectors" / "m_axis.dat").write_text("")

@@ -18,8 +18,6 @@
 module hwqat_window_parallel #(
   parameter int Height     = 4,
   parameter int Width      = 4,
-  parameter int OutHeight  = 4,
-  parameter int OutWidth   = 4,
   parameter int KernelY    = 3,
   parameter int KernelX    = 3,
   parameter int StrideY    = 1,
@@ -28,11 +26,13 @@ module hwqat_window_parallel #(
   parameter int DilationX  = 1,
   parameter int PadTop     = 1,
   parameter int PadLeft    = 1,
+  parameter logic signed [63:0] PadValue = 64'sd0,
+  parameter int OutHeight  = 4,
+  parameter int OutWidth   = 4,
   parameter int Outer      = 1,
   parameter int Inner      = 1,
   parameter int Lanes      = 1,
   parameter int Bits       = 8,
-  parameter logic signed [63:0] PadValue = 64'sd0,
   parameter int Rows       = 4,
   parameter int Columns    = 4
 ) (
