@@ -9,6 +9,7 @@ from hwqat.data.augment import Augment, Draw
 from hwqat.data.dataset import IMAGE_GRID, PIXELS, Dataset, Grid, Split, stratified
 from hwqat.data.noise import noise
 from hwqat.data.own import FORMS, is_own, load_own
+from hwqat.data.own.loaders import from_loaders
 from hwqat.data.own.program import from_datasets
 from hwqat.errors import HwqatError, NoData
 
@@ -23,6 +24,7 @@ __all__ = [
     "Grid",
     "Split",
     "from_datasets",
+    "from_loaders",
     "load",
     "load_again",
     "noise",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,7 +97,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named data set: train and valid are disjoint parts of its training data, test is for the very end only."""
+    """A named data set: train and valid are disjoint parts of its training data, test is for the very end only.
+
+    stream: batches (images, labels) that training iterates over once an epoch, instead of the images in memory; ``train``
+    then holds some of them, to look at.
+    """
 
     name: str
     train: Split
@@ -105,6 +110,7 @@ class Dataset:
     classes: tuple[str, ...]
     grid: Grid
     augment: Augment
+    stream: Iterable | None = None
 
     def __post_init__(self) -> None:
         for word in ("train", "valid", "test"):

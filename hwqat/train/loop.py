@@ -14,7 +14,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hwqat import runs
-from hwqat.data import Dataset, Split
+from hwqat.data import Dataset, Split, from_loaders
 from hwqat.decode import convert
 from hwqat.errors import HwqatError
 from hwqat.nn import QatModel, QuantConv2d, QuantLinear
@@ -36,7 +36,7 @@ from hwqat.runs.save import digest_of, filled, save_run
 from hwqat.train import board, checkpoint, statistics
 from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
-from hwqat.train.feed import Feed
+from hwqat.train.feed import Feed, StreamFeed
 from hwqat.train.folder import Result, finished, require_same, write_log
 from hwqat.train.freezing import Freezing
 from hwqat.train.gradients import quantised_gradients
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     model: nn.Module,
-    dataset: Dataset,
+    dataset: Dataset | Sequence,
     config: TrainConfig,
     out: str | Path | None = None,
     *,
@@ -63,6 +63,7 @@ def fit(
     """Train `model` in place and leave it in eval().
 
     Args:
+        dataset: or DataLoaders, (train, test) or (train, valid, test): `hwqat.data.from_loaders` says how they are read.
         out: RUN folder. If it holds an unfinished run, training goes on from there; if a finished one, its weights are
             loaded and its result returned. Either must have been begun with the same net, data, scheme and config.
         run: net, net_kwargs and command for run.json (its other fields are filled in here).
@@ -75,6 +76,8 @@ def fit(
     """
     if (teacher is not None) != (config.distill > 0):
         raise HwqatError(f"distillation needs a teacher and distill above 0 together; distill is {config.distill}")
+    if not isinstance(dataset, Dataset):
+        dataset = from_loaders(dataset)
     if run is None:
         run = Run(net=type(model).__name__, data=dataset.name, config={}, seed=0, epochs_done=0)
     run = dataclasses.replace(run, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={})
@@ -93,9 +96,13 @@ def fit(
         if contents.integers:
             model.keep(contents.integers, contents.coded)
         return done
+    if config.use_validation and dataset.stream is not None:
+        raise HwqatError(
+            "use_validation adds images in memory to the training images; a DataLoader of yours has its own"
+        )
     if config.use_validation:
         dataset = dataset.with_validation_in_training()
-    if min(config.batch, len(dataset.train)) < world.size:
+    if dataset.stream is None and min(config.batch, len(dataset.train)) < world.size:
         raise HwqatError(f"{world.size} processes cannot share a batch of {config.batch}; start fewer, or raise batch")
     where = torch.device(device) if device is not None else world.device()
     keep_pages()
@@ -163,7 +170,8 @@ class _Trainer:
         self.layers = {n: m for n, m in model.named_modules() if isinstance(m, (QuantConv2d, QuantLinear))}
         self.oscillation = Oscillation(self.layers, config)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if config.average else None
-        self.feed = Feed(dataset, config, device, self.memory_format)
+        feed = Feed if dataset.stream is None else StreamFeed
+        self.feed = feed(dataset, config, device, self.memory_format)
         # The first epoch with frozen batch-norm statistics; one at least, if any are asked for.
         frozen = max(1, round(config.freeze_bn * config.epochs)) if config.freeze_bn else 0
         self.freeze_from = config.epochs - frozen
