@@ -5,7 +5,7 @@
 
 Weights at 8, 4 and 2 bits with the default activations of 8 bits; activations at 8 and 4 bits with the default
 weights of 8 bits. First and last layer keep 8 bits. Accuracy of the final epoch on the test set, in integers.
-Prints the table of the README in Markdown, and one JSON object on the last line:
+Prints the tables of docs/results.md in Markdown, and one JSON object on the last line:
 {images, float, epochs, rows: [{kind, quantiser, weight_bits, act_bits, accuracy}]}.
 """
 
