@@ -126,8 +126,8 @@ def shift_right(raw, shift: int, mode: Rounding):
         return floor
     if mode is Rounding.TRN_ZERO:
         return floor + ((raw < 0) & (rest != 0))
-    half = np.int64(1) << np.int64(shift - 1) if shift < MAX_BITS else np.int64(1 << (shift - 1))
-    above, tie = rest > half, rest == half
+    middle = np.int64(half(shift))
+    above, tie = rest > middle, rest == middle
     up_on_tie = {
         Rounding.RND: np.True_,
         Rounding.RND_ZERO: raw < 0,

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..fixed import half
+
 #: Integers up to which a digit's sum may reach: float32's 24 bits, one of them for half a place.
 MOST = (1 << 23) - (1 << 4)
 #: Bits of the sum of a requantise.
@@ -91,4 +93,4 @@ def _fits(factors, bias, reach, shift: int) -> bool:
 
 def _round(values: np.ndarray, shift: int) -> np.ndarray:
     """``values / 2**shift`` to the nearest integers."""
-    return values if shift == 0 else (values + (1 << (shift - 1))) >> shift
+    return (values + half(shift)) >> shift

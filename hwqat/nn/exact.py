@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwqat.errors import HwqatError
-from hwqat.fixed import Rounding
+from hwqat.fixed import Rounding, half
 from hwqat.quant.constants import Constants
 
 #: Values of one block on a CPU: 256 KiB in float64.
@@ -59,14 +59,10 @@ def requantise(xs: Sequence[Tensor], constants: Constants, rounding: Rounding, l
     float32 where that holds lo..hi, else float64.
     """
     out = torch.empty_like(xs[0], dtype=torch.float32 if max(-lo, hi) < LIMIT[torch.float32] else torch.float64)
-    fast = rounding is Rounding.RND and constants.bound + _half(constants.frac) < LIMIT[torch.float64]
+    fast = rounding is Rounding.RND and constants.bound + half(constants.frac) < LIMIT[torch.float64]
     run = _requantise_float64 if fast else _requantise_int64
     run(_blocks(out), [_blocks(x) for x in xs], constants, rounding, lo, hi)
     return out
-
-
-def _half(frac: int) -> int:
-    return 1 << (frac - 1) if frac > 0 else 0
 
 
 def _blocks(x: Tensor) -> list[Tensor]:
@@ -89,7 +85,7 @@ def _requantise_float64(outs, xs, constants: Constants, rounding, lo, hi) -> Non
         _columns(m, frac - form.frac, like, torch.float64) * 2.0**-frac
         for m, form in zip(constants.factors, constants.factor_forms)
     ]
-    bias = (_columns(constants.bias, frac - constants.bias_form.frac, like, torch.float64) + _half(frac)) * 2.0**-frac
+    bias = (_columns(constants.bias, frac - constants.bias_form.frac, like, torch.float64) + half(frac)) * 2.0**-frac
     for out, *each in zip(outs, *xs):
         # Not in place: a tensor that is float64 already is the caller's, and others may read it after this.
         total = each[0] * factors[0]  # float64, whatever carried it
@@ -115,17 +111,17 @@ def shift_right(total: Tensor, shift: int, mode: Rounding) -> Tensor:
         return total << -shift
     floor = total >> shift
     rest = total - (floor << shift)  # 0 <= rest < 2**shift
-    half = 1 << (shift - 1)
+    middle = half(shift)
     if mode is Rounding.TRN:
         return floor
     if mode is Rounding.TRN_ZERO:
         return floor + ((total < 0) & (rest > 0))
     if mode is Rounding.RND:
-        return floor + (rest >= half)
+        return floor + (rest >= middle)
     if mode is Rounding.RND_MIN_INF:
-        return floor + (rest > half)
+        return floor + (rest > middle)
     toward_up = {Rounding.RND_ZERO: total < 0, Rounding.RND_INF: total >= 0, Rounding.RND_CONV: floor % 2 == 1}[mode]
-    return floor + ((rest > half) | ((rest == half) & toward_up))
+    return floor + ((rest > middle) | ((rest == middle) & toward_up))
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ class Conv2d(Op):
         weight = np.ascontiguousarray(weight, dtype=np.int64)
         geometry = geometry or Geometry(weight.shape[1:3])
         pad_value = x.zero_point if pad_value is None else pad_value
-        lo, hi = hull(x, geometry, pad_value)
+        lo, hi = padded_range(x, geometry, pad_value)
         shape = (*geometry.out_size(*x.shape[:2]), len(weight))
         out = accumulator(name, shape, *sums(weight, lo, hi), x.scale * weight_scale)
         return cls(
@@ -109,7 +109,7 @@ class Conv2d(Op):
         )
         if not -(2**31) <= self.pad_value < 2**31 or not fits(self.pad_value, x):
             yield "pad_value", f"an integer that {x.bits} bits hold", self.pad_value
-        lo, hi = hull(x, self.geometry, self.pad_value)
+        lo, hi = padded_range(x, self.geometry, self.pad_value)
         shape = (*self.geometry.out_size(*x.shape[:2]), len(self.weight))
         want = accumulator(self.name, shape, *sums(self.weight, lo, hi), self.out.scale)
         yield from expect("out", want, self.out)
@@ -125,7 +125,7 @@ class Conv2d(Op):
         return self.out.size * self.geometry.taps * self.weight.shape[3]
 
     def channel_range(self, ins):
-        return sums(self.weight, *hull(ins[0], self.geometry, self.pad_value))
+        return sums(self.weight, *padded_range(ins[0], self.geometry, self.pad_value))
 
     def weight_bits_total(self):
         return self.weight.size * self.weight_bits
@@ -163,7 +163,7 @@ def weights_text(bits: int) -> str:
     return "+-1" if bits == 1 else f"int{bits}"
 
 
-def hull(x: Tensor, geometry: Geometry, pad_value: int) -> tuple[int, int]:
+def padded_range(x: Tensor, geometry: Geometry, pad_value: int) -> tuple[int, int]:
     """Range of what a window sees: the tensor's, and the padding value where there is padding."""
     if any(geometry.padding):
         return min(x.lo, pad_value), max(x.hi, pad_value)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .base import accumulator, register
-from .conv2d import hull
+from .conv2d import padded_range
 from .exact import Convolution
 from .integers import Integers, holds
 from .pooling import Pooling
@@ -32,7 +32,7 @@ class SumPool(Pooling):
 
     @staticmethod
     def result(name, x, geometry, pad_value):
-        lo, hi = hull(x, geometry, pad_value)
+        lo, hi = padded_range(x, geometry, pad_value)
         shape = (*geometry.out_size(*x.shape[:2]), x.channels)
         return accumulator(name, shape, [geometry.taps * lo], [geometry.taps * hi], x.scale)
 

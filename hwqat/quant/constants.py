@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.fixed import Fixed, Overflow, Rounding, common_frac, from_real, smallest_integer_bits, to_real
+from hwqat.fixed import Fixed, Overflow, Rounding, common_frac, from_real, half, smallest_integer_bits, to_real
 from hwqat.limits import SUM_BITS
 
 #: Narrowest format that making room in the sum may lead to; below this the constants would mean nothing.
@@ -237,5 +237,4 @@ def _bias_form(rescale: Rescale, offset: np.ndarray, forms: Sequence[Fixed]) -> 
 
 def _room(frac: int) -> int:
     """Largest magnitude that leaves the sum, with its rounding constant, inside SUM_BITS."""
-    half = 1 << (frac - 1) if frac > 0 else 0
-    return ((1 << (SUM_BITS - 1)) >> max(0, -frac)) - half
+    return ((1 << (SUM_BITS - 1)) >> max(0, -frac)) - half(frac)

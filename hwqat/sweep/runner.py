@@ -156,7 +156,7 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
         return
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:
-        with _deaf():
+        with _interrupts_ignored():
             futures = [pool.submit(worker.work, task) for task in tasks]
         yield (future.result() for future in as_completed(futures))
     except BrokenProcessPool:
@@ -172,7 +172,7 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _interrupts_ignored() -> Iterator[None]:
     """Processes that begin within never hear an interrupt, not even while they import: it is the parent's business."""
     if threading.current_thread() is not threading.main_thread():  # Python lets no other set what signals do
         yield

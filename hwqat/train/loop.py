@@ -283,11 +283,13 @@ class _Trainer:
         if self.teacher is None:
             return hard
         with torch.no_grad(), self.autocast():
-            told = self.teacher(images)
-        heat = config.distill_temperature
-        ours, theirs = (F.log_softmax(x.float() / heat, 1) for x in (logits, told))
+            teacher_logits = self.teacher(images)
+        temperature = config.distill_temperature
+        ours, theirs = (F.log_softmax(x.float() / temperature, 1) for x in (logits, teacher_logits))
         soft = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
-        return (1 - config.distill) * hard + config.distill * heat * heat * soft  # heat^2: equal gradients
+        return (
+            1 - config.distill
+        ) * hard + config.distill * temperature * temperature * soft  # temperature^2: equal gradients
 
     def finish(self) -> Result:
         """Final weights into the model, the one look at the test set, and the RUN folder complete."""

@@ -10,11 +10,11 @@ from ...graph import Graph
 from ...ops import ENDS
 from ..build import Builder
 from . import ends, pooling, products, requant, shaping
-from .base import WRITERS, Value, dtype_of, writes
+from .base import WRITERS, OnnxTensor, dtype_of, writes
 
 __all__ = [
     "WRITERS",
-    "Value",
+    "OnnxTensor",
     "dtype_of",
     "ends",
     "integer_onnx",
@@ -33,7 +33,7 @@ def integer_onnx(graph: Graph):
     step. HwqatError names a layer whose sums do not fit the operators' int32.
     """
     out = Builder(graph.name)
-    values: dict[str, Value] = {}
+    values: dict[str, OnnxTensor] = {}
     properties = {"hwqat.network": graph.name}
     for node in graph.nodes:
         out.within(node.name, node.module)

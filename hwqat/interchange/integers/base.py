@@ -16,7 +16,7 @@ writes = WRITERS.register
 
 
 @dataclass(frozen=True)
-class Value:
+class OnnxTensor:
     """An ONNX tensor (N, C, H, W) of integers: its name and type."""
 
     name: str
@@ -31,21 +31,21 @@ def dtype_of(tensor: Tensor) -> np.dtype:
     return np.dtype(np.int64)
 
 
-def cast(out: Builder, x: Value, dtype) -> Value:
+def cast(out: Builder, x: OnnxTensor, dtype) -> OnnxTensor:
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
         return x
-    return Value(out.add("Cast", x.name, to=out.onnx.helper.np_dtype_to_tensor_dtype(dtype)), dtype)
+    return OnnxTensor(out.add("Cast", x.name, to=out.onnx.helper.np_dtype_to_tensor_dtype(dtype)), dtype)
 
 
-def pad(out: Builder, x: Value, padding: tuple[int, int, int, int], fill: int) -> Value:
+def pad(out: Builder, x: OnnxTensor, padding: tuple[int, int, int, int], fill: int) -> OnnxTensor:
     if not any(padding):
         return x
     top, left, bottom, right = padding
     if not _holds(x.dtype, fill):
         x = cast(out, x, np.dtype(np.int32))
     pads = out.vector((0, 0, top, left, 0, 0, bottom, right), "pads")
-    return Value(out.add("Pad", x.name, pads, out.constant(fill, x.dtype)), x.dtype)
+    return OnnxTensor(out.add("Pad", x.name, pads, out.constant(fill, x.dtype)), x.dtype)
 
 
 def _holds(dtype: np.dtype, value: int) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from ..build import Builder
-from .base import Value, dtype_of, writes
+from .base import OnnxTensor, dtype_of, writes
 
 
 @writes("input")
-def input(out: Builder, node, ins, xs) -> Value:
+def input(out: Builder, node, ins, xs) -> OnnxTensor:
     height, width, channels = node.out.shape
-    return Value(out.input(node.name, dtype_of(node.out), ("N", channels, height, width)), dtype_of(node.out))
+    return OnnxTensor(out.input(node.name, dtype_of(node.out), ("N", channels, height, width)), dtype_of(node.out))
 
 
 @writes("output")
-def output(out: Builder, node, ins, xs) -> Value:
+def output(out: Builder, node, ins, xs) -> OnnxTensor:
     height, width, channels = node.out.shape
     name, shape = xs[0].name, ("N", channels, height, width)
     if node.out.pixels == 1:

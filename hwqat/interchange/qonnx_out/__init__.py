@@ -21,9 +21,9 @@ from ...graph import Graph
 from ...ops import ENDS
 from ..build import QONNX, Builder
 from . import ends, pooling, products, requant, shaping
-from .base import WRITERS, Value, Writing, writes
+from .base import WRITERS, QonnxTensor, Writing, writes
 
-__all__ = ["WRITERS", "Value", "Writing", "ends", "pooling", "products", "qonnx", "requant", "shaping", "writes"]
+__all__ = ["WRITERS", "QonnxTensor", "Writing", "ends", "pooling", "products", "qonnx", "requant", "shaping", "writes"]
 
 
 def qonnx(graph: Graph, plain: bool = False):
@@ -38,7 +38,7 @@ def qonnx(graph: Graph, plain: bool = False):
     side.
     """
     writing = Writing(graph, Builder(graph.name), plain)
-    values: dict[str, Value] = {}
+    values: dict[str, QonnxTensor] = {}
     properties = {"hwqat.network": graph.name}
     for node in graph.nodes:
         writing.out.within(node.name, node.module)

@@ -29,7 +29,7 @@ class Writing:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class QonnxTensor:
     """A float32 tensor and the integers that it stands for: ``integer = value / unit + offset[c]``.
 
     Attributes:
@@ -44,7 +44,7 @@ class Value:
     offset: np.ndarray
     flat: bool = False
     order: np.ndarray | None = None
-    halves: tuple[tuple[Value, int, int], ...] = ()
+    halves: tuple[tuple[QonnxTensor, int, int], ...] = ()
 
     def column(self, values: np.ndarray) -> np.ndarray:
         """Values of the graph's channels, (C,) or (1,), as they meet this tensor: (1, C) or (1, C, 1, 1)."""
@@ -70,7 +70,7 @@ def quant(out: Builder, name: str, scale: float, zero_point: int, bits: int, **a
     return out.add("Quant", name, *parameters, domain=QONNX, **attributes)
 
 
-def regrid(out: Builder, x: Value, tensor: Tensor) -> Value:
+def regrid(out: Builder, x: QonnxTensor, tensor: Tensor) -> QonnxTensor:
     """With a power of two as its unit, so that float32 holds its integers as they are."""
     unit = power_of_two(x.unit)
     if unit == x.unit:
@@ -84,5 +84,5 @@ def regrid(out: Builder, x: Value, tensor: Tensor) -> Value:
     )
 
 
-def flat(out: Builder, x: Value) -> Value:
+def flat(out: Builder, x: QonnxTensor) -> QonnxTensor:
     return x if x.flat else replace(x, name=out.add("Flatten", x.name, axis=1), flat=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...ops import Op
-from .base import Value, Writing, centred, quant, regrid, writes
+from .base import QonnxTensor, Writing, centred, quant, regrid, writes
 
 
 @writes("input")
-def input(w: Writing, node: Op, ins, xs) -> Value:
+def input(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     out, plain = w.out, w.plain
     x = centred(node.out) if plain else node.out
     height, width, channels = x.shape
@@ -19,12 +19,12 @@ def input(w: Writing, node: Op, ins, xs) -> Value:
     # What arrives is in range: a container that is not used up needs no clip.
     narrow = int(x.signed and x.lo > -(1 << (x.bits - 1)))
     name = quant(out, name, x.scale, x.zero_point, x.bits, signed=int(x.signed), narrow=narrow, rounding_mode="ROUND")
-    value = Value(name, x.scale, np.full(channels, node.out.zero_point))
+    value = QonnxTensor(name, x.scale, np.full(channels, node.out.zero_point))
     return value if plain else regrid(out, value, x)
 
 
 @writes("output")
-def output(w: Writing, node: Op, ins, xs) -> Value:
+def output(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     out, x, (height, width, channels) = w.out, xs[0], node.out.shape
     name, shape = x.name, (1, channels) if x.flat else (1, channels, height, width)
     if x.order is not None:

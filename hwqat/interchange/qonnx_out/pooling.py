@@ -8,11 +8,11 @@ import numpy as np
 
 from ...errors import HwqatError
 from ...ops import Op
-from .base import Value, Writing, regrid, writes
+from .base import QonnxTensor, Writing, regrid, writes
 
 
 @writes("sum_pool")
-def sum_pool(w: Writing, node: Op, ins, xs) -> Value:
+def sum_pool(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     out, window, (tensor,), (x,) = w.out, node.geometry, ins, xs
     if any(window.padding) and node.pad_value != tensor.zero_point:
         raise HwqatError(
@@ -31,12 +31,12 @@ def sum_pool(w: Writing, node: Op, ins, xs) -> Value:
             pads=window.padding,
             count_include_pad=1,
         )
-    made = Value(name, x.unit / window.taps, np.full(node.out.channels, tensor.zero_point * window.taps))
+    made = QonnxTensor(name, x.unit / window.taps, np.full(node.out.channels, tensor.zero_point * window.taps))
     return made if w.plain else regrid(out, made, node.out)
 
 
 @writes("max_pool")
-def max_pool(w: Writing, node: Op, ins, xs) -> Value:
+def max_pool(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     window = node.geometry
     name = w.out.add(
         "MaxPool",

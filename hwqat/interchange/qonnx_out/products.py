@@ -13,15 +13,15 @@ from ...graph import Tensor
 from ...ops import REQUANT, Op
 from ...ops.conv2d import sums
 from ..build import QONNX, Builder
-from .base import Value, Writing, flat, power_of_two, quant, writes
+from .base import QonnxTensor, Writing, flat, power_of_two, quant, writes
 
 #: What makes a layer's sums of a value, or of parts of it. Each part gets weights of its own: qonnx's pass to channels
 #: last loses a Quant of weights that two layers read.
-Sums = Callable[[Value], Value]
+Sums = Callable[[QonnxTensor], QonnxTensor]
 
 
 @writes("conv2d")
-def conv2d(w: Writing, node: Op, ins, xs) -> Value:
+def conv2d(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     out, window, (tensor,) = w.out, node.geometry, ins
     if any(window.padding) and node.pad_value != tensor.zero_point:
         raise HwqatError(
@@ -37,27 +37,27 @@ def conv2d(w: Writing, node: Op, ins, xs) -> Value:
         "pads": window.padding,
     }
 
-    def convolution(v: Value) -> Value:
+    def convolution(v: QonnxTensor) -> QonnxTensor:
         weight, unit = _weight(out, node, node.weight.transpose(0, 3, 1, 2), tensor)
-        return Value(out.add("Conv", v.name, weight, **shape), v.unit * unit, offset)
+        return QonnxTensor(out.add("Conv", v.name, weight, **shape), v.unit * unit, offset)
 
     return _products(w, node, tensor, xs[0], convolution)
 
 
 @writes("linear")
-def linear(w: Writing, node: Op, ins, xs) -> Value:
+def linear(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     out, x, (tensor,) = w.out, flat(w.out, xs[0]), ins
     matrix = node.weight.T if x.order is None else node.weight.T[x.order]
     offset = node.weight.sum(axis=1) * tensor.zero_point
 
-    def product(v: Value) -> Value:
+    def product(v: QonnxTensor) -> QonnxTensor:
         weight, unit = _weight(out, node, matrix, tensor)
-        return Value(out.add("MatMul", v.name, weight), v.unit * unit, offset, flat=True)
+        return QonnxTensor(out.add("MatMul", v.name, weight), v.unit * unit, offset, flat=True)
 
     return _products(w, node, tensor, x, product)
 
 
-def _products(w: Writing, node: Op, tensor: Tensor, x: Value, sum_of: Sums) -> Value:
+def _products(w: Writing, node: Op, tensor: Tensor, x: QonnxTensor, sum_of: Sums) -> QonnxTensor:
     """A layer's sums; where float32 does not hold them, and a requantise reads them, of the upper and the lower bits of
     x apart."""
     split = not w.plain and all(user.op == REQUANT for user in w.graph.consumers[node.name])

@@ -17,7 +17,7 @@ from ...graph import Graph, Tensor
 from ...ops import ENDS, Op
 from ..build import Builder
 from ..digits import Term, digits
-from .base import Value, Writing, centred, power_of_two, quant, writes
+from .base import QonnxTensor, Writing, centred, power_of_two, quant, writes
 
 #: How a Quant node rounds.
 _ROUNDING = {
@@ -38,7 +38,7 @@ ULPS = 16
 
 
 @writes("requant")
-def requant(w: Writing, node: Op, ins, xs) -> Value:
+def requant(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     """Logits that nothing clamps need no Quant."""
     leaves = all(user.op == ENDS[1] for user in w.graph.consumers[node.name])
     value, agrees = write_requant(w.out, node, ins, xs, free=leaves and not clips(w.graph, node), exact=not w.plain)
@@ -70,7 +70,7 @@ def clips(graph: Graph, node: Op) -> bool:
     return bool(q.min() < y.lo or q.max() > y.hi)
 
 
-def write_requant(out: Builder, node: Op, ins, xs, *, free: bool, exact: bool) -> tuple[Value, bool]:
+def write_requant(out: Builder, node: Op, ins, xs, *, free: bool, exact: bool) -> tuple[QonnxTensor, bool]:
     """The value, and whether float32 is known to give golden's integers.
 
     free: it leaves the network and nothing is clamped: logits, which need no Quant. exact: write digits where one
@@ -124,14 +124,14 @@ def _centred(node: Op) -> Op:
 class _Operand:
     """A value, lo and hi of its integers (without their offset), and its multipliers in the sum's last place, (C,)."""
 
-    value: Value
+    value: QonnxTensor
     lo: int
     hi: int
     m: np.ndarray
 
 
-def _whole(x: Value, tensor: Tensor):
-    """A value that is in one piece, as `Value.halves` has them."""
+def _whole(x: QonnxTensor, tensor: Tensor):
+    """A value that is in one piece, as `QonnxTensor.halves` has them."""
     return ((x, tensor.lo - int(x.offset.max()), tensor.hi - int(x.offset.min())),)
 
 
@@ -200,7 +200,7 @@ def _affine_sum(
     return total
 
 
-def _affine(out: Builder, x: Value, gain: np.ndarray, shift: np.ndarray, scalars: bool = True) -> str:
+def _affine(out: Builder, x: QonnxTensor, gain: np.ndarray, shift: np.ndarray, scalars: bool = True) -> str:
     """``gain[c] * x + shift[c]``: Mul and Add where one number serves all channels (``scalars``: if that is allowed),
     or of a vector; else a BatchNormalization with mean 0 and variance 1. hls4ml's front end takes no Mul by channels,
     and not every Add of a number; FINN's makes Mul and Add of it (qonnx's BatchNormToAffine)."""
@@ -256,7 +256,7 @@ def _steps(node: Op, x: Tensor) -> np.ndarray | None:
     return np.clip(around.reshape(-1, y.channels), x.lo, x.hi)
 
 
-def _fit(node: Op, x: Tensor, value: Value, gain: np.ndarray, shift: np.ndarray, unit: float):
+def _fit(node: Op, x: Tensor, value: QonnxTensor, gain: np.ndarray, shift: np.ndarray, unit: float):
     """(gain, shift, agrees): float32 constants, (C,), with which float32 gives golden's integers.
 
     For a gain, each integer around a step asks that the shift be in an interval; in the middle of what all of them

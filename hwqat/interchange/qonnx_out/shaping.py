@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from ...ops import Op
-from .base import Value, Writing, flat, writes
+from .base import QonnxTensor, Writing, flat, writes
 
 
 @writes("concat")
-def concat(w: Writing, node: Op, ins, xs) -> Value:
-    return Value(w.out.add("Concat", *(x.name for x in xs), axis=1), xs[0].unit, np.concatenate([x.offset for x in xs]))
+def concat(w: Writing, node: Op, ins, xs) -> QonnxTensor:
+    return QonnxTensor(
+        w.out.add("Concat", *(x.name for x in xs), axis=1), xs[0].unit, np.concatenate([x.offset for x in xs])
+    )
 
 
 @writes("flatten")
-def flatten(w: Writing, node: Op, ins, xs) -> Value:
+def flatten(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     """In PyTorch's order, (C, H, W): who reads it is written in that order."""
     x, (height, width, channels) = flat(w.out, xs[0]), ins[0].shape
     places = np.arange(node.out.size).reshape(height, width, channels).transpose(2, 0, 1).ravel()
