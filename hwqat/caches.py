@@ -5,8 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .errors import HwqatError
+
 
 def cache(name: str) -> Path:
-    """The folder called ``name`` in HWQAT_CACHE, else in the user's cache folder; it need not exist yet."""
+    """The folder called ``name`` in HWQAT_CACHE, else in the user's cache folder; it is made if it is not there."""
     base = os.environ.get("HWQAT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwqat"
-    return Path(base) / name
+    folder = Path(base).absolute() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HwqatError(
+            f"cannot use the cache {folder}: {error.strerror}; let HWQAT_CACHE name a folder that can be written"
+        ) from None
+    return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import HwqatError
@@ -68,13 +68,33 @@ def _require_ours(out: Path) -> None:
         raise HwqatError(f"{out} holds {strange}, which hwqat did not write; move it away, or choose another --out")
 
 
-def tidy(out: Path) -> None:
-    """Put right what a killed process left: ``out`` is where it was, and nothing is beside it."""
+def tidy(out: str | Path) -> None:
+    """Put right what a killed process left: ``out`` is where it was, and nothing unfinished is beside it or in it."""
+    out = Path(out).absolute()
     for left, word in _left(out, ("old", "new")):  # an old one first: it may be all that there is
         if word == "old" and not out.exists():
             os.replace(left, out)
         else:
             shutil.rmtree(left, ignore_errors=True)
+    for pattern in (".*.tmp", "*/.*.tmp"):
+        for left in out.glob(pattern):
+            if gone(left.name.removesuffix(".tmp").rpartition(".")[2]):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+
+
+def require_own(folder: str | Path, marks: Sequence[str], names: Sequence[str]) -> None:
+    """HwqatError where a command would write over a file of somebody else's: one of these names is there, but no mark.
+
+    marks: files that the command writes first into a folder of its own, one of which is there from then on.
+    """
+    folder = Path(folder)
+    if any((folder / mark).exists() for mark in marks):
+        return
+    if strange := next((name for name in names if (folder / name).exists()), None):
+        raise HwqatError(
+            f"{folder} holds {strange}, which hwqat did not write there (it has no {marks[0]}); choose another --out"
+        )
 
 
 def _left(path: Path, words: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
@@ -91,10 +111,13 @@ def _left(path: Path, words: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{identity()}.tmp")
-    for left, _ in _left(path, ("tmp",)):
-        left.unlink(missing_ok=True)
     try:
+        for left, _ in _left(path, ("tmp",)):
+            left.unlink(missing_ok=True)
         write(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        raise HwqatError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

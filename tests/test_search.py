@@ -111,8 +111,12 @@ def test_the_command(run, tmp_path, capsys):
     assert main([*argv[:2], "--most-dsp", "500", *argv[2:]]) == 0  # another question is a study of its own
     assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["points"]) == 4
     measured = (out / "sensitivity.json").stat().st_mtime_ns
+    assert main(argv) == 0  # is done
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == result
+    argv[argv.index("--trials") + 1] = "8"
     assert main(argv) == 0  # goes on in the same study, measures no sensitivity again
-    assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["points"]) == 8
+    more = json.loads(capsys.readouterr().out.splitlines()[-1])["points"]
+    assert len(more) == 8 and more[:4] == result["points"]
     assert (out / "sensitivity.json").stat().st_mtime_ns == measured
 
 

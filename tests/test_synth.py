@@ -18,6 +18,7 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_files
+from hwqat.manifest import MANIFEST, manifest_file
 from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
@@ -36,7 +37,9 @@ def build(tmp_path_factory):
     (folder / "report").mkdir()
     (folder / "report/plan.json").write_text(json.dumps(plan_json(plan)))
     for name, content in graph_files(plan.graph).items():
-        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        (folder / name).write_bytes(content)
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (folder / MANIFEST).write_bytes(manifest_file("build", files))
     return folder
 
 

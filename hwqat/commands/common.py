@@ -20,6 +20,7 @@ from ..naming import INPUT, port_names
 from ..passes import DEVICES, Target
 from ..runs import CARD, Run
 from ..vectors import read_vectors
+from .numbers import real, whole
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,13 @@ def target_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--target", default="xcup", metavar="T", help=f"device family: {', '.join(DEVICES)} (default xcup)"
     )
-    parser.add_argument("--clock", type=float, default=200.0, metavar="MHZ", help="clock in MHz (default 200)")
-    parser.add_argument("--fps", type=float, metavar="F", help="frames a second to reach with the least resources")
-    parser.add_argument("--dsp", type=int, metavar="N", help="DSP blocks at most, for the best rate within")
+    parser.add_argument(
+        "--clock", type=real(above=0, most=10_000), default=200.0, metavar="MHZ", help="clock in MHz (default 200)"
+    )
+    parser.add_argument(
+        "--fps", type=real(above=0, most=1e12), metavar="F", help="frames a second to reach with the least resources"
+    )
+    parser.add_argument("--dsp", type=whole(1), metavar="N", help="DSP blocks at most, for the best rate within")
 
 
 def target_of(args: Namespace) -> Target:

@@ -5,24 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config import read_config
-from ..errors import HwqatError
+from ..folders import require_own, tidy
 from ..progress import bar
 from .common import data_arguments
+from .numbers import whole
 
 
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN", help="folder of a float run ('hwqat train --float', or RUN/float)")
     parser.add_argument(
-        "--epochs", type=int, default=5, metavar="N", help="of each trained cell; 0 leaves them out (default 5)"
+        "--epochs", type=whole(0), default=5, metavar="N", help="of each trained cell; 0 leaves them out (default 5)"
     )
     parser.add_argument(
-        "--batches", type=int, default=100, metavar="N", help="mini-batches of 32 images for calibration (default 100)"
+        "--batches",
+        type=whole(1),
+        default=100,
+        metavar="N",
+        help="mini-batches of 32 images for calibration (default 100)",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="test images at most")
     parser.add_argument(
         "--config", metavar="F.toml", help="TOML with [scheme], [train]: what differs from the defaults"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of everything random (default 0)")
     parser.add_argument(
         "--out", metavar="DIR", help="folder for compare.json and compare.csv; an interrupted comparison goes on there"
     )
@@ -35,13 +40,6 @@ def run(args):
     from ..restore import load_data, restore_float
     from ..train import qat_config
 
-    for option, value, least in (
-        ("--epochs", args.epochs, 0),
-        ("--batches", args.batches, 1),
-        ("--limit", args.limit, 1),
-    ):
-        if value is not None and value < least:
-            raise HwqatError(f"{option} must be at least {least}, not {value}")
     config = read_config([args.config] if args.config else [])
     model, card = restore_float(args.source)
     dataset = load_data(card, args.data_dir)
@@ -55,6 +53,8 @@ def run(args):
     wanted = whitepaper(training=args.epochs > 0)
     keep = None
     if args.out is not None:
+        tidy(args.out)
+        require_own(args.out, ("cells.json",), ("compare.json", "compare.csv"))
         Path(args.out).mkdir(parents=True, exist_ok=True)
         keep = Path(args.out) / "cells.json"
     with bar(sum(len(row.cells) for table in wanted for row in table.rows), "cell") as progress:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import HwqatError
 from ..results import save_result
 from .common import edited_argument, sources_of, typed
+from .numbers import real, whole
 
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
-    parser.add_argument("--frames", type=int, default=20, metavar="N", help="frames at most (default 20)")
+    parser.add_argument("--frames", type=whole(1), default=20, metavar="N", help="frames at most (default 20)")
     parser.add_argument(
-        "--stall", type=float, default=0.3, metavar="P", help="probability of a stall in a cycle (default 0.3)"
+        "--stall",
+        type=real(0, below=1),
+        default=0.3,
+        metavar="P",
+        help="probability of a stall in a cycle (default 0.3)",
     )
     parser.add_argument(
         "--waves", action="store_true", help="record the first failing frame (or frame 0) as BUILD/report/waves.fst"
@@ -28,8 +32,6 @@ def run(args):
     from ..sim.generated.cosim import run_cosim
 
     sources_of(args, "rtl", "vectors", "plan")
-    if not 0 <= args.stall < 1:
-        raise HwqatError(f"--stall must be at least 0 and below 1, not {args.stall}")
     result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, verilog=args.rtl)
     print(
         f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ..results import save_result
 from .common import edited_argument, sources_of, typed
+from .numbers import whole
 
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
-    parser.add_argument("--frames", type=int, metavar="N", help="frames at most (default: all in vectors/)")
+    parser.add_argument("--frames", type=whole(1), metavar="N", help="frames at most (default: all in vectors/)")
     parser.add_argument(
         "--bounded", action="store_true", help="on streams that hold no more than their FIFOs: finds a deadlock"
     )

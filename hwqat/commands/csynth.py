@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ..results import save_result
 from .common import edited_argument, sources_of, typed
+from .numbers import real
 
 
 def arguments(parser) -> None:
     parser.add_argument("build", metavar="BUILD", help="folder of a build")
     parser.add_argument("--tool", metavar="TOOL", help="vitis or bambu (default: the first that is on PATH)")
     parser.add_argument("--part", metavar="P", help="device part, such as xczu9eg-ffvb1156-2-e (default: the target's)")
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock in MHz (default: the plan's)")
+    parser.add_argument(
+        "--clock", type=real(above=0, most=10_000), metavar="MHZ", help="clock in MHz (default: the plan's)"
+    )
     edited_argument(parser)
 
 

@@ -10,6 +10,7 @@ from ..graph import Graph
 from ..naming import OUTPUT, port_names
 from ..results import save_result
 from .common import data_arguments, edited_argument, is_build, open_run, sources_of, typed
+from .numbers import whole
 
 ENGINES = ("qat", "golden", "fxp", "csim", "rtl")
 
@@ -17,7 +18,7 @@ ENGINES = ("qat", "golden", "fxp", "csim", "rtl")
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build")
     parser.add_argument("--engine", default="golden", metavar="E", help=f"{', '.join(ENGINES)} (default golden)")
-    parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="test images at most")
     edited_argument(parser)
     data_arguments(parser)
 
@@ -25,8 +26,6 @@ def arguments(parser) -> None:
 def run(args):
     if args.engine not in ENGINES:
         raise HwqatError(f"no engine is called {args.engine!r}; there are {', '.join(ENGINES)}")
-    if args.limit is not None and args.limit < 1:
-        raise HwqatError(f"--limit must be at least 1, not {args.limit}")
     measure = _measure_build if is_build(args.source) else _measure_run
     images, accuracy = measure(args)
     result = {"engine": args.engine, "images": images, "accuracy": accuracy}

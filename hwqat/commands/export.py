@@ -23,6 +23,7 @@ from .common import (
     target_of,
     typed,
 )
+from .numbers import whole
 
 COSIM_FRAMES = 20
 #: Frames of noise at most, where a graph names no data set.
@@ -41,7 +42,7 @@ def arguments(parser) -> None:
         metavar="W[,I[,Q[,O]]]",
         help="format of M and B as in ap_fixed<W,I,Q,O>: 16, or 16,8,AP_TRN,AP_WRAP (default: the run's)",
     )
-    parser.add_argument("--vectors", type=int, metavar="N", help="test frames written for the benches")
+    parser.add_argument("--vectors", type=whole(1), metavar="N", help="test frames written for the benches")
     parser.add_argument(
         "--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary"
     )

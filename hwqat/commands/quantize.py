@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .common import data_arguments
+from .numbers import whole
 
 
 def arguments(parser) -> None:
@@ -19,7 +20,7 @@ def arguments(parser) -> None:
         "--data", required=True, metavar="DATA", help=f"{', '.join(datasets.DATASETS)}, or your own: {datasets.FORMS}"
     )
     data_arguments(parser, own=False)
-    parser.add_argument("--bits", type=int, metavar="N", help="bits of weights and activations (default 8)")
+    parser.add_argument("--bits", type=whole(1, 32), metavar="N", help="bits of weights and activations (default 8)")
     parser.add_argument(
         "--config",
         action="append",
@@ -38,7 +39,7 @@ def arguments(parser) -> None:
     )
     parser.add_argument("--correct", action="store_true", help="take off what rounding adds to the mean of each sum")
     parser.add_argument(
-        "--images", type=int, default=1024, metavar="N", help="training images to look at (default 1024)"
+        "--images", type=whole(1), default=1024, metavar="N", help="training images to look at (default 1024)"
     )
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="folder of the run; an earlier run there is replaced"

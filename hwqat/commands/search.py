@@ -2,7 +2,8 @@
 
 Post-training scores on a few hundred training images choose; with --finetune the best of the front are trained for some
 epochs each, and the best of those is chosen. Many workers share one --storage; a study is that of one question: another
-network, budget, target or choice of bits gets its own.
+network, budget, target or choice of bits gets its own. With the same --trials an interrupted one does what it lost and
+nothing else; with more, it goes on.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any, TypedDict
 
 from .. import zoo
+from ..decode import read_json
 from ..errors import HwqatError
+from ..folders import require_own, tidy, write_whole
 from .common import data_arguments, table, target_arguments, target_of
+from .numbers import real, whole
+
+SENSITIVITY = "sensitivity.json"
+Options = list[list[tuple[int, float]]]
 
 
 def arguments(parser) -> None:
@@ -22,29 +30,35 @@ def arguments(parser) -> None:
     )
     parser.add_argument(
         "--average",
-        type=float,
+        type=real(above=0, most=32),
         metavar="BITS",
         help="weight memory at most, as bits of a weight on average (default 5)",
     )
-    parser.add_argument("--most-dsp", type=int, metavar="N", help="DSP blocks at most")
+    parser.add_argument("--most-dsp", type=whole(0, 2**62), metavar="N", help="DSP blocks at most")
     parser.add_argument(
         "--most-memory",
-        type=int,
+        type=whole(0, 2**62),
         metavar="N",
         help="bits of memory on chip at most: weights, constants, buffers, FIFOs",
     )
-    parser.add_argument("--most-cycles", type=int, metavar="N", help="cycles a frame at most")
+    parser.add_argument("--most-cycles", type=whole(0, 2**62), metavar="N", help="cycles a frame at most")
     parser.add_argument("--weights", default="2:8", metavar="BITS", help="bits that weights may get (default 2:8)")
     parser.add_argument("--acts", default="8", metavar="BITS", help="bits that activations may get (default 8)")
     parser.add_argument("--constants", metavar="BITS", help="bits that M and B may get (default: the run's)")
     parser.add_argument("--ends", action="store_true", help="let the first and the last layer be free, too")
     parser.add_argument(
-        "--images", type=int, default=512, metavar="N", help="training images that choices are judged by (default 512)"
+        "--images",
+        type=whole(1),
+        default=512,
+        metavar="N",
+        help="training images that choices are judged by (default 512)",
     )
-    parser.add_argument("--trials", type=int, default=100, metavar="N", help="trials of this worker (default 100)")
+    parser.add_argument(
+        "--trials", type=whole(1), default=100, metavar="N", help="trials of the study in all (default 100)"
+    )
     parser.add_argument(
         "--finetune",
-        type=int,
+        type=whole(0),
         default=0,
         metavar="EPOCHS",
         help="train the best of the front so long, and choose among those",
@@ -62,7 +76,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..search.evaluate import Evaluator
-    from ..search.explore import explore, require_optuna
+    from ..search.explore import explore, open_study, require_optuna
     from ..search.finetune import best_of_front, finetune
 
     require_optuna()
@@ -70,17 +84,26 @@ def run(args):
     evaluator = Evaluator(str(zoo.find(args.source)), args.data_dir, args.images, target_of(args))
     space = evaluator.space(bits["weights"], bits["acts"], args.ends, bits["constants"])
     budget = _budget(args, space)
-    Path(args.out).mkdir(parents=True, exist_ok=True)
-    alone = _known_sensitivities(Path(args.out) / "sensitivity.json", evaluator, space, args)
-    uniform = {f"uniform {width}": space.uniform(width) for width in bits["weights"]}
+    least = space.memory(space.uniform(space.weight_bits[0]))
+    if budget["weight_bits"] < least:
+        raise HwqatError(f"the budget of {budget['weight_bits']:,} bits is below the {least:,} of the smallest choices")
+    tidy(args.out)
+    require_own(args.out, (SENSITIVITY,), ("scheme.toml", "search.json", "front.svg"))
     storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
-    study = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
+    name = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
+    if args.storage:  # before anything is written
+        study = open_study(storage, name)
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    if not args.storage:
+        study = open_study(storage, name)
+    alone = _known_sensitivities(Path(args.out) / SENSITIVITY, evaluator, space, args)
+    uniform = {f"uniform {width}": space.uniform(width) for width in bits["weights"]}
     found = explore(
         evaluator,
         space,
         _first_choices(space, alone, budget, uniform.values()),
+        study=study,
         storage=storage,
-        name=study,
         trials=args.trials,
         budget=budget,
     )
@@ -101,13 +124,6 @@ def _checked(args) -> dict[str, tuple[int, ...]]:
     """The bits that each kind of number may get; whatever else is asked for makes sense."""
     from ..sweep.points import integers
 
-    for option, value, least in (
-        ("--images", args.images, 1),
-        ("--trials", args.trials, 1),
-        ("--finetune", args.finetune, 0),
-    ):
-        if value < least:
-            raise HwqatError(f"{option} must be at least {least}, not {value}")
     kinds = (("weights", args.weights, 1, 16), ("acts", args.acts, 2, 16), ("constants", args.constants, 2, 32))
     return {kind: tuple(integers(f"--{kind}", text, low, high)) if text else () for kind, text, low, high in kinds}
 
@@ -203,17 +219,25 @@ def _digest(question: list) -> str:
     return hashlib.blake2b(json.dumps(question, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
+class _Kept(TypedDict):
+    """sensitivity.json."""
+
+    asked: list[Any]
+    weights: Options
+    acts: Options
+    constants: Options
+
+
 def _known_sensitivities(path: Path, evaluator, space, args):
     """Measured once for a folder and the same question; kept in a file."""
-    from ..folders import write_whole
     from ..search.explore import sensitivities
     from ..search.space import KINDS
 
     asked = json.loads(json.dumps(_question(evaluator, space, args)))
     if path.is_file():
-        kept = json.loads(path.read_text())
+        kept = read_json(path, _Kept, "remove it, and it is measured again")
         if kept["asked"] == asked:
-            return {kind: [[tuple(pair) for pair in item] for item in kept[kind]] for kind in KINDS}
+            return {kind: kept[kind] for kind in KINDS}
     found = sensitivities(evaluator, space)
     text = json.dumps({"asked": asked, **found}, indent=1) + "\n"
     write_whole(path, lambda target: target.write_text(text))

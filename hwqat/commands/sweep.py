@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import zoo
 from ..errors import HwqatError
 from .common import data_arguments, target_arguments, target_of
+from .numbers import whole
 
 
 def arguments(parser) -> None:
@@ -47,8 +48,8 @@ def arguments(parser) -> None:
         metavar="PART",
         help="give the bits to one layer or block at a time: sensitivity",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="test images at most")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the number of cores)")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="test images at most")
+    parser.add_argument("--jobs", type=whole(1, 4096), metavar="N", help="processes (default: the number of cores)")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the results; an interrupted sweep goes on there"
     )
@@ -62,9 +63,6 @@ def run(args):
     from ..sweep import grid, run_sweep
     from ..sweep.output import HEAD, line, write_result
 
-    for option, value in (("--limit", args.limit), ("--jobs", args.jobs)):
-        if value is not None and value < 1:
-            raise HwqatError(f"{option} must be at least 1, not {value}")
     source = zoo.find(args.source)
     card = load_card(source)
     if card.scheme is None:

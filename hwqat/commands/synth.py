@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import HwqatError
 from ..results import save_result
 from .common import edited_argument, sources_of, typed
+from .numbers import whole
 
 
 def arguments(parser) -> None:
@@ -14,9 +14,15 @@ def arguments(parser) -> None:
     parser.add_argument("--target", metavar="T", help="xcup, xc7 or ecp5-85k (default: the plan's)")
     parser.add_argument("--no-route", action="store_true", help="on ECP5, count only")
     parser.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="on ECP5, the fastest of N placements (default 1)"
+        "--seeds",
+        type=whole(1, 10_000),
+        default=1,
+        metavar="N",
+        help="on ECP5, the fastest of N placements (default 1)",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: half the processors)")
+    parser.add_argument(
+        "--jobs", type=whole(1, 4096), metavar="N", help="processes at a time (default: half the processors)"
+    )
     edited_argument(parser)
 
 
@@ -24,10 +30,6 @@ def run(args):
     from ..synth import run_synth, synth_json, synth_table
 
     sources_of(args, "rtl", "plan")
-    if args.jobs is not None and args.jobs < 1:
-        raise HwqatError(f"--jobs must be at least 1, not {args.jobs}")
-    if args.seeds < 1:
-        raise HwqatError(f"--seeds must be at least 1, not {args.seeds}")
     route = not args.no_route
     result = run_synth(Path(args.build), args.target, route=route, seeds=args.seeds, jobs=args.jobs, progress=True)
     found = synth_json(result)

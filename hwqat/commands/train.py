@@ -11,11 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import data as datasets
-from .. import models, zoo
+from .. import models, processes, zoo
 from ..config import read_config
 from ..errors import HwqatError
 from ..ranks import is_first
 from .common import data_arguments
+from .numbers import real, whole
 
 
 def arguments(parser) -> None:
@@ -36,12 +37,15 @@ def arguments(parser) -> None:
         "of several, the later wins",
     )
     parser.add_argument(
-        "--width", type=float, metavar="X", help="multiplies the channels of a network that has a width"
+        "--width",
+        type=real(above=0, most=1000),
+        metavar="X",
+        help="multiplies the channels of a network that has a width",
     )
     parser.add_argument(
-        "--bits", type=int, metavar="N", help="bits of weights and activations, instead of the scheme's"
+        "--bits", type=whole(1, 32), metavar="N", help="bits of weights and activations, instead of the scheme's"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of everything random (default 0)")
     parser.add_argument(
         "--from", dest="start", metavar="RUN", help="a RUN or zoo:NAME to start from, instead of training a float one"
     )
@@ -73,6 +77,7 @@ def run(args):
     from ..runs.rebuild import rebuild_float
     from ..train import default_config, fit, qat_config, require_fit, train_float
 
+    processes.started()  # torch may start a compiler
     config = read_config(args.config)
     if args.weights is not None and args.start is not None:
         raise HwqatError("--weights and --from both say where to start; give one of them")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .. import processes
 from ..errors import HwqatError
 from ..graph_io import load_graph
 from ..naming import core_name
@@ -95,7 +96,7 @@ def _run(compiler: Compiler, job: Job, say) -> None:
     log = job.work / LOG
     try:
         with log.open("w") as out:
-            done = subprocess.run(
+            done = processes.run(
                 command,
                 cwd=job.work,
                 env=os.environ | environment,

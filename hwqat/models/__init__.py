@@ -42,6 +42,9 @@ def build(name: str, **kwargs: object) -> nn.Module:
         raise HwqatError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}, or file.py:Net for your own")
     make = NETWORKS[name] if name in NETWORKS else find_own(name)
     try:
-        return make(**kwargs)
+        made = make(**kwargs)
     except TypeError as error:
         raise HwqatError(f"network {name} cannot be built with {kwargs}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise HwqatError(f"{name} makes a {type(made).__name__}, not a network (torch.nn.Module)")
+    return made

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import unquote
+
 from ..errors import HwqatError
+from ..processes import gone, identity
 from ..progress import bar
 from .evaluate import Evaluator, Score
 from .knapsack import knapsack
@@ -10,6 +17,11 @@ from .space import KINDS, Choice, Space
 
 #: Trials of a generation.
 POPULATION = 24
+#: The attribute of a trial that says which process is at it.
+WORKER = "worker"
+#: What a storage's URL keeps secret: the password between user and host, and parameters of such names.
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*):(.*)@")
+_PARAMETER = re.compile(r"([?&](?:password|passwd|pwd|token|secret)=)([^&]*)", re.IGNORECASE)
 #: For each layer, its (bits of memory, loss added) for each of the bits it may get.
 Options = list[list[tuple[int, float]]]
 
@@ -49,50 +61,101 @@ def budgets(options: Options, steps: int = 8) -> list[int]:
     return [least + (most - least) * step // steps for step in range(steps + 1)]
 
 
+def open_study(storage: str, name: str):
+    """Optuna's study of that name, begun or continued. What a worker was at when it was killed is to be done again."""
+    optuna = require_optuna()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with _usable(storage):
+        study = optuna.create_study(
+            directions=["minimize", "minimize"], storage=storage, study_name=name, load_if_exists=True
+        )
+        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            if _ended(trial.user_attrs.get(WORKER)):
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    return study
+
+
 def explore(
     evaluator: Evaluator,
     space: Space,
     starts: list[Choice],
     *,
+    study,
     storage: str,
-    name: str,
     trials: int,
     budget: dict[str, float],
     progress: bool = True,
 ) -> list[tuple[Choice, Score]]:
-    """Optuna's study, begun or continued: least loss and least weight memory. ``budget``: cost -> at most.
+    """Go on in a study until it has so many trials: least loss and least weight memory. ``budget``: cost -> at most.
 
-    Returns every finished trial of the study, those of other workers included.
+    What a trial proposes depends on those that are finished and on its number alone, so that an interrupted search
+    ends as it would have without. Returns every finished trial, those of other workers included.
     """
     optuna = require_optuna()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    states, starts = optuna.trial.TrialState, list(dict.fromkeys(starts))
+    count = lambda *which: len(study.get_trials(deepcopy=False, states=which))  # noqa: E731
 
-    def objective(trial):
+    def ask(number: int):
+        study.sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=number)
+        if number < len(starts) and not count(states.WAITING):
+            study.enqueue_trial(_parameters(space, starts[number]), {WORKER: _worker()})
+        trial = study.ask()
+        trial.set_user_attr(WORKER, _worker())
+        return trial
+
+    def judge(trial) -> None:
         choice = _suggest(trial, space)
         score = evaluator.score(space, choice, plan=bool(budget.keys() - {"weight_bits"}))
         trial.set_user_attr("accuracy", score.accuracy)
         trial.set_user_attr("costs", score.costs)
         for key, most in budget.items():
             trial.set_constraint(key, score.costs[key] - most)
-        return score.loss, space.memory(choice)
+        study.tell(trial, (score.loss, space.memory(choice)), skip_if_finished=True)
 
-    sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION)
-    try:
-        study = optuna.create_study(
-            directions=["minimize", "minimize"], storage=storage, study_name=name, load_if_exists=True, sampler=sampler
-        )
-    except Exception as error:  # whatever the data base's driver raises
-        raise HwqatError(f"cannot use the storage {storage}: {type(error).__name__}: {error}") from None
-    if not study.trials:
-        for choice in starts:
-            study.enqueue_trial(_parameters(space, choice), skip_if_exists=True)
-    with bar(trials, "trial", "search", progress) as shown:
-        study.optimize(objective, n_trials=trials, callbacks=[lambda *_: shown.update()], gc_after_trial=False)
-    done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    with _usable(storage), bar(trials, "trial", "search", progress) as shown:
+        shown.update(min(trials, count(states.COMPLETE)))
+        while (number := count(states.COMPLETE, states.RUNNING)) < trials:
+            trial = ask(number)
+            try:
+                judge(trial)
+            except BaseException:
+                study.tell(trial, state=states.FAIL, skip_if_finished=True)
+                raise
+            shown.update()
+        done = study.get_trials(deepcopy=False, states=[states.COMPLETE])
     return [
         (_choice(space, trial.params), Score(trial.values[0], trial.user_attrs["accuracy"], trial.user_attrs["costs"]))
         for trial in done
     ]
+
+
+def _worker() -> str:
+    """This process, among all of all machines that share a storage."""
+    return f"{socket.gethostname()} {identity()}"
+
+
+def _ended(worker: str | None) -> bool:
+    """Whether a worker was of this machine and has ended; one that did not get to say who it was has, too."""
+    if worker is None:
+        return True
+    host, _, name = worker.rpartition(" ")
+    return host == socket.gethostname() and gone(name)
+
+
+@contextlib.contextmanager
+def _usable(storage: str) -> Iterator[None]:
+    """What the data base's driver raises is one sentence, which tells no password."""
+    try:
+        yield
+    except (HwqatError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        secrets = {found[2] for kind in (_PASSWORD, _PARAMETER) for found in kind.finditer(storage)}
+        for secret in sorted(secrets | {unquote(text) for text in secrets}, key=len, reverse=True):
+            said = said.replace(secret, "***") if secret else said
+        shown = _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", storage))
+        raise HwqatError(f"cannot use the storage {shown}: {said[:500]}") from None
 
 
 def require_optuna():

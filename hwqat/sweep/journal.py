@@ -16,6 +16,7 @@ from typing import Any
 
 from ..decode import decode_json, require_sum, summed
 from ..errors import HwqatError
+from ..folders import require_own
 
 VERSION = 2
 AGAIN = "remove the file to begin again"
@@ -33,6 +34,7 @@ class Journal:
         self.costs: dict[tuple[str, str], dict] = {}
         self.errors: dict[str, str] = {}
         head = {"journal": VERSION, "run": run, "step": step}
+        require_own(folder, (NAME,), ("sweep.json", "sweep.csv"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []

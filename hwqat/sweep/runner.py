@@ -15,7 +15,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .. import processes
 from ..errors import HwqatError
+from ..folders import tidy
 from ..passes import Target
 from ..progress import bar
 from ..runs import load_card
@@ -54,6 +56,7 @@ def run_sweep(
     here = Worker(source, data_dir, target, graphs=GROUP)
     images = len(here.labels[:limit])
     step = min(MOST_IMAGES, max(1, BLOCK // largest_tensor(here, points)))
+    tidy(out)
     journal = Journal(out, fingerprint(source), step)
     pieces = [(start, min(start + step, images)) for start in range(0, images, step)]
     plain_target = repr(target)
@@ -154,6 +157,7 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
     if jobs == 1 or len(tasks) < 2:
         yield map(here.answer, tasks)
         return
+    processes.started()
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:
         with _interrupts_ignored():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from ..caches import cache
 from ..errors import HwqatError
+from ..folders import write_whole
+from ..processes import scratch
 from . import tools
 from .targets import FLATTEN
 
@@ -47,9 +48,9 @@ def place(rtl: Path, top: str, freq: float, seeds: int = 1, jobs: int = 1) -> Pl
     """
     kept = {seed: _kept(rtl, top, _options(freq, seed)) for seed in range(1, seeds + 1)}
     if missing := [seed for seed, path in kept.items() if not path.exists()]:
-        with tempfile.TemporaryDirectory(prefix="hwqat-place-") as work, ThreadPoolExecutor(jobs) as pool:
-            _synthesise(rtl, top, Path(work))
-            runs = [pool.submit(_place, Path(work), top, seed, _options(freq, seed), kept[seed]) for seed in missing]
+        with scratch("place") as work, ThreadPoolExecutor(jobs) as pool:
+            _synthesise(rtl, top, work)
+            runs = [pool.submit(_place, work, top, seed, _options(freq, seed), kept[seed]) for seed in missing]
             for run in runs:
                 run.result()
     found = {seed: _read(path) for seed, path in kept.items()}
@@ -103,10 +104,7 @@ def _place(folder: Path, top: str, seed: int, options: list[str], kept: Path) ->
         folder,
         f"nextpnr cannot place {top} on an ECP5-85K",
     )
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_suffix(f".{folder.name}")
-    shutil.copy(folder / report, fresh)
-    fresh.replace(kept)
+    write_whole(kept, lambda path: shutil.copy(folder / report, path))
 
 
 def _read(path: Path) -> Placed:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
@@ -19,6 +17,8 @@ from pathlib import Path
 
 from ..caches import cache
 from ..devices import Resources
+from ..folders import write_whole
+from ..processes import scratch
 from ..progress import bar
 from . import tools
 from .cells import Cell
@@ -81,8 +81,7 @@ def _batches(cells: dict[str, Cell]) -> list[dict[str, Cell]]:
 def _synthesise(batch: dict[str, Cell], library: list[Path], target: str, kept: Path) -> None:
     """Cells in one design, each behind a border that no optimisation crosses."""
     family = FAMILIES[target]
-    with tempfile.TemporaryDirectory(prefix="hwqat-synth-") as work:
-        folder = Path(work)
+    with scratch("synth") as folder:
         for path in {*library, *(rom for cell in batch.values() for rom in cell.roms)}:
             shutil.copy(path, folder)
         modules = [f"(* keep_hierarchy *) {cell.text.replace('@', f'cell_{name}', 1)}" for name, cell in batch.items()]
@@ -95,6 +94,5 @@ def _synthesise(batch: dict[str, Cell], library: list[Path], target: str, kept: 
         modules = json.loads((folder / "batch.json").read_text())["modules"]
         for name in batch:
             found = family.count(modules[f"\\cell_{name}"].get("num_cells_by_type", {}))
-            fresh = kept / f".{name}.{os.getpid()}"
-            fresh.write_text(json.dumps(asdict(found)) + "\n")
-            fresh.replace(kept / f"{name}.json")
+            text = json.dumps(asdict(found)) + "\n"
+            write_whole(kept / f"{name}.json", lambda path, text=text: path.write_text(text))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from ...errors import HwqatError
 from ...graph_io import load_graph
 from ...passes import Plan
 from ...passes.network import Network
+from ...processes import scratch
 from ...records import PLAN, read_plan, read_ports
 from ...vectors import read_vectors
 from ..models import cycles
@@ -89,8 +89,7 @@ def run_cosim(
     counts = {len(a) for a in arrays.values()}
     if len(counts) != 1 or 0 in counts:
         raise HwqatError(f"{build / 'vectors'} holds {sorted(counts)} frames for its ports; export the build again")
-    with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
-        work = Path(temporary)
+    with scratch("cosim") as work:
         folder = Path(verilog or build / "rtl").absolute()
         sources = _sources(build, folder, facts, work) if verilog else _files(folder)
         log.info(f"building the simulator of {facts['top']} ...")
@@ -180,7 +179,7 @@ def run_many(
         frames = {name: np.asarray(a).reshape(len(a), -1) for name, a in zip(names, [*inputs, *expected], strict=True)}
         designs.append((facts, frames))
     sources["bench_top.sv"] = rtl.bench_top("bench_top", [facts for facts, _ in designs])
-    with tempfile.TemporaryDirectory(prefix="hwqat-cosim-") as temporary:
+    with scratch("cosim") as temporary:
         return run_designs(
             designs, sources, "bench_top", Path(workdir or temporary).absolute(), stall, modes, seed, speed
         )

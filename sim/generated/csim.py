@@ -14,7 +14,6 @@ import logging
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,11 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import processes
 from ...backends import hls
 from ...errors import HwqatError
 from ...graph_io import load_graph
 from ...limits import MAX_WORD
 from ...passes import Plan
+from ...processes import scratch
 from ...records import read_plan, read_ports
 from ...vectors import read_vectors, vector_files
 from . import gxx, taps
@@ -109,8 +110,8 @@ def run_csim(
     program = gxx.build(sources, flags=flags + (("-DHWQAT_BOUNDED",) if bounded else ()), speed=speed)
     built = time.perf_counter()
     log.info("running the C++ test bench ...")
-    with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
-        held = Path(temporary) / "depths"
+    with scratch("csim") as folder:
+        held = folder / "depths"
         held.write_text(_lines(stream_depths(sources) | dict(depths or {})))
         lines = _run([str(program), str(build / "vectors"), str(-1 if frames is None else frames), str(held)])
     result = _result(lines, cycles, f"the C-simulation of {build}")
@@ -130,11 +131,10 @@ def _look_again(build: Path, frame: int, sources: list[Path], flags: tuple[str, 
     graph, ports = load_graph(build), read_ports(build)
     network = network_of(graph, ports)
     program = gxx.build(sources, flags=flags, speed="quick", before=TAP)
-    with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as work:
-        folder = Path(work)
+    with scratch("csim") as folder:
         taps.list_streams(folder, network, frame)
         command = [str(program), str(build / "vectors"), str(frame + 1)]
-        subprocess.run(command, env=os.environ | {"HWQAT_TAPS": work}, stdout=subprocess.DEVNULL)
+        processes.run(command, env=os.environ | {"HWQAT_TAPS": str(folder)}, stdout=subprocess.DEVNULL)
         inputs = [
             read_vectors(build, port["name"], port["beats"] * port["lanes"])[frame].reshape(
                 1, *graph.by_name[port["node"]].out.shape
@@ -159,7 +159,7 @@ def run_many(
         workdir: folder for sources and vectors (a temporary one when None); dialect: one of `DIALECTS`.
         depths: ``bounded`` only: for each case, of some streams, instead of those in its pragmas.
     """
-    with tempfile.TemporaryDirectory(prefix="hwqat-csim-") as temporary:
+    with scratch("csim") as temporary:
         work = Path(workdir or temporary).absolute()
         (work / "library" / "blocks").mkdir(parents=True, exist_ok=True)
         plans = [plan.renamed(f"g{i}") for i, (plan, *_) in enumerate(cases)]
@@ -210,7 +210,7 @@ def _planned(build: Path) -> dict[str, int]:
 def _run(command: list[str], quiet: bool = False) -> list[str]:
     """The lines that a test bench prints; it ends by saying what it checked."""
     lines = []
-    with subprocess.Popen(
+    with processes.popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout:

@@ -7,13 +7,13 @@ import importlib.util
 import os
 import re
 import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from ... import caches
+from ... import caches, processes
 from ...errors import HwqatError
+from ...processes import scratch
 from ...tools import AP_TYPES, compiler
 
 #: C++14 as Vitis HLS takes it. Pragmas of HLS are unknown to g++.
@@ -77,9 +77,9 @@ def build(
 
 def _run(command: list[str], target: Path, what: Path) -> None:
     """Run the compiler; ``target`` appears whole or not at all."""
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as work:
-        fresh = Path(work) / target.name
-        done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True)
+    with scratch("building", target.parent) as work:
+        fresh = work / target.name
+        done = processes.run([*command, "-o", str(fresh)], capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()[-1:]
             raise HwqatError(

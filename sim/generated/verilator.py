@@ -8,18 +8,19 @@ Verilator's own run-time objects are the same for every design and are kept, too
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from ... import caches
+from ... import caches, processes
 from ...errors import HwqatError
+from ...processes import scratch
 
 #: C++ optimisation. "quick" builds soonest: one file, since its headers cost as much as its code.
 FLAGS = {"quick": "-O0", "normal": "-O1", "fast": "-O3"}
@@ -63,22 +64,37 @@ def build(
         "-Wno-style",
         *(["--trace-fst"] if waves else []),
     ]
-    link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
+    link = "-lcocotbvpi_verilator"
     versions = [version(package) for package in ("cocotb", "verilator")] if "site-packages" in tool else [tool]
-    digest = hashlib.sha256(repr((versions, RUNTIME, link, flags, speed)).encode())
+    digest = hashlib.sha256(repr((versions, RUNTIME, link, str(libs), flags, speed)).encode())
     for path in [main, *sorted(sources)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     kept = cache / digest.hexdigest()[:20]
     if (kept / top).exists():
         return kept / top
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="build-", ignore_cleanup_errors=True) as folder:
-        out = Path(folder)
+    with scratch("build", None if _spaced(cache) else cache) as out:
+        folder, environ, link = str(out), environment(), f"-L{_plain(libs, out)} {link}"
+        environ["LD_RUN_PATH"] = str(libs)  # where the simulator finds them: an -rpath would go through make
+        if "VERILATOR_ROOT" in environ:
+            environ["VERILATOR_ROOT"] = str(_plain(Path(environ["VERILATOR_ROOT"]), out))
+        bench = _plain(main.parent, out)
         (out / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
         _run(
-            [tool, *flags, "-Mdir", folder, "-LDFLAGS", link, str(out / "public.vlt"), str(main), *map(str, sources)],
+            [
+                tool,
+                *flags,
+                "-Mdir",
+                folder,
+                "-LDFLAGS",
+                link,
+                str(out / "public.vlt"),
+                str(bench / main.name),
+                *map(str, sources),
+            ],
             out / "verilator.log",
             "Verilator cannot read the RTL",
+            environ,
         )
         runtime = caches.cache("verilator") / f"runtime-{digest_of(RUNTIME, versions, speed, waves)}"
         for name in RUNTIME:
@@ -97,12 +113,28 @@ def build(
             "OPT_GLOBAL=-O1",
             "CFG_CXXFLAGS_PCH_I=-include",
             *(["VM_PARALLEL_BUILDS=0"] if speed == "quick" else []),
-            *([f"USER_CPPFLAGS=-I{BENCH / 'fst'}", f"LDLIBS={link}"] if waves else []),
+            *([f"USER_CPPFLAGS=-I{_plain(BENCH, out) / 'fst'}", f"LDLIBS={link}"] if waves else []),
         ]
-        _run(make, out / "make.log", "the C++ compiler cannot build the simulator")
+        _run(make, out / "make.log", "the C++ compiler cannot build the simulator", environ)
         _keep([out / f"{name}.o" for name in RUNTIME], runtime)
         _keep([out / top], kept)
     return kept / top
+
+
+def _spaced(path: Path) -> bool:
+    return any(letter.isspace() for letter in str(path.absolute()))
+
+
+def _plain(path: Path, folder: Path) -> Path:
+    """The path, or a link to it in ``folder`` where it has a space in it, which make cannot have."""
+    if not _spaced(path):
+        return path
+    link = folder / f"link-{digest_of(str(path))}"
+    if _spaced(link):
+        raise HwqatError(f"make cannot work in {folder}, which has a space in its name; set TMPDIR to one without")
+    if not link.is_symlink():
+        link.symlink_to(path.absolute())
+    return link
 
 
 def _keep(files: list[Path], kept: Path) -> None:
@@ -110,13 +142,11 @@ def _keep(files: list[Path], kept: Path) -> None:
     if kept.exists():
         return
     kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=kept.parent))
-    for path in files:
-        shutil.copy(path, fresh)
-    try:
-        fresh.rename(kept)
-    except OSError:
-        shutil.rmtree(fresh)
+    with scratch("keep", kept.parent) as fresh:
+        for path in files:
+            shutil.copy(path, fresh)
+        with contextlib.suppress(OSError):
+            fresh.rename(kept)
 
 
 def digest_of(*parts) -> str:
@@ -148,6 +178,7 @@ def run(
     results.unlink(missing_ok=True)
     runner = get_runner("verilator")
     sys.path.insert(0, str(BENCH))  # the runner hands sys.path on to the simulator's Python
+    processes.started()
     try:
         runner.test(
             test_module=module,
@@ -205,9 +236,9 @@ def environment() -> dict[str, str]:
     return env
 
 
-def _run(command: list[str], log: Path, what: str) -> None:
+def _run(command: list[str], log: Path, what: str, environ: dict[str, str]) -> None:
     with log.open("w") as out:
-        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment()).returncode:
+        if processes.run(command, stdout=out, stderr=subprocess.STDOUT, env=environ).returncode:
             raise HwqatError(f"{what}: {_tail(log)}")
 
 

@@ -19,8 +19,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -28,8 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import processes
 from ...caches import cache
 from ...errors import HwqatError
+from ...processes import scratch
 from ...stages.loops import HLS_LATENCY, Buffer, Copies, Process
 from ...tools import compiler
 
@@ -288,9 +288,9 @@ def _library():
     library = root / f"cycles-{digest}.so"
     if not library.exists():
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root) as folder:
-            made = Path(folder) / library.name
-            done = subprocess.run(
+        with scratch("cycles", root) as folder:
+            made = folder / library.name
+            done = processes.run(
                 [compiler("the search for the plan's depths"), *flags, "-o", str(made), str(SOURCE)],
                 capture_output=True,
                 text=True,
