@@ -42,12 +42,28 @@ struct luts {
         HWQAT_BIND_PRODUCT(result, fabric)
         return result;
     }
+
+    /// All of its bits, of numbers with any binary point.
+    template <class A, class B> static HWQAT_INLINE auto exact(const A &a, const B &b) -> decltype(a * b)
+    {
+        const auto result = a * b;
+        HWQAT_BIND_PRODUCT(result, fabric)
+        return result;
+    }
 };
 
 struct dsp {
     template <int BITS, class A, class B> static HWQAT_INLINE sum_t<BITS> times(const A &a, const B &b)
     {
         const auto result = operand_t<BITS, A>(a) * operand_t<BITS, B>(b);
+        HWQAT_BIND_PRODUCT(result, dsp)
+        return result;
+    }
+
+    /// All of its bits, of numbers with any binary point.
+    template <class A, class B> static HWQAT_INLINE auto exact(const A &a, const B &b) -> decltype(a * b)
+    {
+        const auto result = a * b;
         HWQAT_BIND_PRODUCT(result, dsp)
         return result;
     }
@@ -58,6 +74,11 @@ struct either {
     template <int BITS, class A, class B> static HWQAT_INLINE sum_t<BITS> times(const A &a, const B &b)
     {
         return product<BITS>(a, b);
+    }
+
+    template <class A, class B> static HWQAT_INLINE auto exact(const A &a, const B &b) -> decltype(a * b)
+    {
+        return a * b;
     }
 };
 

@@ -40,6 +40,17 @@ template <rounding MODE, int FRAC> struct rounded<MODE, FRAC, true> {
     }
 };
 
+#if !HWQAT_NATIVE && !defined(__BAMBU__)
+/// The same mode as ap_fixed spells it.
+template <rounding MODE> struct ap_mode;
+template <> struct ap_mode<rounding::shift> { static constexpr ap_q_mode value = AP_TRN; };
+template <> struct ap_mode<rounding::trn_zero> { static constexpr ap_q_mode value = AP_TRN_ZERO; };
+template <> struct ap_mode<rounding::rnd_zero> { static constexpr ap_q_mode value = AP_RND_ZERO; };
+template <> struct ap_mode<rounding::rnd_inf> { static constexpr ap_q_mode value = AP_RND_INF; };
+template <> struct ap_mode<rounding::rnd_min_inf> { static constexpr ap_q_mode value = AP_RND_MIN_INF; };
+template <> struct ap_mode<rounding::rnd_conv> { static constexpr ap_q_mode value = AP_RND_CONV; };
+#endif
+
 } // namespace hwqat
 
 #endif // HWQAT_ROUNDING_H

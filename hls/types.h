@@ -17,19 +17,23 @@
 
 namespace hwqat {
 
-#if HWQAT_SIM
+#if HWQAT_SIM || defined(__BAMBU__)
 /// The native integer of so many bytes.
 template <int BYTES, bool SIGNED> struct native;
 template <> struct native<1, true> { using type = signed char; };
 template <> struct native<2, true> { using type = short; };
 template <> struct native<4, true> { using type = int; };
 template <> struct native<8, true> { using type = long long; };
-template <> struct native<16, true> { using type = __int128; };
 template <> struct native<1, false> { using type = unsigned char; };
 template <> struct native<2, false> { using type = unsigned short; };
 template <> struct native<4, false> { using type = unsigned; };
 template <> struct native<8, false> { using type = unsigned long long; };
-template <> struct native<16, false> { using type = unsigned __int128; };
+#if HWQAT_SIM
+__extension__ typedef __int128 signed_128;
+__extension__ typedef unsigned __int128 unsigned_128;
+template <> struct native<16, true> { using type = signed_128; };
+template <> struct native<16, false> { using type = unsigned_128; };
+#endif
 
 /// Bytes of the smallest native integer that holds `bits`, and of the smallest that promotion leaves alone.
 constexpr int bytes_for(int bits) { return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : bits <= 64 ? 8 : 16; }
@@ -113,15 +117,19 @@ constexpr int bits_for(long long count)
     return bits;
 }
 
-#if HWQAT_SIM
-/// A constant in a ROM. g++ would build a table of ap_int one by one, for minutes.
+#if HWQAT_SIM || defined(__BAMBU__)
+/// A constant in a ROM. g++ would build a table of ap_int one by one, for minutes; bambu loses some of their bits.
 template <int BITS, bool SIGNED> using rom_t = native_t<BITS, SIGNED>;
+#else
+template <int BITS, bool SIGNED> using rom_t = element_t<BITS, SIGNED>;
+#endif
+
+#if HWQAT_SIM
 /// A counter of 0..COUNT-1.
 template <long long COUNT> using index_t = int;
 /// A number of -MOST..MOST.
 template <long long MOST> using offset_t = int;
 #else
-template <int BITS, bool SIGNED> using rom_t = element_t<BITS, SIGNED>;
 template <long long COUNT> using index_t = ap_uint<bits_for(COUNT)>;
 template <long long MOST> using offset_t = ap_int<bits_for(MOST + 1) + 1>;
 #endif

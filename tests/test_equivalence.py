@@ -22,12 +22,15 @@ from hwqat.sim.models import fxp
 #: Graphs that share one g++ and one Verilator build.
 BATCH = 20
 ENGINES = {"csim": csim.run_many, "cosim": cosim.run_many}
+#: The C++ with the hardware's own types, ap_int and ap_fixed.
+HARDWARE = "csim in ap types"
 
 
 def check(engine: str, seeds, folder) -> None:
     """Run the cases of ``seeds`` through an engine; each difference is named by its seed."""
     made = [random_case(seed) for seed in seeds]
-    results = ENGINES[engine]([(case.plan, case.inputs, case.expected) for case in made], folder)
+    run = partial(csim.run_many, dialect="ap") if engine == HARDWARE else ENGINES[engine]
+    results = run([(case.plan, case.inputs, case.expected) for case in made], folder)
     assert [result.frames for result in results] == [FRAMES] * len(made)
     wrong = [f"seed {seed}: {result.first}" for seed, result in zip(seeds, results) if result.mismatches]
     assert not wrong, f"{engine} differs from golden:\n" + "\n".join(wrong)
@@ -69,6 +72,12 @@ def test_a_seed_gives_the_same_case_and_a_few_seeds_give_every_operator():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engine_is_golden_on_a_few_graphs(engine, tmp_path):
     check(engine, range(8), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 200, BATCH))
+def test_hardware_types_are_golden_on_200_graphs(first, tmp_path):
+    check(HARDWARE, range(first, first + BATCH), tmp_path)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -247,12 +248,22 @@ def test_a_block_is_a_file_pair_and_a_page(small_plan):
     )
 
 
-def test_constants_are_raw_integers_with_their_format(small_plan):
-    text = next(text for name, text in hls.render(small_plan).items() if name.startswith("constants/requant"))
+def test_constants_are_ap_fixed_with_value_and_raw_beside_each_other(small_plan):
+    files = hls.render(small_plan)
+    text = next(text for name, text in files.items() if name.startswith("constants/requant"))
     node = small_plan.graph.of("requant")[0]
-    assert "M of input 0, ap_fixed<16,4> as raw integers: value = raw * 2^-12" in text
-    table = text.split("factor_0[2][2] = {")[1].split("};")[0]
-    assert [int(v) for v in re.findall(r"-?\d+", table)] == node.factors[0].tolist()
+    assert "M of input 0: ap_fixed<16,4>, value = raw * 2^-12" in text
+    types = next(text for name, text in files.items() if name.endswith("_types.h"))
+    for name, stored, form in (("factor_0", node.factors[0], "16, 4"), ("bias", node.aligned_bias, None)):
+        (kind,) = re.findall(rf"static const (\w+) {name}\[2\]\[2\] = \{{", text)
+        (width, integer) = map(
+            int, re.findall(rf"using {kind} += hwqat::constant<ap_fixed<(\d+), (-?\d+)>>;", types)[0]
+        )
+        assert form in (None, f"{width}, {integer}")
+        table = text.split(f"{name}[2][2] = {{")[1].split("};")[0]
+        pairs = re.findall(r"HWQAT_REAL\( *(-?\d+), *(\S+)\)", table)
+        assert [int(raw) for raw, _ in pairs] == stored.tolist()
+        assert all(Fraction(float(value)) == Fraction(int(raw), 2 ** (width - integer)) for raw, value in pairs)
 
 
 def test_the_line_buffer_says_how_far_apart_the_schedule_keeps_writes_and_reads():

@@ -4,12 +4,14 @@ Python works out every number, name and comment; the templates (`templates/hls`)
 header library that the generated files call (`hls/*.h`) goes along with them.
 
     NAME.h NAME.cpp   top: AXI4-Streams in and out      blocks/    a file pair for each block of the network
-    NAME_tb.cpp       test bench, reads ../vectors      constants/ a header for each stage with ROMs
+    NAME_types.h      types of each layer's constants   constants/ a header for each stage with ROMs
+    NAME_tb.cpp       test bench, reads ../vectors
     run_hls.tcl, hls_config.cfg                         hwqat/     the header library
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jinja2 import Environment
@@ -73,6 +75,7 @@ class _Writer:
         for stage in self.network.stages:
             if stage.roms:
                 files[f"constants/{stage.name}.h"] = self._render("constants.h.j2", **self._constants(stage))
+        files[f"{self.top}_types.h"] = self._render("types.h.j2", stages=[*self._types()])
         ports: dict[str, object] = {
             "inputs": self.network.inputs,
             "outputs": self.network.outputs,
@@ -131,7 +134,7 @@ class _Writer:
         tables = [
             {
                 "name": rom.name,
-                "type": rom_type(rom),
+                "type": constant_type(stage, rom),
                 "dimensions": dimensions(rom),
                 "table": table(rom),
                 "notes": [rom.note],
@@ -139,6 +142,22 @@ class _Writer:
             for rom in stage.roms
         ]
         return {"stage": stage, "text": self.texts[stage.name], "node": node, "tables": tables}
+
+    def _types(self) -> Iterator[dict]:
+        """The types of each stage that has constants: of those, and of what it reads and writes."""
+        for stage in self.network.stages:
+            if stage.roms:
+                names = [constant_type(stage, rom) for rom in stage.roms]
+                width = max(map(len, names))
+                yield {
+                    "name": stage.name,
+                    "title": self.texts[stage.name].title,
+                    "ins": ", ".join(map(_elements, stage.ins)),
+                    "outs": ", ".join(map(_elements, stage.outs)),
+                    "types": [
+                        {"name": name.ljust(width), "type": rom_type(rom)} for name, rom in zip(names, stage.roms)
+                    ],
+                }
 
     def _between_blocks(self) -> list[Stream]:
         inside = {stream.name for block in self.plan.blocks for stream in block.streams}
@@ -148,6 +167,11 @@ class _Writer:
         part = self.device.part if self.device.part.startswith("xc") else DEVICES["xc7"].part  # Vitis knows no ECP5
         sources = [f"{self.top}.cpp", *(f"blocks/{block.name}.cpp" for block in self.plan.blocks)]
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
+
+
+def constant_type(stage: Stage, rom: Rom) -> str:
+    """Name of the type of its elements, in TOP_types.h."""
+    return f"{stage.name}_{rom.name}_t"
 
 
 def binding(rom: Rom, device: Device) -> str | None:
@@ -172,8 +196,12 @@ def _parameters(ends) -> list[str]:
 
 
 def _carries(stream: Stream) -> str:
+    return _elements(stream.elements)
+
+
+def _elements(elements: Elements) -> str:
     """``9 x ap_int<8>``."""
-    return f"{stream.elements.lanes} x {element_type(stream.elements)}"
+    return f"{elements.lanes} x {element_type(elements)}"
 
 
 def _environment() -> Environment:

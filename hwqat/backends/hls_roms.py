@@ -1,14 +1,24 @@
-"""ROMs as C++ tables: raw integers in aligned columns."""
+"""ROMs as C++ tables in aligned columns: integers, or real constants whose value and raw integer stand beside each other.
+
+No compiler rounds a value: a table has real ones only where a double holds each of them exactly, and its shortest
+decimal names that double.
+"""
 
 from __future__ import annotations
 
 from ..stages import Rom
 from .lines import LINE
 
+#: Bits of a double's mantissa.
+DOUBLE = 53
+
 
 def rom_type(rom: Rom) -> str:
-    """The library's type of an element."""
-    return f"hwqat::rom_{'int' if rom.signed else 'uint'}<{rom.bits}>"
+    """The library's type of an element: what it is in hardware, by that name."""
+    sign = "" if rom.signed else "u"
+    if _is_real(rom):
+        return f"hwqat::constant<ap_{sign}fixed<{rom.bits}, {rom.bits - rom.frac}>>"
+    return f"hwqat::constant<ap_{sign}int<{rom.bits}>>"
 
 
 def dimensions(rom: Rom) -> str:
@@ -18,12 +28,31 @@ def dimensions(rom: Rom) -> str:
 
 def table(rom: Rom) -> str:
     """The initialiser: addresses under each other, numbers right-aligned, a word's rows on lines of their own."""
-    words = [_literal(v, rom) for v in rom.values.reshape(-1).tolist()]
-    width, row = max(map(len, words)), rom.values.shape[-1]
-    cells, indent = [word.rjust(width) for word in words], " " * 4
+    cells, row, indent = _cells(rom), rom.values.shape[-1], " " * 4
     addresses = [_word(cells[at : at + rom.width], row, indent) for at in range(0, len(cells), rom.width)]
     body = _filled(addresses, indent) if rom.width == 1 else ",\n".join(indent + word for word in addresses)
     return f"{{\n{body},\n}}"
+
+
+def _is_real(rom: Rom) -> bool:
+    return rom.frac is not None and all(_exact(raw) for raw in rom.values.reshape(-1).tolist())
+
+
+def _exact(raw: int) -> bool:
+    """Whether a double holds raw * 2^-frac: the powers of two of all formats are within its exponents."""
+    return raw == 0 or abs(raw // (raw & -raw)).bit_length() <= DOUBLE
+
+
+def _cells(rom: Rom) -> list[str]:
+    raws = rom.values.reshape(-1).tolist()
+    words = [_literal(raw, rom) for raw in raws]
+    width = max(map(len, words))
+    words = [word.rjust(width) for word in words]
+    if not _is_real(rom):
+        return words
+    values = [repr(raw * 2.0**-rom.frac) for raw in raws]
+    width = max(map(len, values))
+    return [f"HWQAT_REAL({word}, {value.rjust(width)})" for word, value in zip(words, values, strict=True)]
 
 
 def _word(cells: list[str], row: int, indent: str) -> str:

@@ -31,6 +31,7 @@ class Rom:
         values: int64, first axis the address; bits: of one element, signed or not.
         note: what its words mean, for a comment; unused_bits: low bits that are 0 in every element and that no result
             depends on.
+        frac: fractional bits of real constants, value = raw * 2^-frac; None: they are integers.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Rom:
     signed: bool
     note: str = ""
     unused_bits: int = 0
+    frac: int | None = None
 
     @property
     def depth(self) -> int:

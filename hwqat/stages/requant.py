@@ -62,10 +62,11 @@ class Requant(Stage):
         added = ", with AP_RND's half added" if folded_half(node.rounding, node.frac) else ""
         notes = [
             *(
-                f"M of input {i}, {form.ctype} as raw integers: value = raw * 2^{-form.frac}"
+                f"M of input {i}: {form.ctype}, value = raw * 2^{-form.frac}"
                 for i, form in enumerate(node.factor_forms)
             ),
-            f"B, made as {node.bias_form.ctype}; raw integers of the sum: value = raw * 2^{-node.frac}{added}",
+            f"B: ap_fixed<{bias_bits},{bias_bits - node.frac}>, the sum's binary point, value = raw * 2^{-node.frac}; "
+            f"made as {node.bias_form.ctype}{added}",
         ]
         low, high, _ = node.sum_range(xs)
         return cls(
@@ -89,10 +90,10 @@ class Requant(Stage):
             out_signed=node.out.signed,
             roms=(
                 *(
-                    Rom(f"factor_{i}", _words(m, groups, pe), form.width, form.signed, note)
+                    Rom(f"factor_{i}", _words(m, groups, pe), form.width, form.signed, note, frac=form.frac)
                     for i, (m, form, note) in enumerate(zip(node.factors, node.factor_forms, notes))
                 ),
-                Rom("bias", _words(bias, groups, pe), bias_bits, True, notes[-1], node.unused_bits),
+                Rom("bias", _words(bias, groups, pe), bias_bits, True, notes[-1], node.unused_bits, node.frac),
             ),
         )
 

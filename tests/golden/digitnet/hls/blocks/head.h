@@ -3,10 +3,10 @@
 #ifndef DIGITNET_HEAD_H
 #define DIGITNET_HEAD_H
 
+#include "../hwqat/beat.h"
 #include "../hwqat/packed.h"
 #include "../hwqat/reduce.h"
 #include "../hwqat/rounding.h"
-#include "../hwqat/types.h"
 
 // sum of the whole image, 2x2x32 int8 -> 1x1x32 int10
 // PE 1, 128 cycles
@@ -23,8 +23,9 @@ struct head_pool_pool_shape {
 };
 
 // requantise 1x1x32 int10 -> 1x1x32 int8, clamped to -127..127
-// PE 1, 32 cycles
+// PE 1, in LUTs, 32 cycles
 struct head_pool_q_requant_shape {
+    using multiplier = hwqat::luts;
     static constexpr int             pixels         = 1;
     static constexpr int             groups         = 32;                     // x pe = 32 channels
     static constexpr int             pe             = 1;
@@ -62,8 +63,9 @@ struct head_fc_mvu_shape {
 };
 
 // requantise 1x1x10 int19 -> 1x1x10 int19, clamped to -192667..192905
-// PE 1, 10 cycles
+// PE 1, in LUTs, 10 cycles
 struct head_fc_q_requant_shape {
+    using multiplier = hwqat::luts;
     static constexpr int             pixels         = 1;
     static constexpr int             groups         = 10;                     // x pe = 10 channels
     static constexpr int             pe             = 1;
@@ -85,6 +87,7 @@ struct head_fc_q_requant_shape {
 
 // in   head_conv_bn_q_requant_out: head_conv_bn_q, 128 beats of 1 x ap_int<8>
 // out  head_fc_q_requant_out: head_fc_q, 10 beats of 1 x ap_int<19>
-void head(hls::stream<ap_uint<8>> &head_conv_bn_q_requant_out, hls::stream<ap_uint<19>> &head_fc_q_requant_out);
+void head(hls::stream<hwqat::beat<1, 8>> &head_conv_bn_q_requant_out,
+          hls::stream<hwqat::beat<1, 19>> &head_fc_q_requant_out);
 
 #endif

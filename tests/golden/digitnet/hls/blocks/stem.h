@@ -3,9 +3,9 @@
 #ifndef DIGITNET_STEM_H
 #define DIGITNET_STEM_H
 
+#include "../hwqat/beat.h"
 #include "../hwqat/packed.h"
 #include "../hwqat/rounding.h"
-#include "../hwqat/types.h"
 
 // 3x3 windows of 8x8x1 int5, padding 1,1,1,1 (top, left, bottom, right) with 0
 // 1 of 9 taps x 1 of 1 channels a beat, 3 rows in one memory, 581 cycles
@@ -62,8 +62,9 @@ struct stem_conv_mvu_out_to_1_shape {
 };
 
 // requantise 8x8x8 int14 -> 8x8x8 uint8, clamped to 0..255
-// PE 1, 512 cycles
+// PE 1, in LUTs, 512 cycles
 struct stem_act_requant_shape {
+    using multiplier = hwqat::luts;
     static constexpr int             pixels         = 64;
     static constexpr int             groups         = 8;                      // x pe = 8 channels
     static constexpr int             pe             = 1;
@@ -94,7 +95,7 @@ struct stem_act_fork_shape {
 // in   input_0_in: input_0, 64 beats of 1 x ap_int<5>
 // out  stem_act_copy0: stem_act, 512 beats of 1 x ap_uint<8>
 // out  stem_act_copy1: stem_act, 512 beats of 1 x ap_uint<8>
-void stem(hls::stream<ap_uint<5>> &input_0_in, hls::stream<ap_uint<8>> &stem_act_copy0,
-          hls::stream<ap_uint<8>> &stem_act_copy1);
+void stem(hls::stream<hwqat::beat<1, 5>> &input_0_in, hls::stream<hwqat::beat<1, 8>> &stem_act_copy0,
+          hls::stream<hwqat::beat<1, 8>> &stem_act_copy1);
 
 #endif
