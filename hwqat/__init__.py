@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data.dataset import Grid
     from .errors import HwqatError
     from .export import export
+    from .functions import pointwise
     from .graph import Graph, verify
     from .graph_io import load_graph
     from .lower import lower
@@ -46,6 +47,7 @@ __all__ = [
     "load_graph",
     "lower",
     "make_plan",
+    "pointwise",
     "prepare",
     "quantize",
     "verify",
@@ -61,6 +63,7 @@ _HOME = {
     "lower": "lower",
     "Target": "passes",
     "make_plan": "passes",
+    "pointwise": "functions",
     "PIXELS": "prepare",
     "prepare": "prepare",
     "Scheme": "quant",

@@ -177,6 +177,67 @@ class Writer:
 
         return Run(run, conv, *norms)
 
+    def smooth(self, channels: int) -> nn.Module:
+        """A function that becomes a table."""
+        weight = nn.PReLU(channels)
+        weight.weight.data = self.positive(channels) - 0.7
+        return self.pick(
+            nn.SiLU(),
+            nn.GELU(),
+            nn.GELU("tanh"),
+            nn.Sigmoid(),
+            nn.Hardsigmoid(),
+            nn.Hardswish(),
+            nn.Tanh(),
+            nn.ELU(0.7),
+            nn.Mish(),
+            nn.Softplus(),
+            nn.LeakyReLU(0.1),
+            weight,
+            Run(lambda m, x: x * torch.sigmoid(x)),
+            Run(lambda m, x: x * F.relu6(x + 3) / 6),
+        )
+
+    def gate(self, channels: int) -> nn.Module:
+        """Squeeze and excite in some spelling, or a gate of one value a pixel, or a product of two branches."""
+        middle = self.rng.randint(1, 4)
+        a, b, one = nn.Conv2d(channels, middle, 1), nn.Conv2d(middle, channels, 1), nn.Conv2d(channels, 1, 1)
+        squeezed = lambda m, x: m.layers[1](F.relu(m.layers[0](F.adaptive_avg_pool2d(x, 1))))  # noqa: E731
+        style = self.pick("excite", "expanded", "vector", "pixel", "both")
+        if style == "vector":
+            p, q = nn.Linear(channels, middle), nn.Linear(middle, channels)
+
+            def run(m, x):
+                y = torch.sigmoid(m.layers[1](F.relu(m.layers[0](x.mean((2, 3))))))
+                return y.view(len(x), -1, 1, 1) * x
+
+            return Run(run, p, q)
+        if style == "pixel":
+            return Run(lambda m, x: x * torch.sigmoid(m.layers[0](x)), one)
+        if style == "both":
+            return Run(lambda m, x: m.layers[0](x) * F.relu(x), self.conv(channels, channels, same=True))
+        if style == "expanded":
+            return Run(lambda m, x: x * torch.sigmoid(squeezed(m, x)).expand_as(x), a, b)
+        return Run(lambda m, x: F.hardsigmoid(squeezed(m, x)) * x, a, b)
+
+    def move(self, shape: tuple[int, int, int]) -> nn.Module:
+        """Slices, splits, shuffles, blocks, crops, upsampling."""
+        channels, height, width = shape
+        half = max(1, channels // 2)
+        options = [
+            Run(lambda m, x: x[:, :half]),
+            Run(lambda m, x: torch.cat(x.split([half, channels - half], 1)[::-1], 1) if channels > 1 else x),
+            Run(lambda m, x: F.pad(x, (0, 0, 0, 0, 1, 2))),
+            Run(lambda m, x: x[:, :, ::2, 1:]),
+            nn.Upsample(scale_factor=2),
+            Run(lambda m, x: F.interpolate(x, scale_factor=(1, 2), mode="nearest")),
+        ]
+        if channels % 4 == 0:
+            options += [nn.PixelShuffle(2), nn.ChannelShuffle(2)]
+        if height % 2 == 0 and width % 2 == 0:
+            options.append(nn.PixelUnshuffle(2))
+        return self.pick(*options)
+
     def shared(self, channels: int) -> nn.Module:
         """One layer twice."""
         one = self.conv(channels, channels, same=True)
@@ -229,10 +290,19 @@ class Writer:
             "shared",
             "fork",
             "fork",
+            "smooth",
+            "smooth",
+            "gate",
+            "gate",
+            "move",
+            "move",
+            "move",
         )
         if kind == "block":
             conv = self.conv(channels)
             return chain(conv, self.norm(_channels(conv, shape)), self.activation())
+        if kind == "move":
+            return self.move(shape)
         makers = {"act": self.activation, "pool": self.pool, "nothing": self.nothing}
         return makers[kind]() if kind in makers else getattr(self, kind)(channels)
 

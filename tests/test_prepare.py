@@ -157,14 +157,14 @@ class Odd(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 8, 3)
-        self.act, self.act2 = nn.GELU(), nn.GELU()
+        self.act, self.act2 = nn.LocalResponseNorm(2), nn.LocalResponseNorm(2)
         self.norms = nn.ModuleList([nn.LayerNorm(6)])
         self.wide = nn.Conv2d(8, 8, 1, padding=1)
         self.heads = nn.ModuleList(nn.Conv2d(8, 8, 1) for _ in range(2))
 
     def forward(self, x, unused=None):
         x = self.norms[0](self.act(self.conv(x)))
-        x = F.silu(self.act2(x)) * x
+        x = torch.cumsum(self.act2(x), 1) / x
         a, _b = self.wide(x).chunk(2, 1)
         if x.mean() > 0:
             x = x + 1
@@ -180,21 +180,31 @@ def test_all_that_is_unsupported_is_named_at_once():
     here = Path(__file__).relative_to(Path.cwd())
     assert str(error.value) == "\n".join(
         [
-            "Odd has 9 operations that hwqat does not support:",
+            "Odd has 8 operations that hwqat does not support:",
             f"  the top level ({here}:{ODD + 3}): branch; the network's course depends on the values of a tensor; "
             "let it depend on shapes alone",
-            f"  act ({here}:{ODD}), act2 ({here}:{ODD + 1}): GELU; use ReLU",
+            f"  act ({here}:{ODD}), act2 ({here}:{ODD + 1}): 2 x LocalResponseNorm; use BatchNorm2d",
             f"  norms.0 ({here}:{ODD}): LayerNorm; use BatchNorm2d",
-            f"  the top level ({here}:{ODD + 1}): silu; use ReLU6",
-            f"  the top level ({here}:{ODD + 1}): mul; a product of two activations; add them, or scale channels by a "
-            "parameter",
-            f"  the top level ({here}:{ODD + 2}): chunk; a part of a tensor; let a convolution of its own make each "
-            "part",
+            f"  the top level ({here}:{ODD + 1}): cumsum; use convolutions, linear layers, batch norms, activations, "
+            "pools, additions, products, slices, upsampling and concatenations of channels; a function of one number "
+            "becomes a table by hwqat.pointwise",
+            f"  the top level ({here}:{ODD + 1}): div; a quotient of two activations; add them, or scale channels by "
+            "a parameter",
             f"  the top level ({here}:{ODD + 5}): cat; concatenation along axis 2; concatenate channels, axis 1",
             f"  wide ({here}:{ODD + 2}): conv; its padding must be less than the window's span (1, 1), not "
             "(1, 1, 1, 1)",
         ]
     )
+
+
+def test_a_kind_that_stands_in_many_places_is_one_line():
+    net = nn.Sequential(*(nn.LayerNorm((3, 8, 8)) for _ in range(20)))
+    with pytest.raises(HwqatError) as error:
+        prepare(net, Scheme(), torch.zeros(1, 3, 8, 8))
+    assert str(error.value).splitlines() == [
+        "Sequential has 20 operations that hwqat does not support:",
+        "  0, 1, 2 and 17 more: 20 x LayerNorm; use BatchNorm2d",
+    ]
 
 
 class Branching(nn.Module):

@@ -170,6 +170,11 @@ def test_beats_carry_the_tensor(stages):
         ("width", {"size": 1}, "size"),
         ("fork", {"readers": 1}, ("readers", "at least 2", 1)),
         ("window", {"taps": 7919}, "taps"),
+        ("select", {"places": (0,) * 70_000}, "channels"),
+        ("crop", {"start": (900, 0)}, "rows"),
+        ("reorder", {"in_beats": 0}, "strides"),
+        ("multiply", {"out_bits": 65}, ("out_bits", "at most 64", 65)),
+        ("table", {"out_bits": 17}, ("out_bits", "1..16", 17)),
     ],
 )
 def test_a_stage_is_held_to_its_rules(stages, kind, change, problem):

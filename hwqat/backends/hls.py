@@ -176,7 +176,7 @@ def constant_type(stage: Stage, rom: Rom) -> str:
 
 def binding(rom: Rom, device: Device) -> str | None:
     """Memory that a ROM is bound to, as the plan's estimate has it; None for constants that are wired in."""
-    if rom.depth == 1:
+    if rom.depth == 1 or rom.wired:
         return None
     return "bram" if device.memory(rom.depth, rom.width * rom.bits, rom=True).bram else "lutram"
 

@@ -91,7 +91,7 @@ class _Writer:
         files[f"{self.core}_top.sv"] = self._render("top.sv.j2")
         files[PORTS] = self.ports()
         for stage in self.network.stages:
-            files |= {self.rom_file(stage, rom): _hex(rom) for rom in stage.roms}
+            files |= {self.rom_file(stage, rom): _hex(rom) for rom in stage.roms if not rom.wired}
         return files
 
     def _render(self, template: str, **facts) -> str:
@@ -175,6 +175,7 @@ class _Writer:
             note=comment(stage, self.plan.graph),
             ins=[reads[name] for name in stage.inputs],
             outs=[writes[name] for name in stage.outputs],
+            files=files,
         )
 
     def tensor_line(self, stream: Stream) -> str:

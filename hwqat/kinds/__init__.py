@@ -8,22 +8,48 @@ stand around it (`hwqat.tracing.table.Kind`). An operator of one's own does the 
     register(UpsampleKind())
 """
 
-from . import add, average, clip, concat, conv, dropout, ends, linear, maximum, norm, pad, passing, scale, select, shape
+from . import (
+    add,
+    average,
+    blocks,
+    clip,
+    concat,
+    conv,
+    crop,
+    dropout,
+    ends,
+    linear,
+    maximum,
+    multiply,
+    norm,
+    pad,
+    passing,
+    scale,
+    select,
+    shape,
+    table,
+    upsample,
+)
 
 __all__ = [
     "add",
     "average",
+    "blocks",
     "clip",
     "concat",
     "conv",
+    "crop",
     "dropout",
     "ends",
     "linear",
     "maximum",
+    "multiply",
     "norm",
     "pad",
     "passing",
     "scale",
     "select",
     "shape",
+    "table",
+    "upsample",
 ]

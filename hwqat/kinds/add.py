@@ -83,11 +83,12 @@ class AddKind(Kind):
             ((source, chain),) = value.operands
             operands.append((source, chain if gain == 1 else (*chain, _gain(draft, call, gain))))
             unsigned &= value.unsigned and gain >= 0
+        order = a.order
         if a.order != b.order:
-            vectors = "an addition of a flattened image and another vector; add images, or what linear layers make"
-            images = "an addition of channels in different orders; bring both sides into one"
-            draft.refuse(call, vectors if len(call.shape) == 1 else images)
-        return Placed(tuple(operands), join(call.path, "add"), call.block, unsigned=unsigned, order=a.order)
+            orders = [draft.values[name].order for name, _ in sides]
+            operands = [(draft.in_order(source, own), chain) for (source, chain), own in zip(operands, orders)]
+            order = None
+        return Placed(tuple(operands), join(call.path, "add"), call.block, unsigned=unsigned, order=order)
 
 
 def _gain(draft, call, gain: float) -> Owned:

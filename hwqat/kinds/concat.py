@@ -32,11 +32,26 @@ class ConcatKind(Kind):
         return all(inputs)
 
     def place(self, draft, call, *xs):
+        if (made := _alike(draft, call, xs)) is not None:
+            return made
         path = draft.take(join(call.path, "concat_q"))
         names, unsigned = on_one_grid(draft, call, path)
         name = draft.add_step(ConcatStep, join(call.path, "concat"), call.block, names)
         order = _joint_order(draft, call)
         return Placed(((name, ()),), path, call.block, unsigned=unsigned, ready=name, order=order)
+
+
+def _alike(draft, call, xs) -> Placed | None:
+    """Of parts that are integers of one quantiser already, moved at most: they are joined as they are."""
+    if not all(x.ready for x in xs) or draft.facts.is_last(call):
+        return None
+    acts = [draft.quantiser_of(x.ready) for x in xs]
+    if acts[0] is None or any(act is not acts[0] for act in acts):
+        return None
+    name = draft.add_step(ConcatStep, join(call.path, "concat"), call.block, [x.ready for x in xs])
+    order, unsigned = _joint_order(draft, call), all(x.unsigned for x in xs)
+    path = join(call.path, "concat_q")
+    return Placed(((name, ()),), path, call.block, unsigned=unsigned, ready=name, order=order)
 
 
 def _joint_order(draft, call) -> tuple[int, ...] | None:

@@ -64,9 +64,7 @@ class ConvKind(Kind):
         source = draft.read_narrow(call)
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups not in (1, len(order)):
-            reason = "channels in another order in front of a grouped convolution; give it all of them, groups=1"
-            draft.refuse(call, reason)
-            order = None
+            source, order = draft.in_order(source, order), None
         geometry = call.params.geometry
         name = draft.add_step(Conv2d, call.path, call.block, [source], layer=layer, geometry=geometry, order=order)
         return sum_of(call, name, layer, draft.steps[name].out_order)

@@ -33,12 +33,8 @@ class OutputKind(Kind):
 
     def place(self, draft, call, *xs):
         for number, name in enumerate(call.inputs):
-            made = draft.facts.by_name[name]
-            if draft.values[name].order is not None:
-                what = "a flattened image" if len(made.shape) == 1 else "an image in that order"
-                reason = f"{what} is an output of the network; return the image itself, and reorder behind the network"
-                draft.refuse(made, reason)
-            draft.add_step(OutputStep, f"output_{number}", "", [draft.output(name)])
+            step = draft.output(name)
+            draft.add_step(OutputStep, f"output_{number}", "", [draft.in_order(step, draft.values[name].order)])
 
 
 class UnknownKind(Kind):

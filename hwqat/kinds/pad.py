@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from hwqat.tracing import calls
 from hwqat.tracing.refusals import Unsupported
-from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.tracing.table import KINDS, Kind, Read, register, spelled
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,14 @@ def read_pad(node, input, pad, mode="constant", value=None):
         raise Unsupported(f"padding_mode {mode!r}; use 'zeros', or padding of mode 'constant' with 0")
     if len(pad) == 2:
         pad += [0, 0]
+    value = float(value or 0.0)
+    if len(pad) >= 6 and not any(pad[:4]) and not any(pad[6:]) and min(pad) >= 0 and value == 0:
+        channels = ((-1,) * pad[4], tuple(range(input.shape[1])), (-1,) * pad[5])
+        return Read("select", (input,), KINDS["select"].Params(sum(channels, ())))
     if any(pad[4:]) or min(pad) < 0 or len(node.shape) != 4:
         raise Unsupported(f"padding by {tuple(pad)}; pad rows and columns of images only, by 0 or more")
     left, right, top, bottom = pad[:4]
-    return Read("pad", (input,), Params((top, left, bottom, right), float(value or 0.0)))
+    return Read("pad", (input,), Params((top, left, bottom, right), value))
 
 
 class PadKind(Kind):

@@ -13,6 +13,8 @@ from hwqat.tracing.constants import Constant
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, plain, register, spelled
 
+from .multiply import read_product
+
 
 @dataclass(frozen=True)
 class Params(calls.Params):
@@ -38,7 +40,7 @@ def read_scale(node, image, *, gain=None, shift=None, inverse=False, down=False)
 @spelled("mul", "multiply", *(f"Tensor.{name}{end}" for name in ("mul", "multiply") for end in ("", "_")))
 def read_mul(node, input, other):
     if is_image(input) and is_image(other):
-        raise Unsupported("a product of two activations; add them, or scale channels by a parameter")
+        return read_product(node, input, other)
     image, value = (input, other) if is_image(input) else (other, input)
     return read_scale(node, image, gain=value)
 

@@ -15,33 +15,37 @@ from hwqat.tracing.table import Kind, register
 
 @dataclass(frozen=True)
 class Params(calls.Params):
-    """channels: for each that comes out, which one of the input it is; each of them once."""
+    """channels: for each that comes out, which one of the input it is; -1: zeros."""
 
     channels: tuple[int, ...] = ()
 
 
 class SelectKind(Kind):
-    """Made of moves (`hwqat.tracing.moves`). No hardware: what reads it has its weights and constants in that order."""
+    """Made of moves (`hwqat.tracing.moves`): slices, splits, shuffles. All channels in another order need no hardware:
+    what reads them follows with its weights and constants."""
 
     name = "select"
     Params = Params
     moves = True
 
     def peel(self, places):
-        channels, *size = places.frame
+        size = places.frame[1:]
         pixels = int(np.prod(size, dtype=int))
-        if places.numbers.numel() != channels * pixels:
+        if places.in_order or places.numbers.numel() % pixels:
             return None
-        found = places.numbers.reshape(channels, pixels)
+        found = places.numbers.reshape(-1, pixels)
         order = found[:, 0] // pixels
         whole = order[:, None] * pixels + torch.arange(pixels)
-        if not bool((found == whole).all()) or sorted(order.tolist()) != [*range(channels)] or places.in_order:
+        if not bool((found == whole).all()):
             return None
-        left = torch.arange(channels * pixels).reshape(places.numbers.shape)
-        return Params(tuple(order.tolist())), Places(places.frame, left)
+        left = torch.arange(found.numel()).reshape(places.numbers.shape)
+        return Params(tuple(order.tolist())), Places((len(order), *size), left)
 
     def run(self, call, tensors, training, x):
-        return x[:, list(call.params.channels)]
+        channels = list(call.params.channels)
+        if -1 in channels:
+            x = torch.cat([x, torch.zeros_like(x[:, :1])], 1)
+        return x[:, channels]
 
     def never_negative(self, call, inputs):
         return all(inputs)
@@ -49,18 +53,29 @@ class SelectKind(Kind):
     def place(self, draft, call, x):
         source = draft.read(call)
         x = draft.values[call.inputs[0]]
-        path = call.label("select")
         name = self.again(draft, call, source)
+        made = replace(x, operands=((name, ()),), ready=name, path=f"{call.label('select')}_q", block=call.block)
+        if not self._followed(draft, call):
+            return replace(made, order=None)
         place = {channel: at for at, channel in enumerate(call.params.channels)}
         order = tuple(place[channel] for channel in x.order or range(len(place)))
-        in_order = order == tuple(range(len(order)))
-        return replace(
-            x, operands=((name, ()),), ready=name, path=f"{path}_q", block=call.block, order=None if in_order else order
-        )
+        return replace(made, order=None if order == tuple(range(len(order))) else order)
 
     def again(self, draft, call, source):
-        channels = call.params.channels
-        return draft.add_step(SelectStep, call.label("select"), call.block, [source], channels=channels)
+        order = draft.values[call.inputs[0]].order
+        return draft.add_step(
+            SelectStep,
+            call.label("select"),
+            call.block,
+            [source],
+            channels=call.params.channels,
+            order=order,
+            followed=self._followed(draft, call),
+        )
+
+    def _followed(self, draft, call) -> bool:
+        """Whether it is all channels in another order."""
+        return sorted(call.params.channels) == [*range(draft.facts.by_name[call.inputs[0]].shape[0])]
 
 
 register(SelectKind())

@@ -21,9 +21,14 @@ class FlattenKind(Kind):
     def peel(self, places):
         frame, shape = places.frame, tuple(places.numbers.shape)
         vector, pixel = len(shape) == 1, len(shape) == 3 and shape[1:] == (1, 1) and frame[1:] in ((), (1, 1))
-        if shape == frame or not places.in_order or not (vector or pixel):
+        if shape == frame or not (vector or pixel):
             return None
-        return Params(), Places(shape, places.numbers)
+        if places.in_order:
+            return Params(), Places(shape, places.numbers)
+        size = int(np.prod(frame, dtype=int))
+        if vector and size > frame[0]:  # some elements of an image: of the whole of it as a vector
+            return Params(), Places((size,), places.numbers)
+        return None
 
     def run(self, call, tensors, training, x):
         return x.reshape(len(x), *call.shape)

@@ -4,13 +4,20 @@ from ..windows import Geometry
 from .base import MAX_ACCUMULATOR_BITS, OPS, Face, Folding, Op, register
 from .concat import Concat
 from .conv2d import Conv2d
+from .crop import Crop
+from .depth_to_space import DepthToSpace
 from .flatten import Flatten
 from .input import Input
 from .linear import Linear
 from .max_pool import MaxPool
+from .multiply import Multiply
 from .output import Output
 from .requant import Requant
+from .select import Select
+from .space_to_depth import SpaceToDepth
 from .sum_pool import SumPool
+from .table import Table
+from .upsample import Upsample
 
 #: Where a graph begins and ends, and the one operator that changes scale: what sweeps, reports and front ends look for
 #: by name.
@@ -24,6 +31,8 @@ __all__ = [
     "REQUANT",
     "Concat",
     "Conv2d",
+    "Crop",
+    "DepthToSpace",
     "Face",
     "Flatten",
     "Folding",
@@ -31,9 +40,14 @@ __all__ = [
     "Input",
     "Linear",
     "MaxPool",
+    "Multiply",
     "Op",
     "Output",
     "Requant",
+    "Select",
+    "SpaceToDepth",
     "SumPool",
+    "Table",
+    "Upsample",
     "register",
 ]

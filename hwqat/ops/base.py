@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from math import gcd
 from typing import ClassVar
 
 import numpy as np
@@ -149,7 +150,8 @@ class Op:
 
     def build(self, net, folding: Folding) -> None:
         """Put its stages into a network (`hwqat.passes.network.Builder`)."""
-        streams = tuple(net.read(name, self.reads(folding)) for name in self.inputs)
+        lanes = self.reads(folding)  # but for a gate of one channel, which has no more
+        streams = tuple(net.read(name, gcd(lanes, net.tensor(name).channels)) for name in self.inputs)
         for stage in self.stages(tuple(map(net.tensor, self.inputs)), folding):
             streams = (net.add(stage, streams),)
         net.write(self, *streams)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 
 import numpy as np
 
@@ -118,10 +119,10 @@ class Folder:
         return sorted({int(c) for cycles in self.cycles.values() for c in cycles if c >= floor})
 
     @cached_property
-    def edges(self) -> list[tuple[str, str, int, int]]:
-        """(maker, reader, elements of a frame, bits) of each tensor that is read."""
+    def edges(self) -> list[tuple[str, str, int, int, int]]:
+        """(maker, reader, elements of a frame, bits, channels) of each tensor that is read."""
         return [
-            (self._maker(tensor.name), node.name, tensor.size, tensor.bits)
+            (self._maker(tensor.name), node.name, tensor.size, tensor.bits, tensor.channels)
             for node in self.nodes
             for tensor in self.ins[node.name]
         ]
@@ -222,14 +223,14 @@ class Folder:
         node = self.graph.by_name[tensor]
         return self._maker(node.inputs[0]) if node.alias else tensor
 
-    def _converters(self, edge: tuple[str, str, int, int], pace: int) -> np.ndarray:
+    def _converters(self, edge: tuple[str, str, int, int, int], pace: int) -> np.ndarray:
         """Resources of the converters between (lanes that one writes, lanes that the other reads, resources)."""
-        maker, reader, size, bits = edge
-        key = maker, reader, size, bits, pace
+        maker, reader, size, bits, channels = edge
         if self._converted.get(edge, (None,))[0] != pace:
-            have, want = self.writes[maker][0].tolist(), self.reads[reader][0].tolist()
+            have = self.writes[maker][0].tolist()
+            want = [gcd(lanes, channels) for lanes in self.reads[reader][0].tolist()]  # as `Op.build` reads
             table = np.array([[self._convert(a, b, size, bits, pace) for b in want] for a in have], dtype=np.int64)
-            self._converted[edge] = key[-1], table
+            self._converted[edge] = pace, table
         return self._converted[edge][1]
 
     @cached_property

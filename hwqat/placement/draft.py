@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.naming import Names, identifier, unique
-from hwqat.nn.steps import Input, Logits, Requantise, Step
+from hwqat.nn.steps import Input, Logits, Requantise, Select, Step, Table
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
+from hwqat.quant.scheme import MOST_TABLE_BITS
 from hwqat.quant.weights import WeightQuantiser
 from hwqat.tracing.calls import Call, Problem, Reading
 from hwqat.tracing.constants import Constant
@@ -68,6 +69,8 @@ class Draft:
         self.weights: dict[tuple, WeightQuantiser] = {}  # (weight, what it gets): tied weights are one in integers too
         self._paths: set[str] = set()  # of quantisers
         self._names = Names()  # of steps
+        self._tabulated: dict[str, str] = {}  # call -> the step with its integers as a table reads them
+        self._ordered: dict[tuple, str] = {}  # (step, its order) -> the step with that in PyTorch's order
         self._narrow: dict[str, str] = {}  # call -> the step with its integers in fewer bits
         self._keys = Counter(map(self.key, reading.calls))
 
@@ -187,6 +190,56 @@ class Draft:
             self._narrow[name] = self.add_requantise(path, replace(value, operands=((source, ()),)), act)
         return self._narrow[name]
 
+    def read_tabulated(self, call: Call) -> str:
+        """The step that a table reads: with the bits of the scheme's tables, in a requantise of its own if others read
+        what that makes too."""
+        name = call.inputs[0]
+        value = self.values[name]
+        if value.ready is None and self.facts.is_tabulated(self.facts.by_name[name]):
+            return self.requantise(name)
+        if name not in self._tabulated:
+            if value.ready is not None and self.bits_of(value.ready) <= MOST_TABLE_BITS:
+                self._tabulated[name] = value.ready
+            else:
+                path = self.take(f"{value.path}_table")
+                layer = self.scheme.layer(path)
+                bits = FLOAT_BITS if layer.act_bits == FLOAT_BITS else self.scheme.table_bits
+                act = ACT_QUANTISERS[layer.activations](
+                    bits, not (value.floor == 0 or value.unsigned), value.floor, value.cap
+                )
+                self._tabulated[name] = self.add_requantise(path, value, act)
+        return self._tabulated[name]
+
+    def bits_of(self, step: str) -> int:
+        """Of the integers that a step makes, at most; what it moves has those of what it reads."""
+        made = self.steps[step]
+        if isinstance(made, Input):
+            return made.grid.bits
+        if made.sums or isinstance(made, Logits):
+            return 32
+        bits = made.bits()[1]
+        return bits if bits is not None else max(map(self.bits_of, made.inputs))
+
+    def quantiser_of(self, step: str) -> ActQuantiser | None:
+        """The one whose integers a step hands on, moved at most; None if there is none."""
+        made = self.steps[step]
+        if isinstance(made, (Requantise, Table)):
+            return made.act
+        if made.sums or isinstance(made, (Input, Logits)) or len(made.inputs) != 1:
+            return None
+        return self.quantiser_of(made.inputs[0])
+
+    def in_order(self, step: str, order: tuple[int, ...] | None) -> str:
+        """The step with what ``step`` makes in PyTorch's order of channels; ``order``: what it is in now."""
+        if order is None:
+            return step
+        if (step, order) not in self._ordered:
+            made = self.steps[step]
+            self._ordered[step, order] = self.add_step(
+                Select, f"{made.path}_select", made.block, [step], channels=range(len(order)), order=order
+            )
+        return self._ordered[step, order]
+
     def _for_residual(self, call: Call) -> bool:
         """Whether what ``call`` makes has residual_bits. The first layer has its own bits."""
         return bool(self.scheme.residual_bits) and self.facts.depth[call.name] > 1 and self.facts.is_added(call)
@@ -227,6 +280,8 @@ class Draft:
         bits = layer.act_bits
         if only_norm and not isinstance(sources[0], Input) and bits != FLOAT_BITS:
             bits = self.scheme.bn_bits
+        if self.facts.is_tabulated(call) and bits != FLOAT_BITS:
+            bits = self.scheme.table_bits
         if self._for_residual(call) and bits != FLOAT_BITS:
             bits = self.scheme.residual_bits
         for said in (*self._said_of(value), path):  # of the layer, then of its batch norm, then of its activation

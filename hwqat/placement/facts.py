@@ -6,6 +6,10 @@ from hwqat.tracing.calls import Call
 from hwqat.tracing.table import kind_of
 
 
+def _reads_few_bits(user: Call) -> bool:
+    return kind_of(user).multiplies or kind_of(user).narrows
+
+
 class Facts:
     """by_name: the calls. users: those that read each.
 
@@ -25,7 +29,7 @@ class Facts:
         self._feeds_last: set[str] = set()  # a last layer reads these, moved at most
         for call in reversed(calls):
             users = self.users[call.name]
-            if all(not kind_of(user).multiplies and user.name in self._last for user in users):
+            if all(not _reads_few_bits(user) and user.name in self._last for user in users):
                 self._last.add(call.name)
             if any(self._leads_to_last(user) for user in users):
                 self._feeds_last.add(call.name)
@@ -44,6 +48,11 @@ class Facts:
     def feeds_last(self, call: Call) -> bool:
         """Whether a last layer reads the integers of this call, moved or pooled by maximum at most."""
         return call.name in self._feeds_last
+
+    def is_tabulated(self, call: Call) -> bool:
+        """Whether tables alone read what this call makes."""
+        users = self.users[call.name]
+        return bool(users) and all(kind_of(user).tabulates for user in users)
 
     def is_added(self, call: Call) -> bool:
         """Whether a residual addition reads what this call makes."""

@@ -15,6 +15,8 @@ from hwqat.quant.constants import Rescale
 from hwqat.quant.grid import FLOAT_BITS, MAX_BITS
 from hwqat.quant.weights import WEIGHT_QUANTISERS
 
+#: A table has an entry for each integer that it reads: 4,096 at most.
+MOST_TABLE_BITS = 12
 BRANCHES = ("requantise", "accumulator")
 BATCH_NORMS = ("unfolded", "folded")
 
@@ -47,6 +49,7 @@ class Scheme:
         last_weight_bits: of layers that make the network's outputs.
         last_act_bits: of what they read.
         bn_bits: of a batch norm that stands in front of a convolution.
+        table_bits: of what a table reads (a sigmoid, a SiLU, ..), 2..12.
         weights: name of the quantiser of weights.
         activations: name of the quantiser of activations.
         per_channel: weights get one step for each output channel.
@@ -76,6 +79,7 @@ class Scheme:
     last_weight_bits: int = 8
     last_act_bits: int = 8
     bn_bits: int = 16
+    table_bits: int = 10
     weights: str = "absmax"
     activations: str = "modified-pact"
     per_channel: bool = False
@@ -169,6 +173,8 @@ def _check(where: str, values: dict[str, Any]) -> None:
         "bn": BATCH_NORMS,
     }
     for key, value in values.items():
+        if key == "table_bits" and (isinstance(value, bool) or value not in range(2, MOST_TABLE_BITS + 1)):
+            raise HwqatError(f"{where}: table_bits must be 2..{MOST_TABLE_BITS}, not {value!r}")
         if key == "residual_bits" and value == 0 and not isinstance(value, bool):
             continue
         if key.endswith("_bits"):

@@ -32,6 +32,8 @@ class Rom:
         note: what its words mean, for a comment; unused_bits: low bits that are 0 in every element and that no result
             depends on.
         frac: fractional bits of real constants, value = raw * 2^-frac; None: they are integers.
+        readers: addresses that are read in one cycle. wired: each of its words is known where it is used, so that it
+            becomes wires and no memory.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Rom:
     note: str = ""
     unused_bits: int = 0
     frac: int | None = None
+    readers: int = 1
+    wired: bool = False
 
     @property
     def depth(self) -> int:
@@ -233,7 +237,7 @@ class Stage(ABC):
     @property
     def memory_bits(self) -> int:
         """Bits of its ROMs and buffers."""
-        return sum(rom.total_bits for rom in self.roms) + self.buffer_bits
+        return sum(rom.total_bits for rom in self.roms if not rom.wired) + self.buffer_bits
 
     def all_parameters(self, device: Device) -> tuple[Parameter, ...]:
         return (*self.parameters(device), number("cycles", self.cycles, to=(CPP,)))

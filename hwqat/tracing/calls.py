@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -91,16 +92,27 @@ def join(path: str, name: str) -> str:
 
 
 def require_none(name: str, problems: Sequence[Problem]) -> None:
-    """HwqatError with all problems of the network ``name``, equal ones together."""
+    """HwqatError with all problems of the network ``name``: a line for each kind, with its first places."""
     if not problems:
         return
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[tuple[str, str], list[Problem]] = {}
     for p in problems:
-        place = f"{p.where or 'the top level'} ({p.source})" if p.source else p.where or "the top level"
-        alike.setdefault((p.what, p.reason), []).append(place)
-    lines = [f"  {', '.join(places)}: {what}; {reason}" for (what, reason), places in alike.items()]
+        alike.setdefault((p.what, re.sub(r"\d+", "", p.reason)), []).append(p)  # sizes make no other kind
     many = f"{len(problems)} operation{'s' * (len(problems) > 1)}"
-    raise HwqatError(f"{name} has {many} that hwqat does not support:\n" + "\n".join(lines))
+    raise HwqatError(f"{name} has {many} that hwqat does not support:\n" + "\n".join(map(_line, alike.values())))
+
+
+#: Places of one kind of problem that are named.
+PLACES = 3
+
+
+def _line(alike: Sequence[Problem]) -> str:
+    """``act1 (net.py:7), act2 (net.py:8) and 15 more: 17 x SiLU; use ReLU6``."""
+    where = [f"{p.where or 'the top level'} ({p.source})" if p.source else p.where or "the top level" for p in alike]
+    places, more = list(dict.fromkeys(where))[:PLACES], len(alike) - len(where[:PLACES])
+    named = ", ".join(places) + (f" and {more} more" if more > 0 else "")
+    count = f"{len(alike)} x " if len(alike) > 1 else ""
+    return f"  {named}: {count}{alike[0].what}; {alike[0].reason}"
 
 
 def not_finite(name: str, tensor: Tensor) -> str:

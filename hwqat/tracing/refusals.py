@@ -8,31 +8,28 @@ class Unsupported(Exception):
 
 
 _OTHER = (
-    "use convolutions, linear layers, batch norms, ReLU and Hardtanh, pools, additions and concatenations of channels"
+    "use convolutions, linear layers, batch norms, activations, pools, additions, products, slices, upsampling and "
+    "concatenations of channels; a function of one number becomes a table by hwqat.pointwise"
 )
 _FORMS = {
-    "use ReLU": "gelu leakyrelu leaky_relu prelu elu selu celu mish softplus rrelu threshold maximum",
-    "use ReLU6": "silu hardswish",
-    "use Hardtanh": "sigmoid hardsigmoid tanh tanhshrink softsign",
+    "use ReLU": "rrelu threshold maximum",
     "leave it out: logits order the classes alike": "softmax log_softmax logsoftmax softmax2d argmax",
     "use BatchNorm2d": "layernorm layer_norm groupnorm group_norm instancenorm2d instance_norm localresponsenorm "
     "local_response_norm rmsnorm",
     "use Conv2d, with a kernel of 1 along the missing axis": "conv1d conv3d",
-    "use layers that keep or reduce the image": "convtranspose2d conv_transpose2d upsample interpolate pixelshuffle "
-    "pixel_shuffle upsamplingnearest2d upsamplingbilinear2d",
+    "use upsampling by whole factors and a Conv2d, or PixelShuffle": "convtranspose2d conv_transpose2d upsamplingbilinear2d",
     "use Linear, or a 1x1 Conv2d": "matmul bmm mm einsum baddbmm addmm",
     "use convolutions": "multiheadattention scaled_dot_product_attention lstm gru rnn embedding",
-    "a part of a tensor; let a convolution of its own make each part": "chunk split unbind tensor_split narrow",
+    "a part of a tensor; take whole channels, or rows and columns": "chunk split unbind tensor_split narrow",
     "another order of axes; hwqat takes images (N, C, H, W), and a 1x1 Conv2d mixes channels": "permute transpose "
     "movedim moveaxis swapaxes channelshuffle channel_shuffle",
-    "use a Conv2d whose kernel is its stride": "pixelunshuffle pixel_unshuffle",
     "use an addition": "stack hstack vstack",
     "use MaxPool2d or AvgPool2d": "lppool2d lp_pool2d fractionalmaxpool2d",
     "use the pool for two dimensions": "avgpool1d avg_pool1d maxpool1d max_pool1d adaptiveavgpool1d",
     "use AdaptiveMaxPool2d": "amax max",
     "numbers drawn at random, which are others each time; leave them out": "rand randn randint rand_like randn_like "
     "randint_like normal bernoulli uniform randperm",
-    "use a mean over space, or layers with ReLU": "sum var std norm pow square sqrt exp log abs",
+    "use a mean over space, or hwqat.pointwise for a function of one number": "sum var std norm pow log",
     "use ZeroPad2d, or the padding of the layer behind it": "reflectionpad2d replicationpad2d circularpad2d",
 }
 _NEAREST = {name: form for form, names in _FORMS.items() for name in names.split()}

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hwqat import extensions
 from hwqat.errors import HwqatError
+from hwqat.functions import OWN
 
 from .calls import Call, Params
 from .constants import Constant
@@ -63,6 +64,8 @@ class Kind(ABC):
         keeps_first: what it makes of the first layer's activations has the bits of the first layer.
         pads: it only puts ``params.value`` around an image, (top, left, bottom, right) pixels: ``params.padding``.
         only_trains: in eval() it does nothing.
+        narrows: it reads activations of few bits, though it has no weights: what it reads does not leave the network.
+        tabulates: it is a table of what it reads, which then has the bits that the scheme gives tables.
     """
 
     name: ClassVar[str]
@@ -73,6 +76,8 @@ class Kind(ABC):
     keeps_first: ClassVar[bool] = True
     pads: ClassVar[bool] = False
     only_trains: ClassVar[bool] = False
+    narrows: ClassVar[bool] = False
+    tabulates: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, call: Call, tensors: Mapping[str, Tensor], training: bool, *xs: Tensor) -> Tensor:
@@ -154,6 +159,8 @@ def read(node: Node) -> Read | Node:
     """What a function of the forward means; `Unsupported` says why it is not taken."""
     _fill()
     reader = SPELLINGS.get(node.name)
+    if node.name in OWN:
+        return Read("table", (*node.reads(),), KINDS["table"].Params(OWN[node.name]))
     if reader is None:
         raise refusal(node.what, node.short)
     given = {_ALIASES.get(name, name): value for name, value in node.kwargs.items()}

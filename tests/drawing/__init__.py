@@ -14,7 +14,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from . import pooling, products, requant, shaping
+from . import moving, pooling, products, requant, shaping
 from .cases import Case, case_of
 from .maker import DRAWS, FRAMES, Maker, drawn
 
@@ -25,6 +25,7 @@ __all__ = [
     "Maker",
     "cases",
     "drawn",
+    "moving",
     "pooling",
     "products",
     "random_case",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...graph import Graph
 from ...ops import ENDS
 from ..build import Builder
-from . import ends, pooling, products, requant, shaping
+from . import ends, moving, pooling, products, requant, shaping
 from .base import WRITERS, OnnxTensor, dtype_of, writes
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "dtype_of",
     "ends",
     "integer_onnx",
+    "moving",
     "pooling",
     "products",
     "requant",

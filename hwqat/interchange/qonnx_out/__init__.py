@@ -20,10 +20,22 @@ from __future__ import annotations
 from ...graph import Graph
 from ...ops import ENDS
 from ..build import QONNX, Builder
-from . import ends, pooling, products, requant, shaping
+from . import ends, moving, pooling, products, requant, shaping
 from .base import WRITERS, QonnxTensor, Writing, writes
 
-__all__ = ["WRITERS", "QonnxTensor", "Writing", "ends", "pooling", "products", "qonnx", "requant", "shaping", "writes"]
+__all__ = [
+    "WRITERS",
+    "QonnxTensor",
+    "Writing",
+    "ends",
+    "moving",
+    "pooling",
+    "products",
+    "qonnx",
+    "requant",
+    "shaping",
+    "writes",
+]
 
 
 def qonnx(graph: Graph, plain: bool = False):

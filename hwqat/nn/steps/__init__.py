@@ -2,22 +2,31 @@
 
 from hwqat.nn.steps.base import Step
 from hwqat.nn.steps.ends import Input, Output
+from hwqat.nn.steps.moving import Crop, DepthToSpace, Select, SpaceToDepth, Upsample
+from hwqat.nn.steps.multiply import Multiply
 from hwqat.nn.steps.pooling import MaxPool, SumPool
 from hwqat.nn.steps.product import Conv2d, Linear
 from hwqat.nn.steps.requantise import Logits, Requantise
-from hwqat.nn.steps.shaping import Concat, Flatten, Select
+from hwqat.nn.steps.shaping import Concat, Flatten
+from hwqat.nn.steps.table import Table
 
 __all__ = [
     "Concat",
     "Conv2d",
+    "Crop",
+    "DepthToSpace",
     "Flatten",
     "Input",
     "Linear",
     "Logits",
     "MaxPool",
+    "Multiply",
     "Output",
     "Requantise",
     "Select",
+    "SpaceToDepth",
     "Step",
     "SumPool",
+    "Table",
+    "Upsample",
 ]

@@ -50,23 +50,3 @@ class Flatten(Step):
         if xs[0].pixels == 1:
             return None
         return ops.Flatten.make(name, xs[0], module=self.module)
-
-
-class Select(Step):
-    """Channels in another order: ``channels`` of the input. No hardware: what reads it follows the stream's order."""
-
-    def __init__(self, name, inputs, path, block, *, channels) -> None:
-        super().__init__(name, inputs, path, block)
-        self.channels = list(channels)
-
-    def fake(self, x):
-        return x[:, self.channels]
-
-    def spec(self, x):
-        return Spec(*(v[self.channels] for v in (x.scale, x.lows, x.highs, x.zero_points)))
-
-    def integers(self, x):
-        return Value(self.fake(x.q), self.spec(x.spec))
-
-    def node(self, name, xs, specs):
-        return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ....errors import HwqatError
-from . import pooling, products, requant, shaping
+from . import moving, pointwise, pooling, products, requant, shaping
 from .base import REFERENCES, reference
 
-__all__ = ["REFERENCES", "pooling", "products", "reference", "requant", "run", "shaping"]
+__all__ = ["REFERENCES", "moving", "pointwise", "pooling", "products", "reference", "requant", "run", "shaping"]
 
 
 def run(graph, *frames, keep: bool = False):
