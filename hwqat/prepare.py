@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from hwqat.data.dataset import IMAGE_GRID, PIXELS, Grid, require_images
 from hwqat.errors import HwqatError
 from hwqat.nn.model import QatModel
-from hwqat.nn.steps import Requantise, Table
 from hwqat.nn.steps.product import Product
 from hwqat.placement.place import place
 from hwqat.quant import ActQuantiser, Scheme
@@ -157,7 +156,7 @@ def calibrate(model: QatModel, batches: Iterable[Tensor], method: str) -> tuple[
     for step in model.steps:
         if isinstance(step, Product):
             step.layer.begin()
-    acts = {id(step.act): step.act for step in model.steps if isinstance(step, (Requantise, Table))}.values()
+    acts = {id(act): act for step in model.steps if (act := getattr(step, "act", None)) is not None}.values()
     seen = {act: Histogram() for act in acts}
     with unquantised(model, seen):
         first, *more = batches

@@ -518,6 +518,24 @@ def _element(node, xs, y, x, c):
         total = of(node.bias, node.bias_form)
         total += sum(of(m, form) * v[y, x, c] for m, form, v in zip(node.factors, node.factor_forms, xs))
         return min(max(ROUND[node.rounding](total), node.out.lo), node.out.hi)
+    if node.op == "select":
+        return xs[0][y, x, node.channels[c]] if node.channels[c] >= 0 else node.out.zero_point
+    if node.op == "crop":
+        return xs[0][node.start[0] + y * node.stride[0], node.start[1] + x * node.stride[1], c]
+    if node.op == "upsample":
+        return xs[0][y // node.factor[0], x // node.factor[1], c]
+    if node.op == "depth_to_space":
+        (f, g), count = node.factor, node.out.channels
+        return xs[0][y // f, x // g, (y % f * g + x % g) * count + c]
+    if node.op == "space_to_depth":
+        (f, g), count = node.factor, xs[0].shape[2]
+        dy, dx = divmod(c // count, g)
+        return xs[0][y * f + dy, x * g + dx, c % count]
+    if node.op == "multiply":
+        gate = np.broadcast_to(xs[1], xs[0].shape)
+        return (xs[0][y, x, c] - node.zeros[0]) * (gate[y, x, c] - node.zeros[1])
+    if node.op == "table":
+        return int(node.table[c % len(node.table), xs[0][y, x, c] - node.first])
     g, image = node.geometry, xs[0]
 
     def pixel(ky, kx, channel):

@@ -243,7 +243,6 @@ class Apply(nn.Module):
         (nn.ZeroPad2d(1), "padding that no convolution or pool reads directly"),
         (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)), "padding with another value than 0"),
         (nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3)), "padding with another value than 0"),
-        (nn.Sequential(nn.Flatten(), nn.Identity()), "a flattened image is an output"),
         (nn.Linear(8, 4), r"it reads \(2, 3, 8, 8\), not vectors"),
         (
             nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)),
@@ -253,13 +252,13 @@ class Apply(nn.Module):
         (nn.AdaptiveAvgPool2d(3), "3 x 3 does not divide the image of 8 x 8"),
         (nn.Hardtanh(-1, 2), r"a clip to \[-1.0, 2.0\]; use one that begins at 0 or is symmetric"),
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
-        (Apply(lambda x: F.relu(x[:, 1:])), "getitem; a part of a tensor; let a convolution of its own make each part"),
-        (Apply(lambda x: [F.relu(part) for part in x.split(1, 1)]), "has 1 operation .*\n.*split; a part of a tensor"),
+        (Apply(lambda x: F.relu(x[1:])), "getitem; a part of a tensor; take whole channels, or rows and columns"),
+        (Apply(lambda x: [F.relu(part) for part in x.unbind(3)]), "unbind; a part of a tensor"),
         (
             Apply(lambda x: x.mean(2)),
             "a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True",
         ),
-        (nn.PixelUnshuffle(2), "PixelUnshuffle; use a Conv2d whose kernel is its stride"),
+        (nn.Upsample(scale_factor=1.5), r"resizing \(8, 8\) to \(12, 12\); upsample by whole factors"),
         (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
     ],
 )

@@ -48,8 +48,13 @@ def _in_place(name: str) -> bool:
     return owner is not None and name.endswith("_") and name[:-1] in NAMES
 
 
+def _is_function(name: str) -> bool:
+    """Whether torch.nn.functional has it; PyTorch's own list forgets some, as hardswish."""
+    return name.startswith("torch.nn.functional.") and callable(getattr(F, name.rpartition(".")[2], None))
+
+
 def test_each_spelling_is_one_of_pytorchs():
-    assert not [name for name in SPELLINGS if name not in NAMES and not _in_place(name)]
+    assert not [name for name in SPELLINGS if name not in NAMES and not _in_place(name) and not _is_function(name)]
     short = {name.rpartition(".")[2] for name in NAMES if name}
     assert not sorted(name for name in MOVES if name not in short)
 
@@ -215,7 +220,8 @@ FORMS = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_kind_of_ones_own(name, table):
-    """A move that no kind of ours does, however it is spelled, with a step that trains, evaluates and lowers."""
+    """A move that no kind does, ours taken away, however it is spelled, with a step that trains, evaluates and lowers."""
+    del KINDS["select"]
     with pytest.raises(HwqatError, match="repeated|a part of a tensor|reshaping|use"):
         check(Net(FORMS[name], 16))
     register(Repeat())

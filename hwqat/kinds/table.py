@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
+import torch
+import torch.nn.functional as F
+
 from hwqat.functions import FUNCTIONS
 from hwqat.nn.steps.table import Each, Table
 from hwqat.placement.draft import Placed
@@ -30,8 +33,11 @@ def _table(input, function: str, *arguments) -> Read:
 
 
 def _in_every_form(name: str) -> tuple[str, ...]:
-    """A function of torch, of torch.nn.functional, and the method, in place too."""
-    return tuple(f"{where}{name}{end}" for where in ("", "nn.functional.", "Tensor.") for end in ("", "_"))
+    """Those that there are of: torch, torch.nn.functional, and the method, each in place too."""
+    owners = {"": torch, "nn.functional.": F, "Tensor.": torch.Tensor}
+    return tuple(
+        f"{where}{name}{end}" for where, owner in owners.items() for end in ("", "_") if hasattr(owner, name + end)
+    )
 
 
 def _plain(function: str, *names: str) -> None:
@@ -46,7 +52,6 @@ for _name in ("sigmoid", "tanh", "silu", "hardsigmoid", "hardswish", "mish", "se
     _plain(_name, _name)
 for _name in ("exp", "sin", "cos", "erf", "sqrt", "abs"):
     _plain(_name, _name)
-_plain("sigmoid", "special_expit")
 _plain("logsigmoid", "logsigmoid")
 
 
@@ -75,7 +80,7 @@ def read_leaky(node, input, negative_slope=0.01, inplace=False):
     return _table(input, "leaky_relu", negative_slope)
 
 
-@spelled("prelu", "nn.functional.prelu", "Tensor.prelu")
+@spelled(*_in_every_form("prelu"))
 def read_prelu(node, input, weight):
     constant = owned(node, weight, "weight")
     return Read("table", (input,), Params("prelu"), {"weight": constant})

@@ -69,7 +69,7 @@ class Multiply(Op):
         return tuple(Folding(pe=d, lanes=d) for d in divisors(self.out.channels))
 
     def face(self, ins):
-        gate = {CHANNEL: "by channel", PIXEL: "by pixel"}.get(self.gate(ins), "")
+        gate = {CHANNEL: "by channel", PIXEL: "by pixel"}.get(self.gate(ins) or EACH, "")
         return Face("multiply", "#c2410c", gate)
 
     def describe(self, ins):

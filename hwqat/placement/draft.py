@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwqat.data.dataset import Grid
 from hwqat.fixed import Rounding
 from hwqat.naming import Names, identifier, unique
-from hwqat.nn.steps import Input, Logits, Requantise, Select, Step, Table
+from hwqat.nn.steps import Input, Logits, Requantise, Select, Step
 from hwqat.quant import ACT_QUANTISERS, ActQuantiser, Scheme
 from hwqat.quant.grid import FLOAT_BITS
 from hwqat.quant.scheme import MOST_TABLE_BITS
@@ -223,8 +223,8 @@ class Draft:
     def quantiser_of(self, step: str) -> ActQuantiser | None:
         """The one whose integers a step hands on, moved at most; None if there is none."""
         made = self.steps[step]
-        if isinstance(made, (Requantise, Table)):
-            return made.act
+        if (act := getattr(made, "act", None)) is not None:
+            return act
         if made.sums or isinstance(made, (Input, Logits)) or len(made.inputs) != 1:
             return None
         return self.quantiser_of(made.inputs[0])

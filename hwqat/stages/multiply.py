@@ -29,8 +29,8 @@ class Multiply(Plain, Stage):
     pe: int
     pixels: int
     groups: int
-    parts: tuple[Elements, Elements]
-    zeros: tuple[int, int]
+    parts: tuple[Elements, ...]
+    zeros: tuple[int, ...]
     gate: str
     out_bits: int
 
@@ -95,7 +95,7 @@ class Multiply(Plain, Stage):
         return {EACH: 0, CHANNEL: self.groups, PIXEL: 1}[self.gate] * self.parts[1].width
 
     @property
-    def _operands(self) -> tuple[int, int]:
+    def _operands(self) -> tuple[int, ...]:
         """Bits of the signed numbers that are multiplied."""
         return tuple(part.bits + (not part.signed) + (zero != 0) for part, zero in zip(self.parts, self.zeros))
 

@@ -29,8 +29,8 @@ class Reorder(Plain, Stage):
     in_beats: int
     bits: int
     signed: bool
-    counts: tuple[int, int, int, int]
-    strides: tuple[int, int, int, int]
+    counts: tuple[int, ...]
+    strides: tuple[int, ...]
 
     @classmethod
     def of(cls, node, x, folding, units, in_beats, nest):
@@ -53,8 +53,9 @@ class Reorder(Plain, Stage):
     @property
     def distance(self) -> int:
         """Trips from a beat that comes to the first that leaves of it, at least."""
-        nest = [np.arange(count) * stride for count, stride in zip(self.counts, self.strides)]
-        places = sum(np.ix_(*nest)).reshape(-1)
+        places = np.zeros(1, dtype=np.int64)
+        for count, stride in zip(self.counts, self.strides):
+            places = (places[:, None] + np.arange(count) * stride).reshape(-1)
         return self.trips + int((np.arange(len(places)) - places).min())
 
     @property
