@@ -80,7 +80,7 @@ def read_leaky(node, input, negative_slope=0.01, inplace=False):
     return _table(input, "leaky_relu", negative_slope)
 
 
-@spelled(*_in_every_form("prelu"))
+@spelled("nn.functional.prelu", "Tensor.prelu")
 def read_prelu(node, input, weight):
     constant = owned(node, weight, "weight")
     return Read("table", (input,), Params("prelu"), {"weight": constant})
