@@ -170,7 +170,7 @@ class Folder:
         return total
 
     @cached_property
-    def _around(self) -> dict[str, list[tuple[str, str, int, int]]]:
+    def _around(self) -> dict[str, list[tuple[str, str, int, int, int]]]:
         return {node.name: [edge for edge in self.edges if node.name in edge[:2]] for node in self.nodes}
 
     def _table(self, node: Op, cycles: int, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
