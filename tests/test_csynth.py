@@ -125,7 +125,9 @@ def test_the_script_is_run_for_synthesis_alone(capsys, build, install, program, 
     assert found["plan"] == {key: plan[key] for key in ("cycles", "clock_mhz", "dsp", "lut", "ff", "bram")}
     row = next(line for line in text.splitlines() if line.strip().startswith("DSP"))
     assert row.split() == ["DSP", "71", f"{plan['dsp']:,}"]
-    kept = json.loads((build / "report" / "csynth.json").read_text())
+    kept = {
+        key: value for key, value in json.loads((build / "report" / "csynth.json").read_text()).items() if key != "sum"
+    }
     assert kept == {"build": load_manifest(build).digest, "command": "hwqat csynth BUILD", **found}
     assert (build / found["verilog"]).is_dir()
 
