@@ -34,6 +34,8 @@ WRONG = [
     ("requant", "Inputs(3)", "Inputs must be 1 or 2"),
     ("requant", "Shared(1'b1)", "Shared needs two inputs"),
     ("round", 'Mode("AP_UP"), .Frac(4)', "Mode must be a quantisation mode of ap_fixed"),
+    ("select", "InBeats(2)", "Trips must be at least InBeats and OutBeats"),
+    ("table", "Groups(3), .Tables(2)", "Tables must be 1 or Groups"),
     ("tree", "Terms(0)", "Terms must be at least 1"),
     ("width", "LanesIn(2), .LanesOut(3)", "one of LanesIn and LanesOut must divide the other"),
     ("window_parallel", "Rows(3)", "Rows and Columns must be powers of two"),

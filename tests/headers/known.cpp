@@ -3,13 +3,18 @@
 #include <cstdio>
 
 #include "axis.h"
+#include "crop.h"
 #include "dwu.h"
 #include "fork.h"
 #include "global_pool.h"
+#include "multiply.h"
 #include "mvu.h"
 #include "pool.h"
+#include "reorder.h"
 #include "requant.h"
 #include "rounding.h"
+#include "select.h"
+#include "table.h"
 #include "width.h"
 
 using namespace hwqat;
@@ -218,6 +223,101 @@ static void requantised()
     ran<requant_shape>("trips of requant");
 }
 
+// Rows 1 and 2, every other column from 0, of an image of 3 x 3.
+struct crop_shape {
+    static constexpr int height = 3, width = 3, groups = 1, pe = 1, bits = 6, row_start = 1, row_stride = 1, row_count = 2;
+    static constexpr int column_start = 0, column_stride = 2, column_count = 2, cycles = 9;
+};
+
+static void cropped()
+{
+    hls::stream<beat<1, 6>> in, out;
+    for (int i = 0; i < 9; ++i) {
+        put<6>(in, {i - 4});
+    }
+    crop<crop_shape>(in, out);
+    for (int wanted : {3 - 4, 5 - 4, 6 - 4, 8 - 4}) {
+        expect<6>("crop", out, {wanted});
+    }
+    ran<crop_shape>("trips of crop");
+}
+
+// A gate of one value for each channel; zero is 1 in the first input, -2 in the second.
+struct multiply_shape {
+    static constexpr int pixels = 2, groups = 1, pe = 2, in0_bits = 8, zero0 = 1, in1_lanes = 2, in1_bits = 4, zero1 = -2;
+    static constexpr int out_bits = 12, cycles = 2;
+    static constexpr bool in0_signed = true, in1_signed = true;
+    static constexpr gate second = gate::channel;
+};
+
+static void multiplied()
+{
+    hls::stream<beat<2, 8>> in;
+    hls::stream<beat<2, 4>> gates;
+    hls::stream<beat<2, 12>> out;
+    put<8>(in, {11, -128});
+    put<8>(in, {1, 2});
+    put<4>(gates, {1, 7});
+    multiply<multiply_shape>(in, gates, out);
+    expect<12>("multiply", out, {10 * 3, -129 * 9});
+    expect<12>("multiply", out, {0, 1 * 9});
+    ran<multiply_shape>("trips of multiply");
+}
+
+// A row of two pixels becomes two rows of four, as nearest-neighbour upsampling by two has them.
+struct reorder_shape {
+    static constexpr int units = 1, in_beats = 2, out_beats = 8, trips = 8, pe = 1, bits = 6, distance = 8, cycles = 16;
+    static constexpr int count0 = 2, stride0 = 0, count1 = 2, stride1 = 1, count2 = 2, stride2 = 0, count3 = 1, stride3 = 0;
+};
+
+static void reordered()
+{
+    hls::stream<beat<1, 6>> in, out;
+    put<6>(in, {5});
+    put<6>(in, {-6});
+    reorder<reorder_shape>(in, out);
+    for (int wanted : {5, 5, -6, -6, 5, 5, -6, -6}) {
+        expect<6>("reorder", out, {wanted});
+    }
+    ran<reorder_shape>("trips of reorder");
+}
+
+// Two beats of two channels come in; channel 3, a channel of zeros, channel 0 and channel 0 go out.
+struct select_shape {
+    static constexpr int pixels = 1, in_beats = 2, out_beats = 2, trips = 3, lanes = 2, pe = 2, bits = 6, zero = 0, cycles = 3;
+    static constexpr bool signed_elements = true;
+};
+
+static void selected()
+{
+    const rom_t<32, true> source[2][2] = {{3, -1}, {0, 0}};
+    hls::stream<beat<2, 6>> in, out;
+    put<6>(in, {10, 11});
+    put<6>(in, {12, -13});
+    select<select_shape>(in, out, source);
+    expect<6>("select", out, {-13, 0});
+    expect<6>("select", out, {10, 10});
+    ran<select_shape>("trips of select");
+}
+
+// Squares of -2 .. 1, less one.
+struct table_shape {
+    static constexpr int pixels = 1, groups = 1, pe = 2, in_bits = 4, lo = -2, entries = 4, tables = 1, readers = 2;
+    static constexpr int out_bits = 5, cycles = 1;
+    static constexpr bool in_signed = true, out_signed = true;
+};
+
+static void looked_up()
+{
+    const rom_int<5> squares[4][1] = {{3}, {0}, {-1}, {0}};
+    hls::stream<beat<2, 4>> in;
+    hls::stream<beat<2, 5>> out;
+    put<4>(in, {-2, 0});
+    table<table_shape>(in, out, squares);
+    expect<5>("table", out, {3, -1});
+    ran<table_shape>("trips of table");
+}
+
 // Slots of 16 bits: elements are sign-extended.
 struct axis_shape {
     static constexpr int lanes = 2, bits = 10, slot = 16, tdata = 32, beats = 1;
@@ -254,6 +354,11 @@ int main()
     signs();
     requantised();
     slots();
+    cropped();
+    multiplied();
+    reordered();
+    selected();
+    looked_up();
     rounds<rounding::shift>("floor", 2, -3);
     rounds<rounding::trn_zero>("trn_zero", 2, -2);
     rounds<rounding::rnd_zero>("rnd_zero", 2, -2);

@@ -1,11 +1,15 @@
 // Shapes that no block can be built with: the compiler says why, in the words of `// says:` above each.
 #include "axis.h"
+#include "crop.h"
 #include "dwu.h"
 #include "fork.h"
 #include "global_pool.h"
 #include "mvu.h"
 #include "pool.h"
+#include "reorder.h"
 #include "requant.h"
+#include "select.h"
+#include "table.h"
 #include "width.h"
 #include "window.h"
 #include "window_rows.h"
@@ -108,6 +112,38 @@ void long_shared(stream<2, 8> &in0, stream<2, 8> &in1, stream<2, 8> &out, const 
 int_t<128> wide_sum(int_t<128> x) { return wrap<129>(x); }
 // says: the word that enters is the narrower one
 word<8> equal_words(const word<8> &whole) { return shift_in<8, 8>(whole, whole); }
+
+struct images : common {
+    static constexpr int height = 2, width = 2, row_start = 0, row_stride = 1, row_count = 1;
+    static constexpr int column_start = 0, column_stride = 1, column_count = 1;
+};
+// says: the plan's cycles must be the beats that come in
+void long_crop(stream<2, 8> &in, stream<2, 8> &out) { crop<images>(in, out); }
+
+struct units {
+    static constexpr int units = 1, in_beats = 2, out_beats = 2, trips = 2, pe = 2, bits = 8, distance = 2, cycles = 2;
+    static constexpr int count0 = 2, count1 = 1, count2 = 1, count3 = 1, stride0 = 1, stride1 = 0, stride2 = 0, stride3 = 0;
+};
+// says: the plan's cycles must be (units + 1) * trips
+void short_reorder(stream<2, 8> &in, stream<2, 8> &out) { reorder<units>(in, out); }
+struct few_counts : units {
+    static constexpr int count0 = 1, cycles = 4;
+};
+// says: the counters must make a unit
+void few_reorder(stream<2, 8> &in, stream<2, 8> &out) { reorder<few_counts>(in, out); }
+
+struct selects : common {
+    static constexpr int in_beats = 1, out_beats = 1, trips = 1, zero = 0;
+    static constexpr bool signed_elements = true;
+};
+// says: the plan's cycles must be pixels * trips
+void long_select(stream<2, 8> &in, stream<2, 8> &out, const rom_t<32, true> (&s)[1][2]) { select<selects>(in, out, s); }
+
+struct tables : common {
+    static constexpr int groups = 3, lo = 0, entries = 2, tables = 2, readers = 2, cycles = 3;
+};
+// says: a table for all, or one for each group
+void two_tables(stream<2, 8> &in, stream<2, 8> &out, const rom_int<8> (&t)[4][1]) { table<tables>(in, out, t); }
 
 struct windows {
     static constexpr int height = 4, width = 4, kernel_y = 3, kernel_x = 3, stride_y = 1, stride_x = 1, dilation_y = 1;
