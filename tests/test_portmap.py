@@ -85,6 +85,23 @@ def test_a_compiler_s_verilog_runs_on_the_same_bench(kind, build, tmp_path):
     assert run_cosim(build, verilog=folder, modes=("none",), speed="quick").mismatches
 
 
+def test_verilog_that_locks_up_is_given_up_after_a_time_that_is_said(build, tmp_path):
+    """It takes its input and gives nothing: as long as a compiler that pipelines nothing may need, the bench waits."""
+    folder = folder_of("bambu", build, tmp_path / "bambu")
+    silent = re.sub(
+        r"little_open u_open.*?;",
+        "assign s_axis_TREADY = 1'b1; assign m_axis_TVALID = 1'b0;",
+        stand_in("bambu"),
+        flags=re.DOTALL,
+    )
+    (folder / "little.v").write_text(silent)
+    facts = json.loads((build / "rtl" / rtl.PORTS).read_text())
+    result = run_cosim(build, frames=1, verilog=folder, modes=("none",), speed="quick")
+    patience = max(32 * facts["cycles"] * len(facts["fifos"]), 5000)
+    assert result.mismatches and "got nothing" in result.first
+    assert result.first.endswith(f"; gave up after {patience} cycles in which no beat moved")
+
+
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_port_map_is_found(kind):
     clock, reset, pattern, ties, _outputs = LISTS[kind]

@@ -32,6 +32,10 @@ from .look import Look, can_tap, look_again, network_of
 log = logging.getLogger(__name__)
 MODES = ("none", "input_idle", "output_stalls", "both")
 
+#: Cycles of a trip of Verilog from a compiler that pipelines no loop, at most (PandA-bambu takes about ten). A frame may
+#: go through all stages one after the other, before anything is to be seen at a port.
+UNPIPELINED = 32
+
 
 @dataclass(frozen=True)
 class CosimResult:
@@ -95,7 +99,17 @@ def run_cosim(
         log.info(f"building the simulator of {facts['top']} ...")
         simulator = verilator.build(sources, facts["top"], cache("verilator"), speed=speed)
         log.info(f"simulating {counts.copy().pop()} frames in {len(modes)} stall modes ...")
-        run = Run([describe(facts, arrays, work)], simulator, facts["top"], folder, work, stall, modes, seed)
+        patience = _patience(build, facts) if verilog else None
+        run = Run(
+            [describe(facts, arrays, work, patience=patience)],
+            simulator,
+            facts["top"],
+            folder,
+            work,
+            stall,
+            modes,
+            seed,
+        )
         found, right = simulate(run)
         result = results(run, found, right)[0]
         if not verilog and "none" in modes:
@@ -131,6 +145,13 @@ def _held_to_the_plan(result: CosimResult, build: Path) -> CosimResult:
         f"where the plan has {wanted[0]} and {wanted[1]}"
     )
     return replace(result, mismatches=1, first=first, firsts={"none": first})
+
+
+def _patience(build: Path, facts: dict) -> int:
+    """Cycles without a beat at a port that Verilog from an HLS compiler may need."""
+    if (build / PLAN).is_file():
+        return UNPIPELINED * sum(stage["cycles"] for stage in read_plan(build)["stages"])
+    return UNPIPELINED * facts["cycles"] * len(facts["fifos"])  # no stage has more
 
 
 def planned_network(build: Path) -> Network:
@@ -244,6 +265,9 @@ def _result(design: dict, by_mode: dict[str, dict], seed: int, cpu_s: dict[str, 
                 f"input beats never taken: {found['unsent']}; nothing moves after cycle {found['stuck_since']}"
             )
             mismatches += sum(found["unsent"].values())
+        if found["gave_up"]:
+            texts.append("beats never came")  # a port may have none that is missing
+            texts[0] += f"; gave up after {design['patience']} cycles in which no beat moved"
         if texts:
             firsts[mode] = f"mode {mode}: {texts[0]}"
     clean = by_mode.get("none")

@@ -46,8 +46,14 @@ class Run:
         return self.work / "cocotb.log"
 
 
-def describe(facts: dict, arrays: dict[str, np.ndarray], work: Path, prefix: str = "") -> dict:
-    """The bench's description of one design; its words are written to ``work``."""
+def describe(
+    facts: dict, arrays: dict[str, np.ndarray], work: Path, prefix: str = "", patience: int | None = None
+) -> dict:
+    """The bench's description of one design; its words are written to ``work``.
+
+    Args:
+        patience: cycles without a beat at any port, after which the bench gives up (None: enough for our own RTL).
+    """
     ports = {}
     for side in ("inputs", "outputs"):
         ports[side] = []
@@ -65,8 +71,8 @@ def describe(facts: dict, arrays: dict[str, np.ndarray], work: Path, prefix: str
                 }
             )
     frames = len(next(iter(arrays.values())))
-    patience = 20 * (facts["cycles"] + sum(p["beats"] for p in facts["inputs"] + facts["outputs"])) + 5000
-    return {"name": facts["top"], "frames": frames, "patience": patience, **ports}
+    own = 20 * (facts["cycles"] + sum(p["beats"] for p in facts["inputs"] + facts["outputs"])) + 5000
+    return {"name": facts["top"], "frames": frames, "patience": max(own, patience or 0), **ports}
 
 
 def simulate(run: Run, arguments: tuple[str, ...] = ()) -> tuple[dict[str, dict], bool]:

@@ -51,6 +51,7 @@ class Design:
         ]
         self.ends = [*self.sources, *self.sinks]
         self.stuck_since: int | None = None  # last cycle in which a beat may have moved
+        self.gave_up = False
 
     @staticmethod
     def _gaps(on: bool, seed: str):
@@ -61,6 +62,7 @@ class Design:
         tasks = [cocotb.start_soon(end.run()) for end in self.ends]
         ends = [cocotb.start_soon(self._all()), cocotb.start_soon(self._stuck())]
         await First(*ends, *(sink.overrun.wait() for sink in self.sinks))
+        self.gave_up = ends[1].done()
         for task in (*tasks, *ends):
             task.cancel()
 
@@ -94,6 +96,7 @@ class Design:
             "ports": ports,
             "unsent": unsent,
             "stuck_since": self.stuck_since if unsent else None,
+            "gave_up": self.gave_up,
             "end": Now.cycle(),
         }
 
