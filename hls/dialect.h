@@ -35,6 +35,13 @@
 #define HWQAT_WRITE_TOGETHER(...)
 #endif
 
+// A stream's name: bambu's streams have none.
+#if defined(__BAMBU__)
+#define HWQAT_NAME(name)
+#else
+#define HWQAT_NAME(name) (name)
+#endif
+
 // A library template becomes part of the layer function that calls it.
 #define HWQAT_INLINE inline __attribute__((always_inline))
 

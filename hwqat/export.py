@@ -28,6 +28,7 @@ def export(
     labels=None,
     command: str = FROM_PYTHON,
     float_accuracy: float | None = None,
+    dialect: str = "vitis",
 ) -> Path:
     """Write the BUILD folder.
 
@@ -36,20 +37,25 @@ def export(
         labels: (N,) classes, for accuracies measured by the engines that run a BUILD.
         command: what made it, for the comment on top of each generated file.
         float_accuracy: of the float network that all began with, in percent, if it is known: for the report.
+        dialect: of the C++ (`hwqat.backends.hls.render`).
     """
-    files = build_files(plan, frames, labels, command)
-    files[EXPORT] = encode_json({"command": command, "float_accuracy": float_accuracy})
+    files = build_files(plan, frames, labels, command, dialect)
+    files[EXPORT] = encode_json({"command": command, "float_accuracy": float_accuracy, "dialect": dialect})
     return write_folder(out, files, "build")
 
 
 def build_files(
-    plan: Plan, frames: tuple[np.ndarray, ...], labels=None, command: str = FROM_PYTHON
+    plan: Plan,
+    frames: tuple[np.ndarray, ...],
+    labels=None,
+    command: str = FROM_PYTHON,
+    dialect: str = "vitis",
 ) -> dict[str, bytes | str]:
     """Relative path -> content of a BUILD folder."""
     network, golden = plan.network, plan.graph.run(*frames)
     golden = golden if isinstance(golden, tuple) else (golden,)
     files: dict[str, bytes | str] = dict(graph_files(plan.graph))
-    files |= {f"hls/{name}": text for name, text in hls.render(plan, command).items()}
+    files |= {f"hls/{name}": text for name, text in hls.render(plan, command, dialect).items()}
     files |= {f"rtl/{name}": text for name, text in (rtl.library_files(plan) | rtl.render(plan)).items()}
     files |= {f"vivado/{name}": text for name, text in board.render(plan, command).items()}
     files |= vector_files(

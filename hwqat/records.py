@@ -77,6 +77,7 @@ class FoldingFile(TypedDict):
     lanes: int
     taps: int
     inputs: int
+    luts: NotRequired[bool]
 
 
 class PortsFile(TypedDict):
@@ -141,6 +142,7 @@ class ExportFile(TypedDict):
 
     command: str
     float_accuracy: float | None
+    dialect: NotRequired[str]
 
 
 class PointFile(TypedDict):

@@ -16,6 +16,7 @@ from pathlib import Path
 #: pragma -> (options ``key=value``, words alone, options that must be there)
 OPTIONS = {
     "interface": ({"port", "depth", "name", "register_mode"}, {"axis", "ap_ctrl_none", "register"}, {"port"}),
+    "interface of bambu": ({"mode", "port", "depth"}, set(), {"mode", "port"}),
     "array_partition": ({"variable", "factor", "dim"}, {"complete", "cyclic", "block"}, {"variable"}),
     "array_reshape": ({"variable", "factor", "dim"}, {"complete", "cyclic", "block"}, {"variable"}),
     "bind_storage": ({"variable", "type", "impl", "latency"}, set(), {"variable", "type"}),
@@ -83,11 +84,16 @@ def pragmas(source: Path, dialect: str, folder: Path) -> list[Pragma]:
     return [Pragma(file, kind, words, "\n".join(scope)) for file, kind, words, scope in found]
 
 
-def faults(pragma: Pragma, names: str = "") -> list[str]:
-    """What a front end would complain of. names: text of declarations at file scope that count too."""
+def faults(pragma: Pragma, names: str = "", flat: bool = False) -> list[str]:
+    """What a front end would complain of.
+
+    Args:
+        names: text of declarations at file scope that count too.
+        flat: of a top for bambu, which takes ``mode=`` alone (Vitis HLS since 2021.1).
+    """
     if pragma.kind not in OPTIONS:
         return [f"{pragma}: unknown pragma"]
-    keyed, alone, needed = OPTIONS[pragma.kind]
+    keyed, alone, needed = OPTIONS["interface of bambu" if flat and pragma.kind == "interface" else pragma.kind]
     out = []
     for word in pragma.words:
         key, equals, value = word.partition("=")
@@ -123,7 +129,8 @@ def complaints(hls: Path, dialect: str, folder: Path) -> list[str]:
     texts = (path.read_text() for path in sorted(hls.glob("constants/*.h")))
     roms = "\n".join(line for text in texts for line in re.findall(r"^static const .*$", text, re.MULTILINE))
     found = every(hls, dialect, folder)
-    out = [fault for pragma in found for fault in faults(pragma, roms)]
+    flat = any("mode" in pragma.options for pragma in found if pragma.kind == "interface")
+    out = [fault for pragma in found for fault in faults(pragma, roms, flat)]
     return out + missing_interfaces(hls, found)
 
 
@@ -133,6 +140,10 @@ def missing_interfaces(hls: Path, found: list[Pragma]) -> list[str]:
     for header in hls.glob("*.h"):
         for top in re.findall(r'extern "C" void \w+\((.*?)\);', header.read_text(), re.DOTALL):
             ports = {re.search(r"(\w+)\s*$", argument)[1] for argument in top.split(",")}
-            axis = {p.options["port"] for p in found if p.kind == "interface" and "axis" in map(str.lower, p.words)}
+            axis = {
+                p.options["port"]
+                for p in found
+                if p.kind == "interface" and "axis" in map(str.lower, (*p.words, p.options.get("mode", "")))
+            }
             out += [f"{header.name}: port {port!r} has no AXI-Stream interface" for port in sorted(ports - axis)]
     return out

@@ -17,9 +17,9 @@ from hwqat.restore import restore, to_graph
 ONES = ("digitnet-int8", "toynet-int4", "resnet20-int8", "mobilenetv2-int8")
 
 
-def design(plan, folder: Path) -> Path:
+def design(plan, folder: Path, top: str = "vitis") -> Path:
     """The C++ of a plan, written; tables without their numbers, which no pragma looks at."""
-    for name, text in hls.render(plan, "a test").items():
+    for name, text in hls.render(plan, "a test", top).items():
         if name.startswith("constants/"):
             text = re.sub(r"= \{\n.*?\n\};", "= {};", text, flags=re.DOTALL)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -38,15 +38,17 @@ def shipped(name: str):
 )
 def test_pragmas_of_shipped_networks_are_understood(name, dialect, tmp_path):
     (tmp_path / "headers").mkdir()
-    assert complaints(design(shipped(name), tmp_path / "hls"), dialect, tmp_path / "headers") == []
+    for top in hls.DIALECTS:
+        assert complaints(design(shipped(name), tmp_path / top, top), dialect, tmp_path / "headers") == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_pragmas_of_random_graphs_are_understood(dialect, tmp_path):
     (tmp_path / "headers").mkdir()
     for seed in range(12):
-        built = design(random_case(seed).plan, tmp_path / f"hls{seed}")
-        assert complaints(built, dialect, tmp_path / "headers") == [], seed
+        for top in hls.DIALECTS:
+            built = design(random_case(seed).plan, tmp_path / f"{top}{seed}", top)
+            assert complaints(built, dialect, tmp_path / "headers") == [], seed
 
 
 def test_the_top_has_one_axi_stream_for_each_argument(tmp_path):

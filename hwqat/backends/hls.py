@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from jinja2 import Environment
 
 from ..devices import Device
+from ..errors import HwqatError
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import DECOUPLES, Port, Stream
@@ -27,14 +28,20 @@ from .lines import wrapped
 from .stage_text import comment, cpp_headers, cpp_shape
 from .text import FROM_PYTHON, environment
 
+#: The HLS compilers that a top is written for. Stages, constants and library are one source for both.
+DIALECTS = ("vitis", "bambu")
 
-def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
+
+def render(plan: Plan, command: str = FROM_PYTHON, dialect: str = "vitis") -> dict[str, str]:
     """Relative path -> text of the files of BUILD/hls.
 
     Args:
         command: what made them, for the comment on top of each file.
+        dialect: ``vitis``: a dataflow region for each block. ``bambu``: a single one, and what else PandA-bambu needs.
     """
-    return _Writer(plan, command).files()
+    if dialect not in DIALECTS:
+        raise HwqatError(f"unknown dialect {dialect!r}; choose one of {', '.join(DIALECTS)}")
+    return _Writer(plan, command, flat=dialect == "bambu").files()
 
 
 def library_files(*plans: Plan) -> dict[str, str]:
@@ -53,7 +60,8 @@ class _Text:
 class _Writer:
     """Renders one plan."""
 
-    def __init__(self, plan: Plan, command: str):
+    def __init__(self, plan: Plan, command: str, flat: bool):
+        self.flat = flat
         self.plan, self.network = plan, plan.network
         self.streams = {stream.name: stream for stream in plan.network.streams}
         self.top, self.device = plan.core, plan.device
@@ -64,6 +72,7 @@ class _Writer:
             "network": plan.network,
             "top": self.top,
             "command": command,
+            "flat": flat,
         }
         self.texts = {stage.name: _Text(*comment(stage, plan.graph)) for stage in plan.network.stages}
 
@@ -85,7 +94,10 @@ class _Writer:
             f"hls::stream<ap_uint<{p.tdata}>> &{p.name}" for p in self.network.inputs + self.network.outputs
         ]
         files[f"{self.top}.h"] = self._render("top.h.j2", **ports)
-        files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
+        if self.flat:
+            files[f"{self.top}.cpp"] = self._render("top_flat.cpp.j2", streams=self.network.streams, **ports)
+        else:
+            files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
         files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
         files["run_hls.tcl"] = self._render("run_hls.tcl.j2", **self._tool())
         files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool(), **ports)
@@ -114,20 +126,24 @@ class _Writer:
             "text": text,
             "shape": f"{stage.name}_shape",
             "lines": cpp_shape(stage, self.device),
+            "ports": self._ports(stage),
             "function": self._function(stage, text),
         }
 
     def _function(self, stage: Stage, text: _Text) -> str:
         """The plain function of a stage."""
+        roms = [{"rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms]
+        facts = {"stage": stage, "text": text, "ports": self._ports(stage), "roms": roms}
+        return self._render(f"stage/{stage.template}.j2", **facts).rstrip("\n")
+
+    def _ports(self, stage: Stage) -> list[tuple[str, Stream]]:
+        """Parameters of its function: name and stream."""
         ends = (("in", stage.inputs), ("out", stage.outputs))
-        ports = [
+        return [
             (end if len(names) == 1 else f"{end}{i}", self.streams[name])
             for end, names in ends
             for i, name in enumerate(names)
         ]
-        roms = [{"rom": rom, "memory": binding(rom, self.device)} for rom in stage.roms]
-        facts = {"stage": stage, "text": text, "ports": ports, "roms": roms}
-        return self._render(f"stage/{stage.template}.j2", **facts).rstrip("\n")
 
     def _constants(self, stage: Stage) -> dict:
         node = self.plan.graph.by_name[stage.node]

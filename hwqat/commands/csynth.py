@@ -22,7 +22,12 @@ def run(args):
 
     sources_of(args, "hls", "plan")
     found = run_csynth(
-        args.build, tool=args.tool, part=args.part, clock_mhz=args.clock, say=lambda line: print(line, flush=True)
+        args.build,
+        tool=args.tool,
+        part=args.part,
+        clock_mhz=args.clock,
+        say=lambda line: print(line, flush=True),
+        edited=args.edited,
     )
     command = typed(args, build="BUILD")
     if not args.edited:

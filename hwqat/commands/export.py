@@ -46,11 +46,18 @@ def arguments(parser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="C-simulate and co-simulate the build, and print a summary"
     )
+    parser.add_argument(
+        "--dialect",
+        metavar="D",
+        default="vitis",
+        help="HLS compiler that the C++ is for: vitis (default), or bambu (PandA-bambu, open source)",
+    )
     target_arguments(parser)
     data_arguments(parser)
 
 
 def run(args):
+    from ..backends.hls import DIALECTS
     from ..export import export
     from ..passes.report import plan_json, plan_table
     from ..restore import to_graph
@@ -60,6 +67,8 @@ def run(args):
         return {"zoo": zoo.names()}, 0
     if args.out is None:
         raise HwqatError("say where to write the build: --out BUILD")
+    if args.dialect not in DIALECTS:
+        raise HwqatError(f"unknown --dialect {args.dialect!r}; choose one of {', '.join(DIALECTS)}")
     began = time.monotonic()
     target = target_of(args)
     if is_build(args.source):
@@ -71,7 +80,7 @@ def run(args):
     plan = make_plan(graph, target)
     command = typed(args, out="BUILD", **_named(args, "RUN"))
     floating = _float_accuracy(args.source)
-    build = export(plan, args.out, (frames,), labels, command, floating)
+    build = export(plan, args.out, (frames,), labels, command, floating, args.dialect)
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     result = plan_json(plan)
@@ -106,7 +115,7 @@ def _export_graph(args, plan, began: float):
             )
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
     command = typed(args, out="BUILD", **_named(args, "GRAPH"))
-    build = export(plan, args.out, frames, labels, command)
+    build = export(plan, args.out, frames, labels, command, dialect=args.dialect)
     print(plan_table(plan))
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     if noise:

@@ -6,15 +6,21 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from .. import processes
+from ..backends import hls
+from ..decode import read_json
 from ..errors import HwqatError
 from ..graph_io import load_graph
+from ..manifest import AGAIN
 from ..naming import core_name
-from ..records import read_plan
+from ..records import EXPORT, ExportFile, read_plan
+from .bambu import set_depths
 from .compilers import BAMBU_PART, Compiler, Job, choose
 from .log import dropped_pragmas
+from .planned import planned
 from .report import Synthesis, compared, find_report, plain, read_report, read_stages
 
 #: Folder of a BUILD for what the compiler writes, and the file there with all that it said.
@@ -27,12 +33,13 @@ def run_csynth(
     part: str | None = None,
     clock_mhz: float | None = None,
     say=lambda line: None,
+    edited: bool = False,
 ) -> dict:
     """Synthesise the C++ of a BUILD.
 
     Args:
         tool: ``vitis`` or ``bambu`` (None: the first on PATH); part, clock_mhz: instead of the build's own.
-        say: called with lines for people: the command, then the table.
+        say: called with lines for people: the command, then the table. edited: the sources are not as exported.
 
     Returns:
         {tool, program, part, clock_mhz, verilog, latency_min, ..., plan, stages}; None for what the compiler
@@ -40,11 +47,13 @@ def run_csynth(
     """
     build = Path(build).absolute()
     plan, compiler = read_plan(build), choose(tool)
+    fits = _check_dialect(build, compiler, edited)
     job = _job(build, plan, compiler, part, clock_mhz)
     shutil.rmtree(job.work, ignore_errors=True)
     job.work.mkdir(parents=True)
     for name, text in compiler.prepare(job).items():
         (job.work / name).write_text(text)
+    job = job if fits else _retop(build, job, compiler)
     _run(compiler, job, say)
     if compiler.tool == "vitis":
         _check_pragmas(compiler, job)
@@ -53,7 +62,9 @@ def run_csynth(
         verilog = list(job.work.glob("*.v"))
         if not verilog:
             raise HwqatError(f"{compiler.program} ended without Verilog in {job.work}; see {job.work / LOG}")
+        fifos = set_depths(job.work, plan["streams"])
         say(f"wrote {job.work}; {compiler.program} has no report that hwqat reads")
+        say(f"{fifos} FIFOs got the depths of the plan's {len(plan['streams'])} streams")
     else:
         results = compiler.results(job)
         verilog = [results / "syn" / "verilog"]
@@ -87,6 +98,32 @@ def _job(build: Path, plan: dict, compiler: Compiler, part: str | None, clock_mh
         part=part or default,
         clock_ns=1000 / (clock_mhz or plan["clock_mhz"]),
     )
+
+
+def _dialect(build: Path) -> str:
+    """The compiler that the top of a build's C++ is written for."""
+    about = build / EXPORT
+    return read_json(about, ExportFile, AGAIN).get("dialect", "vitis") if about.is_file() else "vitis"
+
+
+def _check_dialect(build: Path, compiler: Compiler, edited: bool) -> bool:
+    """Whether the top of a build's C++ is written for this compiler; False: another can be written."""
+    dialect = _dialect(build)
+    if dialect != compiler.tool and (edited or compiler.tool == "vitis"):
+        raise HwqatError(
+            f"the C++ of {build} is for {dialect}, and {compiler.program} needs another top: "
+            f"export with --dialect {compiler.tool}"
+        )
+    return dialect == compiler.tool
+
+
+def _retop(build: Path, job: Job, compiler: Compiler) -> Job:
+    """The same stages in the work folder, under the top that the compiler needs."""
+    folder = job.work / "hls"
+    for name, text in hls.render(planned(build), f"hwqat csynth BUILD --tool {compiler.tool}", compiler.tool).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return replace(job, hls=folder)
 
 
 def _run(compiler: Compiler, job: Job, say) -> None:

@@ -41,7 +41,7 @@ TAP = Path(__file__).with_name("bench") / "tap_stream.h"
 GRAPHS_PER_UNIT = 6
 #: What stands above a design in `run_many`. ``sim``: C-simulation as users run it. ``ap``: with the hardware's
 #: types. ``bounded``: on streams of the planned depths. ``vitis``, ``bambu``: the very text that these compilers see,
-#: on the open headers; no trips there.
+#: each with the top of its own, on the open headers; no trips there.
 DIALECTS = {
     "sim": "",
     "ap": "#define HWQAT_AP_ARITHMETIC\n",
@@ -164,7 +164,7 @@ def run_many(
         (work / "library" / "blocks").mkdir(parents=True, exist_ok=True)
         plans = [plan.renamed(f"g{i}") for i, (plan, *_) in enumerate(cases)]
         for plan, (_, inputs, expected) in zip(plans, cases):
-            _write_case(work, plan, inputs, expected)
+            _write_case(work, plan, inputs, expected, "bambu" if dialect == "bambu" else "vitis")
         for plan, own in zip_longest(plans, depths, fillvalue={}):
             folder = work / plan.graph.name
             sources = [*folder.glob("*.cpp"), *folder.glob("blocks/*.cpp")]
@@ -276,10 +276,10 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _write_case(work: Path, plan: Plan, inputs, expected) -> None:
-    """Sources and vectors of one plan; the library is shared."""
+def _write_case(work: Path, plan: Plan, inputs, expected, top: str) -> None:
+    """Sources and vectors of one plan, with the top of a compiler; the library is shared."""
     name = plan.graph.name
-    for path, text in hls.render(plan).items():
+    for path, text in hls.render(plan, dialect=top).items():
         if not path.startswith("hwqat/"):
             _write(work / name / path, text)
     arrays = lambda ports, xs: {port.name: np.asarray(x) for port, x in zip(ports, xs, strict=True)}  # noqa: E731
