@@ -9,7 +9,6 @@ import pytest
 from test_rtl import little_net, write
 
 from hwqat.backends import rtl
-from hwqat.cli import main
 from hwqat.errors import HwqatError
 from hwqat.sim.generated import portmap
 from hwqat.sim.generated.cosim import run_cosim
@@ -123,9 +122,9 @@ def test_ansi_headers_are_read_too():
     assert portmap.module_ports(text, "n") is None
 
 
-def test_a_wrong_folder_is_one_sentence(build, tmp_path, capsys):
-    assert main(["cosim", str(build), "--rtl", str(tmp_path / "none")]) == 2
-    assert "does not exist; 'hwqat csynth BUILD' says where" in capsys.readouterr().err
+def test_a_wrong_folder_is_one_sentence(build, tmp_path):
+    with pytest.raises(HwqatError, match="does not exist; 'hwqat csynth BUILD' says where"):
+        run_cosim(build, verilog=tmp_path / "none")
     (tmp_path / "a.v").write_text("module other (input clock, input reset);\nendmodule\n")
     with pytest.raises(HwqatError, match="has no Verilog with a module little; give the folder"):
         run_cosim(build, verilog=tmp_path)
