@@ -16,8 +16,9 @@ DOUBLE = 53
 def rom_type(rom: Rom) -> str:
     """The library's type of an element: what it is in hardware, by that name."""
     sign = "" if rom.signed else "u"
-    if _is_real(rom):
-        return f"hwqat::constant<ap_{sign}fixed<{rom.bits}, {rom.bits - rom.frac}>>"
+    frac = _frac(rom)
+    if frac is not None:
+        return f"hwqat::constant<ap_{sign}fixed<{rom.bits}, {rom.bits - frac}>>"
     return f"hwqat::constant<ap_{sign}int<{rom.bits}>>"
 
 
@@ -34,8 +35,9 @@ def table(rom: Rom) -> str:
     return f"{{\n{body},\n}}"
 
 
-def _is_real(rom: Rom) -> bool:
-    return rom.frac is not None and all(_exact(raw) for raw in rom.values.reshape(-1).tolist())
+def _frac(rom: Rom) -> int | None:
+    """Fractional bits of real constants that doubles hold; None: the table is one of integers."""
+    return rom.frac if all(_exact(raw) for raw in rom.values.reshape(-1).tolist()) else None
 
 
 def _exact(raw: int) -> bool:
@@ -48,9 +50,10 @@ def _cells(rom: Rom) -> list[str]:
     words = [_literal(raw, rom) for raw in raws]
     width = max(map(len, words))
     words = [word.rjust(width) for word in words]
-    if not _is_real(rom):
+    frac = _frac(rom)
+    if frac is None:
         return words
-    values = [repr(raw * 2.0**-rom.frac) for raw in raws]
+    values = [repr(raw * 2.0**-frac) for raw in raws]
     width = max(map(len, values))
     return [f"HWQAT_REAL({word}, {value.rjust(width)})" for word, value in zip(words, values, strict=True)]
 
