@@ -63,13 +63,11 @@ def is_own(path: Path) -> bool:
     return name_of(path.parent) in ENGINES and path.stem not in ("__init__", "base")
 
 
-def imports(path: Path, package: str) -> Iterator[str]:
+@cache
+def imports(path: Path, package: str) -> tuple[str, ...]:
     """Names that a file imports from a package of hwqat (``ops``) or from a module in it, and what it takes as ``ops.X``."""
-    yield from imported(
-        tree(path),
-        ["hwqat", *path.parent.relative_to(ROOT / "hwqat" if "hwqat" in path.parts else ROOT).parts],
-        package,
-    )
+    inside = name_of(path.parent).removeprefix("hwqat").strip("/").split("/")
+    return tuple(imported(tree(path), ["hwqat", *filter(None, inside)], package))
 
 
 def imported(module: ast.Module, inside: list[str], package: str) -> Iterator[str]:
