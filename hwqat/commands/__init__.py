@@ -17,7 +17,7 @@ COMMANDS = {
     "synth": "count the RTL's resources with Yosys; on ECP5, place and route it with nextpnr",
     "doctor": "list the tools found, what each enables, and how to get what is missing",
     "onnx": "write a RUN or BUILD as ONNX (integer operators) or QONNX (Quant nodes)",
-    "import": "read a QONNX file, as Brevitas writes it, into a folder with its integer graph",
+    "import": "read a quantised ONNX file (QONNX, QDQ, QCDQ, QOperator) into a folder with its integer graph",
     "migrate": "bring a RUN of an older hwqat over, so that it holds its network",
     "report": "write one self-contained HTML page about a build",
     "layers": "paths, shapes, bits and MACs of a network's layers and activations: the names that schemes use",

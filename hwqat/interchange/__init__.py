@@ -1,8 +1,9 @@
 """Networks in other people's formats: ONNX with integer operators, QONNX out and in."""
 
+from .grids import grid_of
 from .integers import integer_onnx
-from .qonnx_in import import_qonnx, read_qonnx
+from .qonnx_in import import_qonnx, operators, read_qonnx
 from .qonnx_out import qonnx
 from .runtime import run_integers, run_qonnx
 
-__all__ = ["import_qonnx", "integer_onnx", "qonnx", "read_qonnx", "run_integers", "run_qonnx"]
+__all__ = ["grid_of", "import_qonnx", "integer_onnx", "operators", "qonnx", "read_qonnx", "run_integers", "run_qonnx"]

@@ -22,18 +22,22 @@ from hwqat.naming import shown
 from hwqat.ops import Input
 
 from ..build import import_onnx
-from . import affine, pooling, products, quants, shaping
+from . import affine, binary, codes, pooling, products, quants, shaping
 from .draft import Draft, clean
 from .execution import Agreement, agreement
 from .file import File, array_of, read_file
 from .readers import READERS, reads
+from .summary import operators, summary
 from .values import Real, real
 
 __all__ = [
     "READERS",
     "Imported",
     "affine",
+    "binary",
+    "codes",
     "import_qonnx",
+    "operators",
     "pooling",
     "products",
     "quants",
@@ -45,10 +49,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """graph: what the file became. agreement: with the file's own executor, or None where nobody asked."""
+    """graph: what the file became. agreement: with the file's own executor, or None where nobody asked.
+    summary: lines about both."""
 
     graph: Graph
     agreement: Agreement | None
+    summary: tuple[str, ...] = ()
 
 
 def import_qonnx(
@@ -76,7 +82,7 @@ def read_qonnx(
     name = name or clean(Path(file).stem)
     read = read_file(onnx, file, name)
     graph, tensors = _read(onnx, read, name, grid, meta or {})
-    return Imported(graph, agreement(read, graph, tensors) if check else None)
+    return Imported(graph, agreement(read, graph, tensors) if check else None, tuple(summary(read, graph)))
 
 
 def _constant(draft: Draft, onnx, node):
@@ -101,6 +107,8 @@ def _dropout(draft: Draft, node, x, ratio=None, training=None):
     return x
 
 
+#: Nodes that a sentence names at most: those that do not read what another one of them makes.
+MOST_PROBLEMS = 8
 #: What arithmetic raises where a file states what no tool writes, and no rule of ours has said so.
 _FAULTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
@@ -111,19 +119,34 @@ def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[st
     values: dict[str, object] = {"": None}  # what an optional input is called that is left out
     for port in file.inputs:
         values[port.name] = Real(raw=port, flat=len(port.shape) == 2) if grid is None else _arriving(draft, port, grid)
+    problems: list[str] = []
+    unread: set[str] = set()
     for node in file.nodes:
+        if unread.intersection(node.inputs):
+            unread.add(node.output)
+            continue
         xs = [values[source] if source in values else file.constants[source] for source in node.inputs]
         try:
             if node.op == "Constant":
                 values[node.output] = _constant(draft, onnx, node)
+            elif node.op in codes.MOVES and any(isinstance(x, codes.Codes) for x in xs):
+                values[node.output] = codes.moved(draft, node, *xs)
             else:
                 values[node.output] = READERS[node.op](draft, node, *xs)
+        except HwqatError as error:
+            problems.append(str(error))
+            unread.add(node.output)
         except _FAULTS as error:
-            raise HwqatError(f"{draft.where(node)} cannot be read ({type(error).__name__}: {error})") from None
+            problems.append(f"{draft.where(node)} cannot be read ({type(error).__name__}: {error})")
+            unread.add(node.output)
+    if problems:
+        more = f"; and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
+        raise HwqatError("; ".join(problems[:MOST_PROBLEMS]) + more)
     for port in file.outputs:
         if port.name not in values:
             raise HwqatError(f"{name}: output {shown(port.name)} is a constant; return what the network computes")
         quants.output(draft, port, values[port.name])
+    values = {key: x.made if isinstance(x, codes.Codes) else x for key, x in values.items()}
     kept = {key: x for key, x in values.items() if isinstance(x, Real) and x.raw is None and x.source is not None}
     return verify(Graph(name, tuple(draft.nodes), meta)), kept
 

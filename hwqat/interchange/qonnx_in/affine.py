@@ -9,6 +9,8 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 
+from .codes import Codes
+from .codes import clip as clip_codes
 from .draft import Draft
 from .readers import reads
 from .values import Real, same_order
@@ -23,8 +25,8 @@ def norm(draft: Draft, node, x, gamma, beta, mean, var):
     spread = var + node.attributes["epsilon"]
     if not (spread > 0).all():
         raise HwqatError(f"{draft.where(node)} has a variance that is not above zero")
-    x = draft.real(node, x)
-    if x.raw is None and not x.flat:
+    x = draft.arrived(node, x)
+    if not x.flat:
         gamma, beta, mean, spread = (v.reshape(-1, 1, 1) for v in (gamma, beta, mean, spread))
     gain = gamma / np.sqrt(spread)
     return _affine(draft, node, x, gain, beta - gain * mean)
@@ -49,6 +51,7 @@ def add(draft: Draft, node, a, b):
     x, other = (a, b) if isinstance(a, Real) else (b, a)
     if not isinstance(other, Real):
         return _affine(draft, node, x, shift=draft.constant(node, other))
+    x, other = draft.arrived(node, x), draft.arrived(node, other)
     operands = (*x.operands, *other.operands)
     if x.clipped or other.clipped or len(operands) != 2:
         raise HwqatError(
@@ -76,6 +79,8 @@ def relu(draft: Draft, node, x):
 @reads("Clip")
 def clip(draft: Draft, node, x, floor=None, cap=None):
     """Its ends are inputs, or, before opset 11, attributes."""
+    if isinstance(x, Codes):
+        return clip_codes(draft, node, x, floor, cap)
     floor = _end(draft, node, node.attributes["min"] if floor is None else floor, -inf)
     cap = _end(draft, node, node.attributes["max"] if cap is None else cap, inf)
     if floor > cap:
@@ -92,7 +97,7 @@ def _end(draft: Draft, node, value, none: float) -> float:
 
 
 def _clipped(x: Real, floor: float, cap: float) -> Real:
-    if x.source is not None and floor <= 0 and cap == inf and x.source.lo >= x.source.zero_point:
+    if x.source is not None and floor <= 0 and cap == inf and x.source.lo >= x.zero:
         return x  # never below zero
     # A clip behind a clip: the later one has the last word.
     low, high = (min(max(end, floor), cap) for end in (x.floor, x.cap))
@@ -101,9 +106,9 @@ def _clipped(x: Real, floor: float, cap: float) -> Real:
 
 def _affine(draft: Draft, node, x, gain=1.0, shift=0.0) -> Real:
     """``gain[c] * x + shift[c]``."""
-    x = draft.real(node, x)
-    if x.raw is not None or x.clipped:
-        raise HwqatError(f"{draft.where(node)} scales what is not quantised; put a Quant in front")
+    x = draft.arrived(node, x)
+    if x.clipped:
+        raise HwqatError(f"{draft.where(node)} scales what a ReLU or Clip made; put a Quant behind that")
     gain, shift = (_by_channel(draft, node, x, v) for v in (gain, shift))
     operands = tuple((t, replace(o, gain=o.gain * gain)) for t, o in x.operands)
     return replace(x, operands=operands, shift=np.asarray(x.shift) * gain + shift, source=None)
@@ -112,7 +117,7 @@ def _affine(draft: Draft, node, x, gain=1.0, shift=0.0) -> Real:
 def _by_channel(draft: Draft, node, x: Real, constant) -> np.ndarray:
     """(1,) or (C,): constants as they meet ``x``, (N, C, H, W) or (N, C), by the rules of broadcasting."""
     v = np.asarray(constant)
-    channels = x.operands[0][0].channels
+    channels = x.tensor.channels
     if v.size == 1 and v.ndim <= x.rank:
         return v.reshape(1)
     padded = (1,) * (x.rank - v.ndim) + v.shape

@@ -55,12 +55,23 @@ class Draft:
             raise HwqatError(f"{self.where(node)} computes with constants alone; fold them first, as onnxsim does")
         return x
 
-    def constant(self, node: Node, x) -> np.ndarray:
+    def arrived(self, node: Node, x) -> Real:
+        """The same, where it is said what arrives: which integers the network's input is of."""
+        x = self.real(node, x)
+        if x.raw is not None:
+            raise HwqatError(
+                f"{self.where(node)} changes the input in front of the first Quant, so that it must be said what arrives "
+                "there: pixels of 0..255 (--input uint8), the same as 0..1 (--input uint8:1/255), pixels less 128 over 128 "
+                "(--input int8:1/128), or the images of a data set (--data NAME)"
+            )
+        return x
+
+    def constant(self, node: Node, x, finite: bool = True) -> np.ndarray:
         """Constants that an operator reads, float64."""
         if isinstance(x, Real):
             raise HwqatError(f"{self.where(node)} reads what the network computes where only a constant is supported")
         values = np.asarray(x.q * x.scale if isinstance(x, Weights) else x, np.float64)
-        if not np.isfinite(values).all():
+        if finite and not np.isfinite(values).all():
             raise HwqatError(f"{self.where(node)} reads a constant that is NaN or infinite; train the network again")
         return values
 

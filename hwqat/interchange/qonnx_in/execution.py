@@ -27,7 +27,17 @@ FRAMES = 4
 SLACK, RELATIVE = 2**-9, 2**-17
 WITHOUT = "read it without this check (--no-check) if you know better"
 #: Operators whose result depends on a rounding of what they read.
-ROUNDS = ("Quant", "IntQuant")
+ROUNDS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "QuantizeLinear")
+#: Operators on codes, whose kernels round a product of floats.
+CODED = (
+    "QLinearConv",
+    "QLinearMatMul",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearGlobalAveragePool",
+    "QLinearAveragePool",
+    "QLinearConcat",
+)
 
 
 @dataclass(frozen=True)
@@ -61,26 +71,31 @@ def agreement(file: File, graph: Graph, tensors: Mapping[str, Real]) -> Agreemen
     compared, differing, count = set(), 0, 0
     for start in range(0, FRAMES, batch):
         context: dict[str, np.ndarray | None] = {"": None, **file.constants}
+        ends: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # of what is rounded: as far as the floats are unsure
         for port in file.inputs:
             x = arriving[port.name].out
             ints = _filled(golden[x.name][start : start + batch], batch)
-            context[port.name] = _layout(x, ints, None, len(port.shape) == 2).astype(port.dtype)
+            context[port.name] = _layout(x, x.zero_point, ints, None, len(port.shape) == 2).astype(port.dtype)
         for node, proto in zip(file.nodes, file.model.graph.node, strict=True):
-            context[node.output] = _executed(file, node, proto, context)
+            got = context[node.output] = _executed(file, node, proto, context)
+            if found := _ends(file, node, proto, context, ends, tensors.get(node.output)):
+                ends[node.output] = found
             x = tensors.get(node.output)
             if x is not None:
                 ints = _filled(golden[x.source.name][start : start + batch], batch)
-                wanted = _layout(x.source, ints, x.order, x.flat)
-                found = _compare(file, node, proto, context, wanted, x.source.scale)
+                codes = got.dtype.kind in "iu"
+                wanted = _layout(x.source, x.zero, ints, x.order, x.flat, codes)
+                differing += _compare(
+                    file, node, got, ends.pop(node.output, None), wanted, 1.0 if codes else x.source.scale
+                )
                 compared.add(node.output)
-                differing += found
                 count += wanted.size
-                context[node.output] = wanted.astype(context[node.output].dtype)
+                context[node.output] = wanted.astype(got.dtype)
             if node.output in outputs and node.output not in tensors:
                 y = outputs[node.output].out
                 ints = _filled(golden[y.name][start : start + batch], batch)
-                wanted = _layout(y, ints, None, context[node.output].ndim == 2)
-                _hold(file, node, context[node.output], wanted, y.scale, 0.5)
+                wanted = _layout(y, y.zero_point, ints, None, got.ndim == 2)
+                _hold(file, node, got, wanted, y.scale, 0.5)
                 compared.add(node.output)
                 count += wanted.size
     return Agreement(FRAMES, len(compared), count, differing)
@@ -99,30 +114,48 @@ def _filled(x: np.ndarray, batch: int) -> np.ndarray:
     return np.concatenate([x, *[x[-1:]] * (batch - len(x))])
 
 
-def _layout(tensor, ints: np.ndarray, order, flat: bool) -> np.ndarray:
-    """Integers (N, H, W, C) as the file has their reals: float64 (N, C, H, W), or (N, C) in its order."""
-    reals = (ints - tensor.zero_point) * tensor.scale
+def _layout(tensor, zero: float, ints: np.ndarray, order, flat: bool, codes: bool = False) -> np.ndarray:
+    """Integers (N, H, W, C) as the file has their reals, or their codes: float64 (N, C, H, W), or (N, C) in its order."""
+    reals = ints.astype(np.float64) if codes else (ints - zero) * tensor.scale
     if not flat:
         return reals.transpose(0, 3, 1, 2)
     vector = reals.reshape(len(reals), -1)
     return vector if order is None else vector[:, order]
 
 
-def _compare(file: File, node: Node, proto: Any, context, wanted: np.ndarray, scale: float) -> int:
-    """How many values are another integer's. What a quantiser rounds may lie a little to either side of the executor's."""
-    got = context[node.output]
-    if node.op not in ROUNDS:
+def _ends(file: File, node: Node, proto: Any, context, ends, x: Real | None):
+    """The least and the largest that a node may make: a quantiser of floats that lie a little to either side of the
+    executor's, an operator on codes, which rounds as its kernel likes, and what only moves or clips what those made."""
+    if node.op in ROUNDS:
+        before = context[node.inputs[0]]
+        scale = x.source.scale if x is not None else float(np.max(context[node.inputs[1]]))
+        by = _slack(before, scale) * scale
+        sides = [context | {node.inputs[0]: (before + side).astype(before.dtype)} for side in (-by, by)]
+    elif node.op in CODED:
+        got, info = context[node.output], np.iinfo(context[node.output].dtype)
+        return tuple(np.clip(got.astype(np.int64) + by, info.min, info.max).astype(got.dtype) for by in (-1, 1))
+    elif any(source in ends for source in node.inputs):
+        pairs = [{source: ends[source][side] for source in node.inputs if source in ends} for side in (0, 1)]
+        sides = [context | pair for pair in pairs]
+    else:
+        return None
+    return tuple(_executed(file, node, proto, side) for side in sides)
+
+
+def _compare(file: File, node: Node, got: np.ndarray, ends, wanted: np.ndarray, scale: float) -> int:
+    """How many values are another integer's."""
+    if ends is None:
         _hold(file, node, got, wanted, scale, 0.0)
         return 0
-    before = context[node.inputs[0]]
-    by = _slack(before, scale) * scale
-    low, high = (_executed(file, node, proto, context | {node.inputs[0]: before + side}) for side in (-by, by))
+    if got.shape != wanted.shape:
+        _hold(file, node, got, wanted, scale, 0.0)
+    low, high = (end.astype(np.float64) for end in ends)
     nearly = SLACK * scale
     off = (wanted < low - nearly) | (wanted > high + nearly)
     if off.any():
         at = tuple(int(i) for i in np.argwhere(off)[0])
         _refuse(file, node, at, got[at], wanted[at], scale)
-    return int((np.abs(got - wanted) > 0.5 * scale).sum())
+    return int((np.abs(got.astype(np.float64) - wanted) > 0.5 * scale).sum())
 
 
 def _slack(values: np.ndarray, scale: float) -> float:
@@ -153,7 +186,7 @@ def _refuse(file: File, node: Node, at, got, wanted, scale: float) -> None:
 def _executed(file: File, node: Node, proto: Any, context: Mapping) -> np.ndarray:
     """What one node makes of the context."""
     try:
-        if proto.domain in ("", "ai.onnx"):
+        if proto.domain in ("", "ai.onnx", "com.microsoft"):
             return _run(file.opset, proto, {name: context[name] for name in proto.input if name})
         return _run_custom(proto, {name: context[name] for name in proto.input})
     except HwqatError:
@@ -174,7 +207,9 @@ def _run(opset: int, proto: Any, feeds: dict[str, np.ndarray]) -> np.ndarray:
     make = onnx.helper
     ports = [make.make_tensor_value_info(k, make.np_dtype_to_tensor_dtype(x.dtype), x.shape) for k, x in feeds.items()]
     graph = make.make_graph([proto], "node", ports, [onnx.ValueInfoProto(name=proto.output[0])])
-    model = make.make_model(graph, opset_imports=[make.make_opsetid("", opset)], ir_version=8)
+    model = make.make_model(
+        graph, opset_imports=[make.make_opsetid("", opset), make.make_opsetid("com.microsoft", 1)], ir_version=10
+    )
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

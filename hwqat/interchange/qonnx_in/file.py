@@ -19,7 +19,7 @@ from hwqat.decode import read_bytes
 from hwqat.errors import HwqatError
 from hwqat.naming import shown
 
-from .forms import FORMS, OLDEST, QONNX_DOMAINS, Unreadable, attributes_of, inputs_of
+from .forms import FORMS, OLDEST, Unreadable, attributes_of, inputs_of
 
 #: Bytes of a file, and nodes in it, at most: twice a ResNet152 in float32.
 MOST_BYTES, MOST_NODES = 1 << 29, 50_000
@@ -35,6 +35,7 @@ class Node:
 
     Attributes:
         op: its type; name: as the file has it, or else its output's; scope: metadata about the user's module, or "".
+        kinds: types of the inputs that are constants, "" of the others.
         inputs: names of what it reads, "" for what is left out; output: the name of what it makes.
         attributes: all that its reader reads, defaults filled in.
     """
@@ -45,6 +46,7 @@ class Node:
     output: str
     attributes: dict[str, Any]
     scope: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def read_file(onnx, path: str | Path, name: str) -> File:
         raise HwqatError(f"{path} cannot be read as an ONNX file ({type(error).__name__}: {error})") from None
     if not model.HasField("graph") or not model.graph.node:
         raise HwqatError(f"{path} cannot be read as an ONNX file: it has no nodes")
+    _gather(onnx, model, Path(path))
     model = _inlined(onnx, model, path)
     graph, opset = model.graph, _opset(onnx, model, path)
     if len(graph.node) > MOST_NODES:
@@ -90,8 +93,37 @@ def read_file(onnx, path: str | Path, name: str) -> File:
     protos = _sorted(graph, [port.name for port in inputs], [port.name for port in outputs], constants, name)
     del graph.node[:]
     graph.node.extend(protos)
-    nodes = _nodes(onnx, protos, opset, [port.name for port in outputs], name)
+    nodes = _nodes(onnx, protos, opset, [port.name for port in outputs], name, _kinds(onnx, graph))
     return File(name, model, opset, inputs, outputs, constants, nodes)
+
+
+def _gather(onnx, model, path: Path) -> None:
+    """Constants that lie in files beside the network's, as exporters write large ones: into the model."""
+    contents: dict[str, bytes] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        where, said = (
+            f"{path}, constant {shown(tensor.name)}",
+            {entry.key: entry.value for entry in tensor.external_data},
+        )
+        name = said.get("location", "")
+        if Path(name).name != name or name in ("", ".", "..") or "\\" in name or "\0" in name:
+            raise HwqatError(f"{where} lies in {shown(name)}; only files beside the network's own are read")
+        if name not in contents:
+            contents[name] = read_bytes(path.parent / name, f"it belongs to {path.name}", MOST_BYTES)
+            if sum(map(len, contents.values())) > MOST_BYTES:
+                raise HwqatError(f"{path} has more than the {MOST_BYTES} bytes of constants that hwqat reads")
+        try:
+            start = int(said.get("offset", "0"))
+            size = int(said.get("length", len(contents[name]) - start))
+        except ValueError:
+            start, size = -1, -1
+        if min(start, size) < 0 or start + size > len(contents[name]):
+            raise HwqatError(f"{where} lies beyond the end of {name}; export the network again")
+        tensor.raw_data = contents[name][start : start + size]
+        tensor.ClearField("external_data")
+        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def _inlined(onnx, model, path):
@@ -248,19 +280,30 @@ def _label(node) -> str:
     return f"node {shown(node.name or next(iter(node.output), ''))} ({shown(node.op_type)[1:-1]})"
 
 
-def _nodes(onnx, protos, opset: int, outputs: list[str], name: str) -> tuple[Node, ...]:
+def _kinds(onnx, graph) -> dict[str, str]:
+    """Types of constants by name: what a NumPy array of four bits does not say."""
+    found = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output:
+            for value in (each for each in node.attribute if each.name == "value"):
+                found[node.output[0]] = value.t.data_type
+    known = {number: text for text, number in onnx.TensorProto.DataType.items()}
+    return {name: known.get(number, "") for name, number in found.items()}
+
+
+def _nodes(onnx, protos, opset: int, outputs: list[str], name: str, kinds: dict[str, str]) -> tuple[Node, ...]:
     """All of them as records; what cannot be read is named at once."""
     nodes, unknown, wrong = [], [], []
     read = {source for node in protos for source in node.input} | set(outputs)
     for proto in protos:
         standard = proto.domain in ("", "ai.onnx")
         form = FORMS.get(proto.op_type)
-        if form is None or (not standard if form.own is None else proto.domain not in QONNX_DOMAINS):
+        if form is None or proto.domain not in form.domains:
             where = _label(proto)
             unknown.append(where if standard else f"{where} of domain {shown(proto.domain)}")
             continue
         try:
-            nodes.append(_node(onnx, proto, opset, read))
+            nodes.append(_node(onnx, proto, opset, read, kinds))
         except Unreadable as error:
             wrong.append(f"{name}, {_label(proto)} {error}")
     if unknown:
@@ -272,7 +315,7 @@ def _nodes(onnx, protos, opset: int, outputs: list[str], name: str) -> tuple[Nod
     return tuple(nodes)
 
 
-def _node(onnx, proto, opset: int, read: set[str]) -> Node:
+def _node(onnx, proto, opset: int, read: set[str], kinds: dict[str, str]) -> Node:
     attributes = attributes_of(onnx, proto, opset)
     inputs = inputs_of(proto)
     if not proto.output or not proto.output[0]:
@@ -280,4 +323,12 @@ def _node(onnx, proto, opset: int, read: set[str]) -> Node:
     if extra := [made for made in proto.output[1:] if made and made in read]:
         raise Unreadable(f"has a second output that is read, {shown(extra[0])}; only the first is supported")
     scope = next((p.value for p in proto.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
-    return Node(proto.op_type, proto.name or proto.output[0], inputs, proto.output[0], attributes, scope)
+    return Node(
+        proto.op_type,
+        proto.name or proto.output[0],
+        inputs,
+        proto.output[0],
+        attributes,
+        scope,
+        tuple(kinds.get(x, "") for x in inputs),
+    )

@@ -27,6 +27,7 @@ class Form:
         used: attributes that the reader reads.
         only: attribute -> the one value that is supported.
         idle: attributes that change nothing when a network is evaluated.
+        others: domains besides, or, with ``own``, instead of the usual ones.
         own: for an operator without a schema, attribute -> (type, default; None: it must be given).
     """
 
@@ -35,15 +36,85 @@ class Form:
     only: dict[str, Any] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     own: dict[str, tuple[str, Any]] | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Where the operator is defined."""
+        usual = ("", "ai.onnx") if self.own is None else () if self.others else QONNX_DOMAINS
+        return (*usual, *self.others)
 
 
 _WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
 _QUANT = {"signed": ("INT", 1), "narrow": ("INT", 0), "rounding_mode": ("STRING", "ROUND")}
 
+#: The domain of onnxruntime's own operators.
+MICROSOFT = ("com.microsoft",)
 FORMS: dict[str, Form] = {
     "Quant": Form(("x", "scale", "zero_point", "bits"), tuple(_QUANT), own=_QUANT),
     "IntQuant": Form(("x", "scale", "zero_point", "bits"), tuple(_QUANT), own=_QUANT),
     "BipolarQuant": Form(("x", "scale"), own={}),
+    "MultiThreshold": Form(
+        ("x", "thresholds"),
+        ("out_scale", "out_bias", "data_layout"),
+        idle=("out_dtype",),
+        own={
+            "out_dtype": ("STRING", ""),
+            "out_scale": ("FLOAT", 1.0),
+            "out_bias": ("FLOAT", 0.0),
+            "data_layout": ("STRING", ""),
+        },
+    ),
+    "QuantizeLinear": Form(
+        ("x", "scale", "zero_point?"),
+        ("axis",),
+        {"block_size": 0, "output_dtype": 0, "precision": 0},
+        ("saturate",),
+        others=MICROSOFT,
+    ),
+    "DequantizeLinear": Form(
+        ("x", "scale", "zero_point?"), ("axis",), {"block_size": 0, "output_dtype": 0}, others=MICROSOFT
+    ),
+    "QLinearConv": Form(
+        ("x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "bias?"),
+        (*_WINDOW, "group"),
+    ),
+    "QLinearMatMul": Form(("a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "y_scale", "y_zero_point")),
+    "QGemm": Form(
+        ("a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "c?", "y_scale?", "y_zero_point?"),
+        ("alpha", "transB"),
+        {"transA": 0},
+        others=MICROSOFT,
+        own={"alpha": ("FLOAT", 1.0), "transA": ("INT", 0), "transB": ("INT", 0)},
+    ),
+    "QLinearAdd": Form(
+        ("a", "a_scale", "a_zero_point?", "b", "b_scale", "b_zero_point?", "c_scale", "c_zero_point?"),
+        own={},
+        others=MICROSOFT,
+    ),
+    "QLinearGlobalAveragePool": Form(
+        ("x", "x_scale", "x_zero_point", "y_scale", "y_zero_point"),
+        only={"channels_last": 0},
+        own={"channels_last": ("INT", 0)},
+        others=MICROSOFT,
+    ),
+    "QLinearAveragePool": Form(
+        ("x", "x_scale", "x_zero_point?", "y_scale", "y_zero_point?"),
+        (*_WINDOW, "ceil_mode", "count_include_pad"),
+        {"channels_last": 0},
+        others=MICROSOFT,
+        own={
+            "auto_pad": ("STRING", "NOTSET"),
+            "ceil_mode": ("INT", 0),
+            "channels_last": ("INT", 0),
+            "count_include_pad": ("INT", 0),
+            "kernel_shape": ("INTS", None),
+            "pads": ("INTS", None),
+            "strides": ("INTS", None),
+            "dilations": ("INTS", None),
+        },
+    ),
+    "QLinearConcat": Form(("x*",), ("axis",), own={"axis": ("INT", 1)}, others=MICROSOFT),
     "Conv": Form(("x", "w", "bias?"), (*_WINDOW, "group")),
     "Gemm": Form(("a", "b", "c?"), ("alpha", "beta", "transB"), only={"transA": 0}),
     "MatMul": Form(("a", "b")),

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.graph import Tensor
 from hwqat.ops import MaxPool, SumPool
 from hwqat.windows import Geometry
 
 from .draft import Draft
+from .quants import whole
 from .readers import reads
 from .values import Real, real
 from .windows import window_of
@@ -21,7 +21,8 @@ from .windows import window_of
 def max_pool(draft: Draft, node, x):
     tensor = draft.image(node, x)
     geometry = window_of(draft, node, tensor, node.attributes["kernel_shape"], bool(node.attributes["ceil_mode"]))
-    return real(draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node))))
+    made = draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node)))
+    return real(made, fraction=x.fraction)
 
 
 @reads("AveragePool")
@@ -32,13 +33,13 @@ def average_pool(draft: Draft, node, x):
         raise HwqatError(f"{draft.where(node)} averages over what lies outside (ceil_mode); pad the image instead")
     if any(geometry.padding) and not node.attributes["count_include_pad"]:
         raise HwqatError(f"{draft.where(node)} has pads that do not count; set count_include_pad, or pad the image")
-    return _average(draft, node, tensor, geometry)
+    return _average(draft, node, whole(draft, node, x) if any(geometry.padding) else x, geometry)
 
 
 @reads("GlobalAveragePool")
 def whole_average(draft: Draft, node, x):
     tensor = draft.image(node, x)
-    return _average(draft, node, tensor, Geometry(tensor.shape[:2]))
+    return _average(draft, node, x, Geometry(tensor.shape[:2]))
 
 
 @reads("ReduceMean")
@@ -51,12 +52,12 @@ def mean(draft: Draft, node, x, axes=None):
         raise HwqatError(
             f"{draft.where(node)} averages over axes {axes}; only height and width, 2 and 3, are supported"
         )
-    made = _average(draft, node, tensor, Geometry(tensor.shape[:2]))
+    made = _average(draft, node, x, Geometry(tensor.shape[:2]))
     return replace(made, flat=not node.attributes["keepdims"])
 
 
-def _average(draft: Draft, node, tensor: Tensor, geometry: Geometry) -> Real:
-    out = draft.add(SumPool.make(draft.fresh(node, "_pool"), tensor, geometry, module=draft.path(node)))
+def _average(draft: Draft, node, x: Real, geometry: Geometry) -> Real:
+    out = draft.add(SumPool.make(draft.fresh(node, "_pool"), x.source, geometry, module=draft.path(node)))
     ((_, operand),) = real(out).operands
-    gain, zeros = np.full(out.channels, 1 / geometry.taps), float(tensor.zero_point * geometry.taps)
+    gain, zeros = np.full(out.channels, 1 / geometry.taps), x.zero * geometry.taps
     return Real(((out, replace(operand, gain=gain, zero_point=zeros)),), np.zeros(out.channels))

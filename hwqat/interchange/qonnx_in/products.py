@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.graph import Tensor
 from hwqat.ops import Conv2d, Linear
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
-from .quants import weights
+from .quants import weights, whole
 from .readers import reads
 from .values import Real
 from .windows import window_of
@@ -21,6 +20,10 @@ from .windows import window_of
 @reads("Conv")
 def conv(draft: Draft, node, x, w, bias=None):
     tensor, (w, steps) = draft.image(node, x), weights(draft, node, w, "OIHW")
+    window = window_of(draft, node, tensor, w.q.shape[2:])
+    if any(window.padding):
+        x = whole(draft, node, x)
+        tensor = x.source
     groups = node.attributes["group"]
     if groups < 1 or w.q.shape[1] * groups != tensor.channels or w.q.shape[0] % groups:
         raise HwqatError(
@@ -31,12 +34,12 @@ def conv(draft: Draft, node, x, w, bias=None):
         tensor,
         w.q.transpose(0, 2, 3, 1),
         weight_bits=w.bits,
-        geometry=window_of(draft, node, tensor, w.q.shape[2:]),
+        geometry=window,
         groups=groups,
         weight_scale=float(steps.max()),
         module=draft.path(node),
     )
-    return _product(draft, node, made, tensor, steps, bias)
+    return _product(draft, node, made, x, steps, bias)
 
 
 @reads("Gemm")
@@ -65,13 +68,15 @@ def _linear(draft: Draft, node, x, w, by_rows: bool) -> Real:
     made = Linear.make(
         draft.fresh(node), tensor, matrix, weight_bits=w.bits, weight_scale=float(steps.max()), module=draft.path(node)
     )
-    return replace(_product(draft, node, made, tensor, steps, None), flat=True)
+    return replace(_product(draft, node, made, x, steps, None), flat=True)
 
 
-def _product(draft: Draft, node, op, x: Tensor, steps, bias) -> Real:
+def _product(draft: Draft, node, op, x: Real, steps, bias) -> Real:
     out, channels = draft.add(op), op.out.channels
-    zeros = op.weight.reshape(channels, -1).sum(axis=1) * float(x.zero_point)
-    operand = Operand(x.scale * steps, np.ones(channels), np.zeros(channels), *op.channel_range((x,)), zeros)
+    zeros = op.weight.reshape(channels, -1).sum(axis=1) * x.zero
+    operand = Operand(
+        x.source.scale * steps, np.ones(channels), np.zeros(channels), *op.channel_range((x.source,)), zeros
+    )
     return _biased(draft, node, Real(((out, operand),), np.zeros(channels)), bias, 1.0)
 
 
@@ -79,7 +84,7 @@ def _biased(draft: Draft, node, x: Real, bias, times: float) -> Real:
     """``x + times * bias[c]``."""
     if bias is None:
         return x
-    channels, bias = x.operands[0][0].channels, draft.constant(node, bias)
+    channels, bias = x.tensor.channels, draft.constant(node, bias)
     if bias.size not in (1, channels) or bias.shape not in ((), (1,), (channels,), (1, 1), (1, channels)):
         raise HwqatError(f"{draft.where(node)} has a bias of shape {bias.shape} for {channels} outputs")
     return replace(x, shift=np.asarray(x.shift) + times * bias.reshape(-1))

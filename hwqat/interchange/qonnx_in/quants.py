@@ -9,11 +9,11 @@ import numpy as np
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, from_real, shift_right, signed_bits
 from hwqat.graph import Tensor
-from hwqat.ops import Input, Output, Requant
+from hwqat.ops import Concat, Input, Output, Requant
 from hwqat.quant.constants import Rescale, make_constants
 
 from .draft import Draft
-from .readers import reads
+from .readers import READERS, reads
 from .values import Real, Weights, real
 
 ROUNDING = {
@@ -40,18 +40,34 @@ def quant(draft: Draft, node, x, scale, zero_point, bits):
         raise HwqatError(f"{draft.where(node)} has a scale that is not above zero")
     if not isinstance(x, Real):
         if bits == 1 and signed:
-            return bipolar(draft, node, x, scale)
+            return constants_of_sign(draft, node, x, scale)
         return _constants(draft, node, x, scale, zero_point, bits, lo, hi, ROUNDING[mode])
     if bits == 1 and signed:
-        raise HwqatError(f"{draft.where(node)}: activations of one bit are not supported; use two bits")
+        if draft.number(node, zero_point):
+            raise HwqatError(f"{draft.where(node)} has one bit and a zero point; leave the zero point out")
+        return READERS["BipolarQuant"](draft, node, x, scale)
     scale, zero_point = draft.number(node, scale), draft.integer(node, zero_point, "a zero point of", lo, hi)
-    lo, hi = (int(_round(end, scale, zero_point, ROUNDING[mode], lo, hi)) for end in (x.floor, x.cap))
+    return requantised(draft, node, x, scale, zero_point, lo, hi, bits, signed, ROUNDING[mode])
+
+
+def requantised(
+    draft: Draft, node, x: Real, scale, zero_point: int, lo: int, hi: int, bits: int, signed: bool, rounding: Rounding
+) -> Real:
+    """A real value as integers: one requantise, or nothing where they are those that are there already."""
+    if x.parts:
+        return joined(
+            draft,
+            node,
+            x,
+            [requantised(draft, node, part, scale, zero_point, lo, hi, bits, signed, rounding) for part in x.parts],
+        )
+    lo, hi = (int(_round(end, scale, zero_point, rounding, lo, hi)) for end in (x.floor, x.cap))
     if x.raw is not None:
         return _input(draft, node, x, scale, zero_point, lo, hi, bits, signed)
-    same_scale = x.source is not None and (x.source.scale, x.source.zero_point) == (scale, zero_point)
+    same_scale = x.source is not None and (x.source.scale, x.zero) == (scale, zero_point)
     if same_scale and lo <= x.source.lo and x.source.hi <= hi:
         return x  # the same integers again
-    shift = np.broadcast_to(np.asarray(x.shift, float), x.operands[0][0].channels) + zero_point * scale
+    shift = np.broadcast_to(np.asarray(x.shift, float), x.tensor.channels) + zero_point * scale
     made = make_constants([o for _, o in x.operands], shift, scale, Rescale(32))
     out = draft.add(
         Requant.make(
@@ -67,7 +83,7 @@ def quant(draft: Draft, node, x, scale, zero_point, bits):
             signed=signed,
             scale=scale,
             zero_point=zero_point,
-            rounding=ROUNDING[mode],
+            rounding=rounding,
             module=draft.path(node),
         )
     )
@@ -130,15 +146,47 @@ def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi:
     return Weights(q, scale, max(bits, needed))
 
 
-@reads("BipolarQuant")
-def bipolar(draft: Draft, node, x, scale) -> Weights:
-    if isinstance(x, Real):
-        raise HwqatError(f"{draft.where(node)}: activations of one bit are not supported; use two bits")
+def constants_of_sign(draft: Draft, node, x, scale) -> Weights:
+    """Weights of one bit: 1 where they are not below zero, else -1."""
     x, scale = draft.constant(node, x), draft.constant(node, scale)
     if not (scale > 0).all():
         raise HwqatError(f"{draft.where(node)} has a scale that is not above zero")
     _broadcast(draft, node, x, scale)
     return Weights(np.where(x >= 0, 1, -1), scale, 1)
+
+
+def joined(draft: Draft, node, x: Real, parts: list[Real]) -> Real:
+    """Channels of tensors of one grid, one behind the other."""
+    tensors = [part.source for part in parts]
+    made = draft.add(Concat.make(draft.fresh(node), tensors, module=draft.path(node)))
+    return real(made, x.order, x.flat, parts[0].fraction)
+
+
+def whole(draft: Draft, node, x: Real) -> Real:
+    """The same values with a zero point that is an integer: halves become 2q - 1, in steps of half the size."""
+    if not x.fraction:
+        return x
+    if x.fraction != 0.5:
+        raise HwqatError(
+            f"{draft.where(node)} pads with zero, which its input has no integer for; give it a zero point"
+        )
+    tensor, form = draft.integers(node, x), Fixed(3, 3)
+    zero = 2 * tensor.zero_point + 1
+    ends = (2 * tensor.lo - zero, 2 * tensor.hi - zero)
+    width = max(signed_bits(-abs(zero), abs(zero)), 2)
+    made = Requant.make(
+        draft.fresh(node, "_whole"),
+        [tensor],
+        [[2]],
+        [-zero],
+        factor_forms=[form],
+        bias_form=Fixed(width, width),
+        lo=ends[0],
+        hi=ends[1],
+        scale=tensor.scale / 2,
+        module=draft.path(node),
+    )
+    return real(draft.add(made), x.order, x.flat)
 
 
 def _broadcast(draft: Draft, node, x: np.ndarray, scale: np.ndarray) -> None:
@@ -188,7 +236,7 @@ def output(draft: Draft, port, x) -> None:
         raise HwqatError(f"{draft.name}: output {port.name!r} is a constant; return what the network computes")
     if x.order is not None:
         raise HwqatError(f"{draft.name}: output {port.name!r} is a flattened image; return the image itself")
-    tensor = _logits(draft, port, x) if x.source is None else x.source
+    tensor = _logits(draft, port, x) if x.source is None or x.fraction else x.source
     number = sum(node.op == "output" for node in draft.nodes)
     draft.add(Output.make(draft.take(f"output_{number}"), tensor))
 

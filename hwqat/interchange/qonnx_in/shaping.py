@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import prod
 
 import numpy as np
 
 from hwqat.errors import HwqatError
-from hwqat.ops import Concat, Flatten
+from hwqat.ops import Flatten
+from hwqat.quant.constants import Operand
 
 from .draft import Draft
+from .quants import joined
 from .readers import reads
 from .values import Real, real
 
 
 @reads("Flatten")
 def flatten(draft: Draft, node, x):
-    if node.attributes["axis"] not in (1, 1 - draft.real(node, x).rank):
+    if node.attributes["axis"] not in (1, 1 - draft.arrived(node, x).rank):
         raise HwqatError(
             f"{draft.where(node)} flattens from axis {node.attributes['axis']}; only flattening is supported"
         )
@@ -27,7 +29,7 @@ def flatten(draft: Draft, node, x):
 @reads("Reshape")
 def reshape(draft: Draft, node, x, shape):
     """Flattening, or what changes nothing."""
-    tensor, wanted = draft.integers(node, x), draft.constant(node, shape).reshape(-1).tolist()
+    tensor, wanted = draft.arrived(node, x).tensor, draft.constant(node, shape).reshape(-1).tolist()
     shape = x.shape
     if 0 in wanted and not node.attributes["allowzero"]:
         wanted = [(1, *shape)[i] if w == 0 and 0 < i <= len(shape) else w for i, w in enumerate(wanted)]
@@ -49,12 +51,20 @@ def reshape(draft: Draft, node, x, shape):
 
 
 def _flat(draft: Draft, node, x: Real) -> Real:
-    tensor = draft.integers(node, x)
+    """Of integers, or of what affine maps made of them: their constants are then repeated for each pixel."""
+    if len(x.operands) != 1:
+        raise HwqatError(f"{draft.where(node)} flattens a sum that is not quantised; put a Quant in front")
+    ((tensor, operand),) = x.operands
     if tensor.pixels == 1:
         return replace(x, flat=True)
     height, width, channels = tensor.shape
     places = np.arange(tensor.size).reshape(height, width, channels).transpose(2, 0, 1).ravel()
-    return real(draft.add(Flatten.make(draft.fresh(node), tensor, module=draft.path(node))), places, flat=True)
+    made = draft.add(Flatten.make(draft.fresh(node), tensor, module=draft.path(node)))
+    if x.source is not None:
+        return real(made, places, flat=True, fraction=x.fraction)
+    each = lambda v: np.tile(np.broadcast_to(v, channels), height * width)  # noqa: E731
+    operand = Operand(*(each(getattr(operand, f.name)) for f in fields(Operand)))
+    return replace(x, operands=((made, operand),), shift=each(x.shift), order=places, flat=True)
 
 
 @reads("Concat")
@@ -62,14 +72,12 @@ def concat(draft: Draft, node, *xs):
     tensors = [draft.integers(node, x) for x in xs]
     if len({x.flat for x in xs}) > 1 or node.attributes["axis"] not in (1, 1 - xs[0].rank):
         raise HwqatError(f"{draft.where(node)} joins along axis {node.attributes['axis']}; only channels are joined")
-    if len({(t.scale, t.zero_point) for t in tensors}) > 1:
-        raise HwqatError(
-            f"{draft.where(node)}: only channels of tensors with one scale are joined; share one quantiser among them"
-        )
+    order = _joint_order(xs, tensors)
+    if len({(x.source.scale, x.zero) for x in xs}) > 1:  # on one grid as soon as something quantises it
+        return Real(parts=tuple(xs), order=order, flat=xs[0].flat)
     if len(xs) == 1:
         return xs[0]
-    made = draft.add(Concat.make(draft.fresh(node), tensors, module=draft.path(node)))
-    return real(made, _joint_order(xs, tensors), flat=xs[0].flat)
+    return joined(draft, node, Real(order=order, flat=xs[0].flat), list(xs))
 
 
 def _joint_order(xs, tensors) -> np.ndarray | None:

@@ -31,6 +31,8 @@ class Real:
         order: for each place of a flattened image, the graph's channel there.
         raw: the port it comes from, where the network's input has met no Quant yet.
         flat: (N, C) in the file; otherwise (N, C, H, W).
+        fraction: of the zero point of ``source``, which a tensor of the graph keeps whole: half for -1 and 1 as 0 and 1.
+        parts: of channels of different grids, joined; then there are no operands, until something quantises it.
     """
 
     operands: tuple[tuple[Tensor, Operand], ...] = ()
@@ -41,10 +43,22 @@ class Real:
     order: np.ndarray | None = None
     raw: Port | None = None
     flat: bool = False
+    fraction: float = 0.0
+    parts: tuple[Real, ...] = ()
+
+    @property
+    def zero(self) -> float:
+        """The zero point of ``source``, all of it."""
+        return self.source.zero_point + self.fraction
 
     @property
     def clipped(self) -> bool:
         return self.floor > -inf or self.cap < inf
+
+    @property
+    def tensor(self) -> Tensor:
+        """The integers that it is made of, or the first of them."""
+        return (self.parts[0] if self.parts else self).operands[0][0]
 
     @property
     def rank(self) -> int:
@@ -53,7 +67,7 @@ class Real:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one frame in the file: (C,) or (C, H, W)."""
-        height, width, channels = self.operands[0][0].shape
+        height, width, channels = self.tensor.shape
         return (channels,) if self.flat else (channels, height, width)
 
     def by_channel(self, values: np.ndarray) -> np.ndarray:
@@ -61,13 +75,13 @@ class Real:
         return values if self.order is None else values[np.argsort(self.order)]
 
 
-def real(tensor: Tensor, order=None, flat: bool = False) -> Real:
+def real(tensor: Tensor, order=None, flat: bool = False, fraction: float = 0.0) -> Real:
     """A tensor of integers as it stands."""
     channels = tensor.channels
     full = lambda v, kind=float: np.full(channels, v, kind)  # noqa: E731
     lo, hi = full(tensor.lo, object), full(tensor.hi, object)
-    operand = Operand(full(tensor.scale), full(1.0), full(0.0), lo, hi, float(tensor.zero_point))
-    return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order, flat=flat)
+    operand = Operand(full(tensor.scale), full(1.0), full(0.0), lo, hi, tensor.zero_point + fraction)
+    return Real(((tensor, operand),), np.zeros(channels), source=tensor, order=order, flat=flat, fraction=fraction)
 
 
 def same_order(a: np.ndarray | None, b: np.ndarray | None) -> bool:

@@ -1,0 +1,234 @@
+"""Files that other tools write: name -> (maker(folder) -> path, what arrives)."""
+
+import contextlib
+import io
+import logging
+import warnings
+from functools import partial
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+PIXELS = "uint8:1/255"
+
+
+class Small(nn.Module):
+    """Convolutions, a residual addition, a join, pools and a linear layer that is used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.c, self.d, self.f = nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.Conv2d(8, 8, 1), nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.a(x))
+        y = torch.relu(self.b(x) + x)
+        z = torch.cat([y, self.d(y)], 1)
+        w = nn.functional.max_pool2d(torch.relu(self.c(y)), 2)
+        return self.f(w.mean((2, 3))) + self.f(nn.functional.adaptive_avg_pool2d(z, 1).flatten(1))
+
+
+def mlp():
+    layers = [nn.Flatten(), nn.Linear(3 * 64, 32), nn.ReLU(), nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(32, 10))
+
+
+def depthwise():
+    """As MobileNetV2's block, with ReLU6."""
+    parts = [
+        nn.Conv2d(3, 16, 3, 2, 1),
+        nn.BatchNorm2d(16),
+        nn.ReLU6(),
+        nn.Conv2d(16, 16, 3, 1, 1, groups=16),
+        nn.ReLU6(),
+    ]
+    return nn.Sequential(*parts, nn.Conv2d(16, 8, 1), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(32, 10))
+
+
+@contextlib.contextmanager
+def quiet():
+    with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+def lively(model):
+    """Batch norms that have seen something."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(-1.5, 1.5)
+                module.bias.normal_(0, 0.3)
+    return model.eval()
+
+
+def static(folder, net=Small, size=16, **how):
+    """What onnxruntime's static quantisation writes."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            rng = np.random.default_rng(0)
+            self.left = [rng.random((1, 3, size, size), np.float32) for _ in range(6)]
+
+        def get_next(self):
+            return {"x": self.left.pop()} if self.left else None
+
+    torch.manual_seed(0)
+    with quiet():
+        torch.onnx.export(
+            lively(net()),
+            (torch.rand(1, 3, size, size),),
+            str(folder / "float.onnx"),
+            input_names=["x"],
+            opset_version=17,
+            dynamo=False,
+        )
+        options = {"quant_format": QuantFormat[how.pop("form", "QDQ")], "per_channel": how.pop("per_channel", False)}
+        options |= {f"{what}_type": QuantType[kind] for what, kind in how.pop("types", {}).items()}
+        quantize_static(str(folder / "float.onnx"), str(folder / "net.onnx"), Reader(), **options, extra_options=how)
+    return folder / "net.onnx"
+
+
+def bnn(folder, name):
+    """Brevitas' example networks, as FINN's users export them."""
+    from brevitas.export import export_qonnx
+    from brevitas_examples.bnn_pynq.models import model_with_cfg
+
+    torch.manual_seed(0)
+    with quiet():
+        model, config = model_with_cfg(name, pretrained=False)
+        side = 28 if name[0] in "TSL" else 32
+        export_qonnx(
+            lively(model),
+            args=torch.rand(1, config.getint("MODEL", "IN_CHANNELS"), side, side),
+            export_path=str(folder / "net.onnx"),
+        )
+    return folder / "net.onnx"
+
+
+def qcdq(folder, weights, acts, bits=4):
+    import brevitas.nn as qnn
+    from brevitas import quant
+    from brevitas.export import export_onnx_qcdq
+
+    w, a = getattr(quant, weights), getattr(quant, acts)
+    conv = partial(qnn.QuantConv2d, weight_bit_width=bits, weight_quant=w, return_quant_tensor=True)
+    relu = partial(qnn.QuantReLU, bit_width=bits, return_quant_tensor=True)
+    torch.manual_seed(0)
+    with quiet():
+        model = nn.Sequential(
+            qnn.QuantIdentity(act_quant=a, bit_width=8, return_quant_tensor=True), conv(3, 8, 3, padding=1), relu(),
+            conv(8, 8, 3, stride=2, groups=8), relu(), nn.Flatten(), qnn.QuantLinear(8 * 49, 10, bias=True, weight_bit_width=8, weight_quant=w),
+        )  # fmt: skip
+        for _ in range(3):
+            model.train()(torch.rand(4, 3, 16, 16))
+        export_onnx_qcdq(model.eval(), args=torch.rand(1, 3, 16, 16), export_path=str(folder / "net.onnx"))
+    return folder / "net.onnx"
+
+
+def by_hand(folder, kind):
+    """QONNX node by node: what begins in front of the first quantiser, signs, ternary weights, thresholds."""
+    rng = np.random.default_rng(7)
+    nodes, constants = [], {}
+
+    def add(op, *inputs, **attributes):
+        out = f"t{len(nodes)}"
+        names = []
+        for source in inputs:
+            if not isinstance(source, str):
+                constants[f"k{len(constants)}"] = np.asarray(source, np.float32)
+                source = f"k{len(constants) - 1}"
+            names.append(source)
+        custom = op in ("Quant", "BipolarQuant", "MultiThreshold")
+        nodes.append(
+            helper.make_node(op, names, [out], out, domain="qonnx.custom_op.general" if custom else "", **attributes)
+        )
+        return out
+
+    def quant(x, scale, bits, signed=1, narrow=0, mode="ROUND"):
+        return add("Quant", x, scale, 0.0, bits, signed=signed, narrow=narrow, rounding_mode=mode)
+
+    def sign(x, scale=1.0):
+        return add("BipolarQuant", x, scale)
+
+    def bn(x, channels):
+        gamma, beta = rng.uniform(-2, 2, channels), rng.normal(0, 1, channels)
+        gamma[0] = 0  # a channel that is the same for every input
+        return add("BatchNormalization", x, gamma, beta, rng.normal(0, 3, channels), rng.uniform(0.5, 4, channels))
+
+    x = add("Div", add("Sub", "x", rng.uniform(0, 1, (1, 3, 1, 1))), rng.uniform(0.2, 2, (1, 3, 1, 1)))
+    w = lambda *shape: rng.normal(0, 1, shape)  # noqa: E731
+    if kind == "binary":
+        x = sign(x)
+        x = sign(bn(add("Conv", x, sign(w(8, 3, 3, 3)), kernel_shape=[3, 3], pads=[1, 1, 1, 1]), 8), 0.5)
+        x = add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        y = sign(bn(add("Conv", x, sign(w(8, 8, 1, 1), 0.25), kernel_shape=[1, 1]), 8), 0.5)
+        x = add("Concat", x, y, axis=1)
+        x = bn(add("Gemm", add("Flatten", x), quant(w(12, 256), 0.5, 2.0, narrow=1), transB=1), 12)
+        x = add("Add", add("MatMul", quant(x, 1.0, 1.0), sign(w(12, 5))), w(5))
+    elif kind == "sum":
+        x = quant(x, 0.25, 4.0)
+        y = add("Conv", x, quant(w(3, 3, 1, 1), 0.5, 2.0, narrow=1), kernel_shape=[1, 1])
+        x = sign(add("Add", x, y))
+        x = add("Gemm", add("Flatten", x), quant(w(5, 192), 1.0, 2.0, narrow=1), transB=1)
+    else:  # thresholds
+        x = quant(x, 0.125, 6.0)
+        x = add("Conv", x, quant(w(8, 3, 3, 3), 0.25, 4.0, mode="FLOOR"), kernel_shape=[3, 3])
+        spread, first = rng.uniform(0.1, 0.7, (8, 1)), rng.normal(-2, 1, (8, 1))
+        x = add("MultiThreshold", x, first + spread * np.arange(15), out_dtype="UINT4")
+        x = bn(
+            add("Conv", x, quant(w(8, 8, 3, 3), 0.5, 3.0, mode="HALF_UP"), kernel_shape=[3, 3], pads=[1, 1, 1, 1]), 8
+        )
+        x = add("MultiThreshold", x, np.linspace(-4, 4, 7)[None], out_dtype="INT4", out_scale=0.5, out_bias=-2.0)
+        x = add("MultiThreshold", x, [[0.0]], out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0)
+        x = add("Gemm", add("Flatten", x), quant(w(5, 288), 1.0, 2.0, narrow=1), transB=1)
+    made = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 8, 8))], [helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, 5))],
+        [numpy_helper.from_array(v, k) for k, v in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)],
+        ir_version=9,
+    )
+    onnx.save(model, str(folder / "net.onnx"))
+    return folder / "net.onnx"
+
+
+SIGNED = {"weight": "QInt8", "activation": "QInt8"}
+#: Those that need no exporter.
+QUICK = {
+    "by hand, binary": (partial(by_hand, kind="binary"), PIXELS),
+    "by hand, thresholds": (partial(by_hand, kind="thresholds"), PIXELS),
+    "by hand, the sign of a sum": (partial(by_hand, kind="sum"), PIXELS),
+    "onnxruntime, QDQ": (static, None),
+    "onnxruntime, QOperator": (partial(static, form="QOperator"), None),
+}
+FILES = QUICK | {
+    **{f"Brevitas, {n}": (partial(bnn, name=n), PIXELS) for n in ("TFC_1W1A", "TFC_1W2A", "TFC_2W2A", "CNV_1W1A", "CNV_1W2A", "CNV_2W2A")},
+    "Brevitas QCDQ, floats": (partial(qcdq, weights="Int8WeightPerTensorFloat", acts="Int8ActPerTensorFloat"), None),
+    "Brevitas QCDQ, channels": (partial(qcdq, weights="Int8WeightPerChannelFloat", acts="Int8ActPerTensorFloat", bits=8), None),
+    "Brevitas QCDQ, powers of two": (partial(qcdq, weights="Int8WeightPerTensorFixedPoint", acts="Int8ActPerTensorFixedPoint"), None),
+    "Brevitas QCDQ, shifted": (partial(qcdq, weights="Int8WeightPerTensorFloat", acts="ShiftedUint8ActPerTensorFloat", bits=8), None),
+    "onnxruntime, QDQ, channels": (partial(static, per_channel=True, types=SIGNED), None),
+    "onnxruntime, QDQ, symmetric": (partial(static, types=SIGNED, ActivationSymmetric=True), None),
+    "onnxruntime, QDQ, unsigned": (partial(static, types={"weight": "QUInt8", "activation": "QUInt8"}), None),
+    "onnxruntime, QDQ, 16 bits": (partial(static, types={"weight": "QInt8", "activation": "QUInt16"}), None),
+    "onnxruntime, QDQ, on pixels": (static, PIXELS),
+    "onnxruntime, QOperator, channels": (partial(static, form="QOperator", per_channel=True), None),
+    "onnxruntime, QDQ, MLP": (partial(static, net=mlp, size=8), None),
+    "onnxruntime, QOperator, MLP": (partial(static, net=mlp, size=8, form="QOperator"), None),
+    "onnxruntime, QDQ, depthwise": (partial(static, net=depthwise, size=8, per_channel=True), None),
+    "onnxruntime, QOperator, depthwise": (partial(static, net=depthwise, size=8, form="QOperator"), None),
+}  # fmt: skip
