@@ -154,7 +154,7 @@ def onnx_model(nodes=None, shape=(1, 1, 4, 4), constants=(), functions=(), opset
     ]
     graph = helper.make_graph(
         usual if nodes is None else nodes(quant), "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "c", "h", "w"])],
         [*(t for t in made if t.name not in {c.name for c in constants}), *constants], **more,
     )  # fmt: skip
     opsets = [

@@ -16,7 +16,6 @@ from hwqat.interchange import grid_of, import_qonnx, qonnx_in, read_qonnx
 from hwqat.interchange.qonnx_in.steps import integer_thresholds, line
 from hwqat.quant.constants import Operand
 
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # of exporters
 
 
