@@ -90,13 +90,18 @@ def _run(argv: list[str]) -> int:
     if odd := next((word for word in argv if re.fullmatch(r"--?\w[\w-]*=--", word)), None):
         parser.error(f"argument {odd[:-3]}: takes a value, not '--'")  # argparse makes a list of it
     for before, word in zip([parser.prog, *argv], argv):
+        if "\0" in word:
+            raise HwqatError(f"what follows {before} has a NUL in it, which no name can have")
         if not word.strip() or re.fullmatch(r"--?\w[\w-]*=\s*", word):
             raise HwqatError(f"{word.partition('=')[0].strip() or f'what follows {before}'} is empty; give a value")
     args = parser.parse_args(argv)
     _show_what_is_logged()
     args.argv = argv
     args.typed = shlex.join(["hwqat", *argv])
-    result, code = args.run(args)
+    try:
+        result, code = args.run(args)
+    except SystemExit as stop:  # of a user's own network, say
+        raise HwqatError(_of_own(stop) or f"the program was ended with exit code {stop.code}") from None
     if args.json and is_first():
         print(json.dumps(result))
     sys.stdout.flush()
@@ -111,12 +116,17 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _of_own(error: BaseException) -> str | None:
+    """Of an error in a user's own file: where, and what."""
+    own = sys.modules.get("hwqat.own")  # else nothing of the user's has run
+    return own.fault_in_own(error) if own is not None else None
+
+
 def _sentence(error: Exception) -> str | None:
     """What is to be said of an error that is not a fault of hwqat itself; None: it is one."""
     if isinstance(error, HwqatError):
         return str(error)
-    own = sys.modules.get("hwqat.own")  # else nothing of the user's has run
-    if own is not None and (said := own.fault_in_own(error)):
+    if said := _of_own(error):
         return said
     if isinstance(error, OSError):
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]

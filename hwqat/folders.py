@@ -21,7 +21,9 @@ def write_folder(out: str | Path, files: dict[str, bytes | str], kind: str) -> P
     """
     out = Path(out).absolute()
     if out.is_symlink():
-        out = out.resolve()
+        out = Path(os.path.realpath(out))
+        if out.is_symlink():
+            raise HwqatError(f"{out} is a link to itself; choose another --out")
     content = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     content[MANIFEST] = manifest_file(kind, content)
     try:

@@ -33,8 +33,6 @@ _TYPED: set[str] = set()
 
 def fault_in_own(error: BaseException) -> str | None:
     """Of an error that was raised while a file that was typed ran: where in that file, and what; None: of another."""
-    if isinstance(error, SyntaxError) and error.filename in _TYPED:
-        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in _TYPED]
     if not frames:
         return None
@@ -51,6 +49,9 @@ def _from_file(path: Path):
     sys.modules[path.stem] = module  # so that the module's classes find their own module
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        at = "" if error.lineno is None else f", line {error.lineno}"
+        raise HwqatError(f"{path}{at}: {type(error).__name__}: {error.msg}") from None
     except SystemExit as stop:
         raise HwqatError(
             f"{path} ends the program (exit code {stop.code}) where it should define what was asked for"

@@ -150,9 +150,11 @@ def started() -> None:
         _command.watch()
 
 
-def run(arguments: list[str], **options) -> subprocess.CompletedProcess:
-    """`subprocess.run` of a tool that does not outlive the command."""
+def run(arguments: list[str], work: Path | None = None, **options) -> subprocess.CompletedProcess:
+    """`subprocess.run` of a tool that does not outlive the command. work: where it is to put its temporary files."""
     started()
+    if work is not None:
+        options["env"] = (options.get("env") or os.environ) | {"TMPDIR": str(work)}
     return subprocess.run(arguments, **options)
 
 
@@ -168,7 +170,11 @@ def popen(arguments: list[str], **options) -> subprocess.Popen:
 @contextlib.contextmanager
 def scratch(what: str, folder: Path | None = None) -> Iterator[Path]:
     """A temporary folder, in ``folder`` or where such folders are, that is gone afterwards, even after SIGKILL."""
-    path = Path(tempfile.mkdtemp(prefix=f"{'.' if folder else ''}hwqat-{what}-", dir=folder))
+    start, place = f"{'.' if folder else ''}hwqat-", Path(folder or tempfile.gettempdir())
+    for left in place.glob(f"{start}*"):  # of a process whose watchdog was killed, too
+        if gone(left.name.removeprefix(start).rpartition("-")[0].partition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{start}{what}-{identity()}-", dir=folder))
     if _command is not None:
         _command.tell("+", path)
     try:

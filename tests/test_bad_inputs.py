@@ -170,7 +170,7 @@ CONFIGS = [
     "x", "[train", "[other]", "train = 3", "[train]\nepochs = -1", "[train]\nepochs = 'a'", "[train]\nepochs = nan",
     "[train]\nlr = inf", "[train]\nlr = nan", "[train]\nlr = 0", "[train]\nnothing = 1", "[train]\nbatch = 0",
     "[train]\nbatch = true", "[train]\nfreeze_bn = 2.0", "[train]\nwarmup = -1", "[train]\noptimizer = 'no'",
-    "[train]\nlr = [1]", "[train]\ncheckpoint_minutes = -1", "[train]\nseed = -1", "[float]\nepochs = -1",
+    "[train]\nlr = [1]", "[train]\ncheckpoint_minutes = -1", "[float]\nepochs = -1",
     "[float]\naugment = 3", "[scheme]\nweights = 'no'", "[scheme]\nweight_bits = 0", "[scheme]\nweight_bits = 17",
     "[scheme]\nact_bits = 1.5", "[scheme]\nlayers = 3", "[scheme.layers.'nothing*']\nweight_bits = 4",
     "[scheme.layers.'*']\nweight_bits = 'x'", "[scheme.layers.'*']\nnothing = 1", "[scheme]\nrescale = '99'",

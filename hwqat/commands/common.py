@@ -64,14 +64,14 @@ def edited_argument(parser: ArgumentParser) -> None:
 
 def sources_of(args: Namespace, *parts: str) -> Graph:
     """`require_build` for a command that runs generated sources, which may be edited on purpose."""
-    graph = require_build(args.build)
     if args.edited:
-        return graph
+        return require_build(args.build)
     try:
         return require_build(args.build, *parts)
     except HwqatError as error:
         if "its sum is another" not in str(error):
             raise
+        require_build(args.build)  # the graph is none of what may be edited
         raise HwqatError(f"{error}, or say --edited to run it as it is") from None
 
 

@@ -15,7 +15,7 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         try:
-            value = int(text) if len(text) < 40 else MOST + 1
+            value = int(text) if len(text) < 40 else most + 1
         except ValueError:
             raise ArgumentTypeError(f"takes a whole number, not {text!r}") from None
         return _within(value, least, most, text)

@@ -76,9 +76,11 @@ def run(args):
     from ..runs.contents import load_contents
     from ..runs.rebuild import rebuild_float
     from ..train import default_config, fit, qat_config, require_fit, train_float
+    from ..train.folder import require_free
 
     processes.started()  # torch may start a compiler
     config = read_config(args.config)
+    require_free(args.out)
     if args.weights is not None and args.start is not None:
         raise HwqatError("--weights and --from both say where to start; give one of them")
     dataset = datasets.load(args.data, args.data_dir)
@@ -89,6 +91,8 @@ def run(args):
     float_config = default_config(dataset.name).with_changes(**config.float | both)
     train_config = qat_config(dataset.name).with_changes(**config.train | both)
     how = {"net_kwargs": kwargs, "command": args.typed, "weights": args.weights}
+    named = train_config.distill and args.teacher is not None  # then it is read before anything is trained
+    teacher = _teacher(args, args.teacher, dataset.name) if named else None
     if args.float_only and args.start is None:
         result = train_float(args.net, dataset, args.out, float_config, **how)
         return _report(args, "float", None, result), 0
@@ -108,7 +112,8 @@ def run(args):
     if kwargs and begun.net_kwargs != kwargs:
         raise HwqatError(f"{start} holds {begun.net} with {begun.net_kwargs or 'width 1'}, not with {kwargs}")
     card = Run(begun.net, begun.data, {}, args.seed, 0, net_kwargs=begun.net_kwargs, command=args.typed)
-    teacher = _teacher(args, start, card) if train_config.distill else None
+    if train_config.distill and teacher is None:
+        teacher = _teacher(args, start, dataset.name)
     if args.float_only:  # dropout and heads that only training has are in the network that was typed alone
         model = typed_network(args.net, contents)
     else:
@@ -117,17 +122,17 @@ def run(args):
     return _report(args, "float" if args.float_only else "quantised", start, result), 0
 
 
-def _teacher(args, start: Path, card):
+def _teacher(args, source: str | Path, data: str):
     """The float network to distil from, of the same data; of a quantised RUN that is named, its weights without quantisers."""
     from ..runs.contents import load_contents
     from ..runs.rebuild import rebuild_float
 
-    folder = zoo.find(args.teacher or start)
+    folder = zoo.find(source)
     contents = load_contents(folder)
     if contents.run.scheme is not None and args.teacher is None:
         raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
-    if contents.run.data != card.data:
-        raise HwqatError(f"the teacher {folder} was trained on {contents.run.data}, not on {card.data}")
+    if contents.run.data != data:
+        raise HwqatError(f"the teacher {folder} was trained on {contents.run.data}, not on {data}")
     if args.teacher_net is not None:
         return typed_network(args.teacher_net, contents)
     return rebuild_float(contents)

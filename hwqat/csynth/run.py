@@ -135,6 +135,7 @@ def _run(compiler: Compiler, job: Job, say) -> None:
         with log.open("w") as out:
             done = processes.run(
                 command,
+                job.work,
                 cwd=job.work,
                 env=os.environ | environment,
                 stdout=out,

@@ -21,6 +21,7 @@ from ..folders import tidy
 from ..passes import Target
 from ..progress import bar
 from ..runs import load_card
+from ..sim.models.cycles import compile_model
 from ..sim.models.golden import BLOCK
 from . import worker
 from .cost import COSTS
@@ -157,6 +158,7 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
     if jobs == 1 or len(tasks) < 2:
         yield map(here.answer, tasks)
         return
+    compile_model()
     processes.started()
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:

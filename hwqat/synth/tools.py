@@ -32,7 +32,9 @@ def run(command: list[str], folder: Path, what: str) -> None:
     """Run in ``folder``; its output goes to ``folder``/log. A failure is the first line that names an error."""
     log = folder / "log"
     with log.open("w") as out:
-        done = processes.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        done = processes.run(
+            command, folder, cwd=folder, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
         raise HwqatError(f"{what}: {next((x for x in lines if 'ERROR' in x), lines[-1] if lines else 'no output')}")

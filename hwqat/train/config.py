@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,8 @@ def _check_type(name: str, value: object, kind: type) -> None:
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise HwqatError(f"training config: {name} must be of type {kind.__name__}, not {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise HwqatError(f"training config: {name} must be finite, not {value!r}")
 
 
 def _require(holds: bool, name: str, expected: str, got: object) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from hwqat import runs
 from hwqat.errors import HwqatError
-from hwqat.folders import write_whole
+from hwqat.folders import require_own, write_whole
 from hwqat.runs import Run
+from hwqat.train import checkpoint
 from hwqat.train.config import TrainConfig
 
 LOG = "log.csv"
@@ -44,6 +45,12 @@ def finished(folder: Path, run: Run) -> Result | None:
             history = tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
     valid, test = (card.accuracy.get(split) for split in ("valid", "test"))
     return Result(*(math.nan if percent is None else percent for percent in (valid, test)), history)
+
+
+def require_free(folder: str | Path) -> None:
+    """HwqatError if a run in ``folder`` would write over files of somebody else's."""
+    marks, names = (runs.CARD, checkpoint.NAME), (runs.MODEL, runs.NETWORK, runs.PROBE, runs.SAMPLE, LOG)
+    require_own(folder, marks, names)
 
 
 def require_same(folder: Path, begun: Run, asked: Run) -> None:

@@ -47,9 +47,19 @@ def train_float(
 
 
 def require_fit(net: str, model: nn.Module, dataset: Dataset) -> None:
-    """HwqatError if the images of `dataset` are not of the shape that `model` says it takes."""
+    """HwqatError if the images of `dataset` are not of the shape that `model` says it takes, or if it gives no logits."""
     expected = getattr(model, "input_shape", dataset.image_shape)
     if expected != dataset.image_shape:
         raise HwqatError(
             f"network {net} takes images of shape {expected}, but those of {dataset.name} are {dataset.image_shape}"
+        )
+    images, classes, training = dataset.to_real(dataset.train.images[:2]), len(dataset.classes), model.training
+    with torch.no_grad():
+        logits = model.eval()(images)
+    model.train(training)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(images) or found[1] < classes:
+        raise HwqatError(
+            f"network {net} gives {found} for {len(images)} images, not a logit for each of the {classes} classes of "
+            f"{dataset.name}: ({len(images)}, {classes})"
         )

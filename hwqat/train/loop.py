@@ -28,7 +28,7 @@ from hwqat import runs
 from hwqat.data import Dataset, Split, from_loaders
 from hwqat.decode import convert
 from hwqat.errors import HwqatError
-from hwqat.folders import require_own, tidy
+from hwqat.folders import tidy
 from hwqat.nn import QatModel, QuantConv2d, QuantLinear
 from hwqat.quant import kernels
 from hwqat.runs import Run
@@ -38,7 +38,7 @@ from hwqat.train import board, checkpoint, statistics
 from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import count_right
 from hwqat.train.feed import Feed, StreamFeed
-from hwqat.train.folder import LOG, Result, finished, require_same, write_log
+from hwqat.train.folder import Result, finished, require_free, require_same, write_log
 from hwqat.train.freezing import Freezing
 from hwqat.train.gradients import quantised_gradients
 from hwqat.train.memory import keep_pages
@@ -400,8 +400,7 @@ class _Trainer:
     def find_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """The folder's checkpoint; if there is none, the folder is made and gets its card."""
         tidy(self.folder)
-        names = (runs.MODEL, runs.NETWORK, runs.PROBE, runs.SAMPLE, LOG)
-        require_own(self.folder, (runs.CARD, checkpoint.NAME), names)
+        require_free(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         found = checkpoint.load_progress(self.folder)
         if found is None:

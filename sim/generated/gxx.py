@@ -79,7 +79,7 @@ def _run(command: list[str], target: Path, what: Path) -> None:
     """Run the compiler; ``target`` appears whole or not at all."""
     with scratch("building", target.parent) as work:
         fresh = work / target.name
-        done = processes.run([*command, "-o", str(fresh)], capture_output=True, text=True)
+        done = processes.run([*command, "-o", str(fresh)], work, capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()[-1:]
             raise HwqatError(

@@ -238,7 +238,7 @@ def environment() -> dict[str, str]:
 
 def _run(command: list[str], log: Path, what: str, environ: dict[str, str]) -> None:
     with log.open("w") as out:
-        if processes.run(command, stdout=out, stderr=subprocess.STDOUT, env=environ).returncode:
+        if processes.run(command, log.parent, stdout=out, stderr=subprocess.STDOUT, env=environ).returncode:
             raise HwqatError(f"{what}: {_tail(log)}")
 
 

@@ -278,6 +278,11 @@ def _alike(trips: np.ndarray) -> np.ndarray:
     return np.minimum(ends[np.searchsorted(ends, np.arange(n))] - np.arange(n) + 1, 255).astype(np.int32)
 
 
+def compile_model() -> None:
+    """Compile the model, if it is not kept yet: before processes begin that would all do it."""
+    _library()
+
+
 @lru_cache(maxsize=1)
 def _library():
     """The compiled model; built on first use and kept in the user's cache under its content's hash."""
@@ -292,6 +297,7 @@ def _library():
             made = folder / library.name
             done = processes.run(
                 [compiler("the search for the plan's depths"), *flags, "-o", str(made), str(SOURCE)],
+                folder,
                 capture_output=True,
                 text=True,
             )
