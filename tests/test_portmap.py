@@ -10,6 +10,7 @@ from test_rtl import little_net, write
 
 from hwqat.backends import rtl
 from hwqat.errors import HwqatError
+from hwqat.manifest import MANIFEST, manifest_file
 from hwqat.sim.generated import portmap
 from hwqat.sim.generated.cosim import run_cosim
 
@@ -57,6 +58,8 @@ def build(tmp_path_factory):
     write(folder, little_net(), np.random.default_rng(5).integers(-128, 128, (3, 6, 6, 2)))
     facts = json.loads((folder / "rtl" / rtl.PORTS).read_text())
     assert {port["name"]: port["tdata"] for port in facts["inputs"] + facts["outputs"]} == WIDTHS
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (folder / MANIFEST).write_bytes(manifest_file("build", files))
     return folder
 
 

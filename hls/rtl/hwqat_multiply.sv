@@ -39,7 +39,7 @@ module hwqat_multiply #(
   localparam int unsigned ABits    = In0Bits + 2;  // signed, with room for a zero point
   localparam int unsigned BBits    = In1Bits + 2;
 
-  logic                valid, ready, en, unused_tree_first, tree_valid, step, fresh;
+  logic                valid, ready, en, unused_tree_first, tree_valid, fresh;
   logic [GateBits-1:0] taken, gate;
 
   hwqat_pipe #(.Latency(2), .Folds(1)) u_pipe (
@@ -50,7 +50,6 @@ module hwqat_multiply #(
   );
 
   assign valid      = in_valid_i[0] & (in_valid_i[1] | ~fresh);
-  assign step       = valid & ready;
   assign in_ready_o = {ready & fresh & in_valid_i[0], ready & (in_valid_i[1] | ~fresh)};
   assign taken      = in_data_i[Pe*In0Bits +: GateBits];
 
@@ -61,7 +60,9 @@ module hwqat_multiply #(
     logic [GroupBits-1:0] group;
     logic [PixelBits-1:0] pixel;
     logic [GateBits-1:0]  kept_q;
-    logic                 group_last, unused_pixel_last, unused_place;
+    logic                 step, group_last, unused_pixel_last, unused_place;
+
+    assign step = valid & ready;
 
     hwqat_counter #(.Count(Groups)) u_group (
       .clk_i, .rst_ni, .step_i(step), .count_o(group), .last_o(group_last)
@@ -102,7 +103,9 @@ module hwqat_multiply #(
     logic signed [BBits-1:0] b_q;
     logic signed [ABits+BBits-1:0] product_q;
     logic [OutBits-1:0]      result_q;
+    logic                    unused_product;
 
+    assign unused_product = ^product_q;  // its top bits, where the range of a result is narrower
     assign x = in_data_i[p*In0Bits +: In0Bits];
     assign g = gate[Lane*In1Bits +: In1Bits];
 

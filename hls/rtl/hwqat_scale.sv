@@ -110,15 +110,16 @@ module hwqat_scale #(
           assign unused_sign = m[MPiece-1];
 
           for (genvar r = 0; r < Pairs; r++) begin : g_pair
-            logic signed [XPiece+1:0]            low, high;
+            logic signed [XPiece+1:0]            low;
             (* keep *) logic signed [XPiece+1:0] pair;
 
             assign low = m[2*r] ? (XPiece+2)'(x) : '0;
             if (2 * r + 1 < Rows) begin : g_two
+              logic signed [XPiece+1:0] high;
+
               assign high = m[2*r+1] ? (XPiece+2)'(x) << 1 : '0;
               assign pair = (Top && 2 * r + 2 == Rows) ? low - high : low + high;
             end else begin : g_one
-              assign high = '0;
               assign pair = Top ? -low : low;
             end
             assign pairs[r*(XPiece+2) +: XPiece+2] = pair;
