@@ -53,6 +53,8 @@ class Device:
             luts_per_bram_rom: likewise, written never.
         control: LUTs that counters and comparisons take for each one of six inputs.
         row_bit: LUTs for a bit of a row, where a product is a sum of rows.
+        hls: whether it is built from C++, too, whose loops work in bursts that FIFOs even out; without, SystemVerilog
+            alone must keep the rate.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Device:
     luts_per_bram_rom: int = 96
     control: float = 1.0
     row_bit: float = 1.3
+    hls: bool = True
 
     def packing(self, outputs: int, x_bits: int, x_signed: bool, weight_bits: int) -> Packing:
         """How ``outputs`` products ``x * w_k`` that share ``x`` are made: as many in one multiplier as it holds.
@@ -146,7 +149,9 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device("xcup", "xczu9eg-ffvb1156-2-e", 27, 18, True, _RAMB18, _LUT6_RAM, _LUT6_ROM),
         Device("xc7", "xc7z020clg400-1", 25, 18, False, _RAMB18, _LUT6_RAM, _LUT6_ROM),
-        Device("ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 128, 2.4, 2.0),
+        Device(
+            "ecp5-85k", "LFE5U-85F-6BG381C", 18, 18, False, _RAMB18, _LUT4_RAM, _LUT4_ROM, 144, 128, 2.4, 2.0, False
+        ),
     )
 }
 

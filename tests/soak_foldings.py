@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from strategies import FRAMES, Case, random_case
+from drawing import FRAMES, Case, random_case
 from tqdm import tqdm
 
 from hwqat.sim.generated import cosim, csim

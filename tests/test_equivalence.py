@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import soak_foldings
 from drawing import FRAMES, cases, random_case
 from hypothesis import HealthCheck, given, settings
 
@@ -212,3 +213,10 @@ def test_500_graphs_have_everything():
     for seed in range(508):
         missing -= features(random_case(seed))
     assert not missing
+
+
+@pytest.mark.slow
+def test_finer_foldings_are_golden_at_the_modelled_cycles(tmp_path):
+    """A sample of `python tests/soak_foldings.py`."""
+    sample = [seed for seed, _ in zip(soak_foldings.seeds(20_000), range(20))]
+    assert set(soak_foldings.check(sample, tmp_path)) == {"a row of taps", "products in LUTs"}

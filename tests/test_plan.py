@@ -11,7 +11,7 @@ from hwqat.errors import HwqatError
 from hwqat.ops import Concat, Conv2d, Folding, Geometry, MaxPool, Output
 from hwqat.passes import Target, make_plan
 from hwqat.passes.bounded import HEAVY, LIGHT, fit, reach
-from hwqat.passes.depths import size_streams
+from hwqat.passes.depths import round_up, size_streams
 from hwqat.passes.elimination import minimise
 from hwqat.passes.folding import Folder, fold_for_cycles, fold_for_dsps, prices
 from hwqat.passes.network import build_network, conversions
@@ -51,10 +51,12 @@ SMALL = {make.__name__: make for make in (chain, residual, joined)}
 
 
 def spent(graph, foldings, device):
-    """(cycles, resources) of the stages of a folded graph, with FIFOs of two beats."""
+    """(cycles, resources) of the stages of a folded graph, with FIFOs as deep as they will be, about."""
     network = build_network(graph, foldings)
     parts = [stage.resources(device) for stage in network.stages]
-    parts += [device.fifo(2, stream.elements.width) for stream in network.streams]
+    took = {node.name: node.cycles(graph.ins(node), foldings[node.name]) for node in graph.nodes}
+    waiting = {stage.outputs[0]: stage.bursts(took[stage.node]) * device.hls for stage in network.stages}
+    parts += [device.fifo(round_up(2 + waiting.get(s.name, 0)), s.elements.width) for s in network.streams]
     return max(stage.cycles for stage in network.stages), np.array(sum(parts, Resources()).vector())
 
 

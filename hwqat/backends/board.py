@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
-from ..passes import DEVICES, Plan
+from ..passes import Plan
 from ..passes.network import Port
 from .text import FROM_PYTHON, environment
 
@@ -99,7 +99,7 @@ def render(plan: Plan, command: str = FROM_PYTHON) -> dict[str, str]:
         "core": core,
         "command": command,
         "ps": SYSTEMS[device],
-        "part": DEVICES[device].part,
+        "part": plan.target.chip.name,
         "clock": f"{plan.target.clock_mhz:g}",
         "ports": ports,
         "dmas": dmas,

@@ -180,7 +180,8 @@ class _Writer:
         return [stream for stream in self.network.streams if stream.name not in inside]
 
     def _tool(self) -> dict:
-        part = self.device.part if self.device.part.startswith("xc") else DEVICES["xc7"].part  # Vitis knows no ECP5
+        part = self.plan.target.chip.name
+        part = part if part.startswith("xc") else DEVICES["xc7"].part  # Vitis knows no ECP5
         sources = [f"{self.top}.cpp", *(f"blocks/{block.name}.cpp" for block in self.plan.blocks)]
         return {"device_part": part, "clock_ns": f"{1000 / self.plan.target.clock_mhz:g}", "sources": sources}
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "migrate": "bring a RUN of an older hwqat over, so that it holds its network",
     "report": "write one self-contained HTML page about a build",
     "layers": "paths, shapes, bits and MACs of a network's layers and activations: the names that schemes use",
+    "plan": "whether a network fits a board, how fast it is there, and what limits it: before any training",
+    "boards": "list the boards that are known, with what each has",
     "compare": "tables of what post-training quantisation and training reach on a float run",
     "sweep": "accuracy and hardware cost of a run over formats and bits, every point in exact integers",
     "search": "search bits for each layer: most accuracy within a budget of memory, DSPs or cycles",

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import data as datasets
 from .. import zoo
+from ..boards import Utilisation
 from ..errors import HwqatError, NoData
 from ..folders import tidy
 from ..graph import Graph
@@ -130,8 +131,10 @@ def data_arguments(parser: ArgumentParser, own: bool = True) -> None:
 
 
 def target_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--board", metavar="B", help="board, such as pynq-z2; 'hwqat boards' lists them")
+    parser.add_argument("--part", metavar="P", help="part by its vendor's name, such as xc7z020clg400-1")
     parser.add_argument(
-        "--target", default="xcup", metavar="T", help=f"device family: {', '.join(DEVICES)} (default xcup)"
+        "--target", metavar="T", help=f"device family: {', '.join(DEVICES)} (default: the board's, or xcup)"
     )
     parser.add_argument(
         "--clock", type=real(above=0, most=10_000), default=200.0, metavar="MHZ", help="clock in MHz (default 200)"
@@ -140,10 +143,25 @@ def target_arguments(parser: ArgumentParser) -> None:
         "--fps", type=real(above=0, most=1e12), metavar="F", help="frames a second to reach with the least resources"
     )
     parser.add_argument("--dsp", type=whole(1), metavar="N", help="DSP blocks at most, for the best rate within")
+    for name, percent in vars(Utilisation()).items():
+        what = f"share of the device's {name.upper()} that may be used, in percent (default {percent:g})"
+        kind = real(above=0, most=100)
+        parser.add_argument(f"--use-{name}", type=kind, default=float(percent), metavar="PERCENT", help=what)
+    parser.add_argument("--anyway", action="store_true", help="plan what does not fit the device, too")
 
 
-def target_of(args: Namespace) -> Target:
-    return Target(device=args.target, clock_mhz=args.clock, fps=args.fps, dsp=args.dsp)
+def target_of(args: Namespace, board: str | None = None) -> Target:
+    """board: instead of what was typed."""
+    return Target(
+        device=(args.target or "") if board is None else "",
+        clock_mhz=args.clock,
+        fps=args.fps,
+        dsp=args.dsp,
+        board=board or args.board,
+        part=args.part if board is None else None,
+        use=Utilisation(**{name: getattr(args, f"use_{name}") for name in vars(Utilisation())}),
+        anyway=args.anyway,
+    )
 
 
 def typed(args: Namespace, **names: str) -> str:

@@ -22,7 +22,7 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    model = _network(args) if _is_network(args.source) else _of_run(args)
+    model = network(args) if is_network(args.source) else _of_run(args)
     rows = table_of(model)
     total = sum(row["macs"] for row in rows)
     print("\n".join(text(rows)))
@@ -30,7 +30,8 @@ def run(args):
     return {"source": args.source, "macs": total, "layers": rows}, 0
 
 
-def _is_network(source: str) -> bool:
+def is_network(source: str) -> bool:
+    """A name, or file.py:Net; and not a folder."""
     return source in models.NETWORKS or (":" in source and not source.startswith("zoo:"))
 
 
@@ -46,19 +47,20 @@ def _of_run(args):
     return open_run(args.source).model
 
 
-def _network(args):
+def network(args):
+    """A network by name, prepared with the scheme asked for."""
     from ..prepare import IMAGE_GRID, noise, prepare
     from ..quant import Scheme
     from ..tracing.record import as_is
 
-    network = models.build(args.source)
-    shape, grid = _image(args, network, IMAGE_GRID)
+    net = models.build(args.source)
+    shape, grid = _image(args, net, IMAGE_GRID)
     import torch
 
     ends = torch.tensor([grid.lo, grid.hi]) * grid.scale
     example = noise(ends.reshape(2, 1, 1, 1).expand(2, *shape), grid, count=2)
-    with as_is(network):
-        return prepare(network, Scheme.from_dict(read_config(args.config).scheme), example, grid)
+    with as_is(net):
+        return prepare(net, Scheme.from_dict(read_config(args.config).scheme), example, grid)
 
 
 def _image(args, network, usual: Grid) -> tuple[tuple[int, ...], Grid]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import gcd
 from typing import ClassVar
 
@@ -128,6 +128,11 @@ class Op:
     def weight_bits_total(self) -> int:
         """Bits of weight memory."""
         return 0
+
+    def with_weights_of(self, bits: int) -> Op:
+        """Itself with weights of at most so many bits, for estimates: their integers stay as they are."""
+        changes = {name: bits for name, has in self.attributes().items() if name == "weight_bits" and has > bits}
+        return replace(self, **changes)
 
     def foldings(self, ins: tuple[Tensor, ...]) -> tuple[Folding, ...]:
         """Those it can be built with."""

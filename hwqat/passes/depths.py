@@ -44,7 +44,7 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     network = with_depths(network, {s.name: (2, 2, DECOUPLES) for s in network.streams})
     cycles = network.cycles
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
-        return _bounded(network, count_bursts(network, cycles))
+        return count_streams(network)
     regions = find_regions(network)
     models = {style: Model(network, style) for style in ("rtl", "hls")}
     with ThreadPoolExecutor(len(models)) as pool:  # the model is C++, during which Python lets others run
@@ -62,9 +62,15 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     return with_depths(network, reasons)
 
 
+def count_streams(network: Network) -> Network:
+    """Depths that are enough by counting, whatever the cycles of a frame: somewhat more, at once."""
+    network = with_depths(network, {s.name: (2, 2, DECOUPLES) for s in network.streams})
+    return _bounded(network, count_bursts(network, network.cycles) if network.bursts else {})
+
+
 def _least_of(model: Model, regions: tuple[Region, ...], cycles: int, tight: bool) -> dict[str, int]:
     """The least depths for one back end: steps 1 to 3."""
-    bursts = _bursts(model, regions, cycles)
+    bursts = _bursts(model, regions, cycles) if model.style == "rtl" or model.network.bursts else {}
     depths = dict(bursts)
     waits: list[str] = []
     kept: dict[bytes, list[int]] = {}

@@ -21,8 +21,10 @@ import numpy as np
 from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
 from ..graph import Graph
+from ..limits import MAX_WORD
 from ..ops import Folding, Op
 from ..stages import Elements, Fork, Width
+from .depths import round_up
 from .elimination import Elimination
 from .network import conversions
 
@@ -84,7 +86,7 @@ class Folder:
         self.graph, self.device = graph, device
         self.ins = {node.name: graph.ins(node) for node in graph.nodes}
         self.nodes = [node for node in graph.nodes if not node.alias]
-        self.foldings = {node.name: node.foldings(self.ins[node.name]) for node in self.nodes}
+        self.foldings = {node.name: tuple(filter(self._narrow(node), self._all(node))) for node in self.nodes}
         self.cycles = {
             node.name: np.array([node.cycles(self.ins[node.name], f) for f in self.foldings[node.name]])
             for node in self.nodes
@@ -98,6 +100,15 @@ class Folder:
             self.writes[node.name] = np.unique([f.pe for f in found], return_inverse=True)
         self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._widths: dict[tuple[int, int, int], np.ndarray] = {}
+
+    def _all(self, node: Op) -> tuple[Folding, ...]:
+        return node.foldings(self.ins[node.name])
+
+    def _narrow(self, node: Op):
+        """Whether a folding's beats are words that C++ has; a node that has no such folding keeps all, to be refused later."""
+        bits = max((x.bits for x in self.ins[node.name]), default=0)
+        fits = lambda f: max(f.lanes * f.taps * bits, f.pe * node.out.bits) <= MAX_WORD  # noqa: E731
+        return fits if any(map(fits, self._all(node))) else lambda f: True
 
     def reach(self, cycles: int) -> Found:
         """Foldings with at most ``cycles`` cycles and the fewest DSPs, then LUTs; an error names the node that cannot."""
@@ -198,15 +209,16 @@ class Folder:
         return self._known[node.name]
 
     def _vector(self, node: Op, place: int) -> np.ndarray:
-        """Of its stages, the FIFOs behind them, and its fork."""
+        """Of its stages, the FIFOs behind them as deep as they will be, about, and its fork."""
         rows, known = self._rows(node)
         if not known[place]:
             folding = self.foldings[node.name][place]
             stages = node.stages(self.ins[node.name], folding, constants=False)
             parts = [stage.resources(self.device) for stage in stages]
-            widths = [elements.width for stage in stages for elements in stage.outs]
-            widths += [] if node.inputs else [folding.pe * node.out.bits]  # behind a port
-            parts += [self.device.fifo(2, width) for width in widths]
+            for stage in stages:
+                waiting = stage.bursts(int(self.cycles[node.name][place])) if self.device.hls else 0
+                parts += [self.device.fifo(round_up(2 + waiting), elements.width) for elements in stage.outs]
+            parts += [] if node.inputs else [self.device.fifo(2, folding.pe * node.out.bits)]  # behind a port
             rows[place], known[place] = sum(parts, self._fork(node, folding)).vector(), True
         return rows[place]
 

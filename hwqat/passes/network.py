@@ -63,12 +63,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Network:
-    """Stages in dataflow order (producers first), their streams, and the ports."""
+    """Stages in dataflow order (producers first), their streams, and the ports.
+
+    bursts: whether C++ must keep the rate, too, whose loops work in bursts that FIFOs even out.
+    """
 
     stages: tuple[Stage, ...]
     streams: tuple[Stream, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    bursts: bool = True
 
     @property
     def cycles(self) -> int:
@@ -82,13 +86,13 @@ class Network:
         return next(s for s in self.stages if s.name == name)
 
 
-def build_network(graph: Graph, foldings: dict[str, Folding]) -> Network:
-    """Lay out the stages of a verified graph; every FIFO still has its default depth."""
+def build_network(graph: Graph, foldings: dict[str, Folding], bursts: bool = True) -> Network:
+    """Lay out the stages of a verified graph; every FIFO still has its default depth. bursts: see `Network`."""
     builder = Builder(graph, foldings)
     for node in graph.nodes:
         builder.start(node)
         node.build(builder, foldings[node.name])
-    return builder.finish()
+    return replace(builder.finish(), bursts=bursts)
 
 
 def conversions(have: int, want: int, size: int, pace: int) -> tuple[int, ...]:

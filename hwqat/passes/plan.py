@@ -3,56 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
+from ..boards import Part, Utilisation, find_board, find_part
 from ..devices import DEVICES, Device, Resources
 from ..errors import HwqatError
 from ..graph import Graph, verify
 from ..naming import core_name
 from ..ops import Folding
+from ..sim.models.cycles import simulate
 from .blocks import Block, group_blocks
+from .choosing import choose, limit, too_much
 from .depths import size_streams
-from .folding import fold_for_cycles, fold_for_dsps
+from .folding import Folder
 from .network import Network, build_network
 from .verification import verify_network
 
-#: DSPs used when neither a rate nor a budget is asked for: those of a small Zynq (xc7z020).
+#: DSPs used when neither a board nor a rate nor a budget is asked for: those of a small Zynq (xc7z020), if there are as many.
 DEFAULT_DSPS = 220
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the accelerator is for: a device family, a clock, and a rate or a budget.
+    """What the accelerator is for: a board, part or family of devices, a clock, and a rate or a budget.
 
     Attributes:
-        device: xcup, xc7 or ecp5-85k; clock_mhz: > 0.
+        device: xcup, xc7 or ecp5-85k (default: that of the board or part, else xcup); clock_mhz: > 0.
         fps: frames a second to reach, or None; dsp: multiplier blocks at most, or None.
+        board, part: of `hwqat.boards`; with neither, the family's usual part.
+        use: how much of each resource may be used; anyway: plan what does not fit, too.
     """
 
-    device: str = "xcup"
+    device: str = ""
     clock_mhz: float = 200.0
     fps: float | None = None
     dsp: int | None = None
+    board: str | None = None
+    part: str | None = None
+    use: Utilisation = field(default_factory=Utilisation)
+    anyway: bool = False
 
     def __post_init__(self):
-        if self.device not in DEVICES:
+        if self.device and self.device not in DEVICES:
             raise HwqatError(f"unknown target {self.device!r}; choose one of {', '.join(DEVICES)}")
+        if self.board is not None and self.part is not None:
+            raise HwqatError("give either --board (its part is known) or --part, not both")
         if self.fps is not None and self.dsp is not None:
             raise HwqatError("give either --fps (a rate to reach) or --dsp (a budget), not both")
         for what, value in (("clock", self.clock_mhz), ("fps", self.fps), ("dsp", self.dsp)):
             if value is not None and value <= 0:
                 raise HwqatError(f"--{what} must be positive, not {value}")
+        family = self.chip.device if self.named else self.device or "xcup"
+        if self.device not in ("", family):
+            raise HwqatError(
+                f"{self.board or self.part} is of the family {family}, not {self.device}; leave out --target"
+            )
+        object.__setattr__(self, "device", family)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a certain board or part."""
+        return self.board is not None or self.part is not None
+
+    @property
+    def chip(self) -> Part:
+        """The part, with what it has."""
+        if self.board is not None:
+            return find_board(self.board).part
+        return find_part(DEVICES[self.device].part if self.part is None else self.part)
+
+    @property
+    def place(self) -> str:
+        """What it is called in a sentence: the board, or the part."""
+        return self.board or self.chip.name
+
+    @property
+    def bounds(self) -> Resources:
+        """What a plan may take of it."""
+        available, bounds = self.chip.resources, self.use.of(self.chip.resources)
+        dsp = self.dsp
+        if dsp is None and self.fps is None and not self.named:
+            dsp = min(DEFAULT_DSPS, bounds.dsp)
+        if dsp is None:
+            return bounds
+        if dsp > available.dsp and not self.anyway:
+            raise HwqatError(
+                f"--dsp asks for {dsp:,}, and {self.place} has {available.dsp:,} DSPs; --anyway plans it all the same"
+            )
+        return replace(bounds, dsp=dsp)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Graph, target, folding of each node, and the network of stages and streams."""
+    """Graph, target, folding of each node, and the network of stages and streams.
+
+    limit: what keeps it from being faster, if the folding was chosen for the target.
+    """
 
     graph: Graph
     target: Target
     foldings: dict[str, Folding]
     network: Network
+    limit: str = ""
 
     @property
     def device(self) -> Device:
@@ -100,6 +155,28 @@ class Plan:
         return sum((*self.stage_resources.values(), *fifos), Resources())
 
     @cached_property
+    def shares(self) -> dict[str, float]:
+        """Percent of what the part has of each resource that it has."""
+        used, has = vars(self.resources), vars(self.target.chip.resources)
+        return {name: 100 * used[name] / has[name] for name in has if has[name]}
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """Resources of which it takes more than it may."""
+        used, may = vars(self.resources), vars(self.target.bounds)
+        return tuple(name for name in used if used[name] > may[name])
+
+    @cached_property
+    def fill_cycles(self) -> int:
+        """From the first beat in to the first frame's last beat out, as the cycle model has it for RTL."""
+        return simulate(self.network, 1).fill
+
+    @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return self.target.clock_mhz * 1e6 / self.cycles
+
+    @cached_property
     def multipliers(self) -> int:
         return sum(stage.multipliers for stage in self.network.stages)
 
@@ -113,24 +190,39 @@ def make_plan(
     """Graph -> Plan: the passes in their order. ``size`` gives the streams their depths (a sweep knows many already).
 
     1. verify      rules and ranges of the graph hold (everything below relies on them)
-    2. folding     parallelism of each node, for the target's rate or budget
+    2. folding     parallelism of each node, for the target's rate or budget, within what the device has
     3. network     stages and streams; needs the folding
     4. verify      rules of the network hold: lanes, beats, one writer and one reader for each stream, widths
     5. depths      of every stream; needs all stages
     6. verify      again
 
+    FIFOs take memory, too, and are known last: where they exceed a bound, 2 begins again with as much less.
+
     ``foldings``: those of all nodes, instead of 2.
     """
     verify(graph)
-    device = DEVICES[target.device]
-    if foldings is None:
-        if target.fps is not None:
-            foldings = fold_for_cycles(graph, max(1, int(target.clock_mhz * 1e6 / target.fps)), device)
-        else:
-            foldings = fold_for_dsps(graph, target.dsp or DEFAULT_DSPS, device)
-    else:
+    if foldings is not None:
         _check_foldings(graph, foldings)
-    network = verify_network(build_network(graph, foldings))
+        return _laid_out(graph, target, foldings, size)
+    folder, bounds = Folder(graph, DEVICES[target.device]), target.bounds
+    within = bounds
+    for _ in range(ATTEMPTS):
+        found = choose(folder, target, within)
+        plan = _laid_out(graph, target, found.foldings, size)
+        if target.anyway or not plan.beyond:
+            return replace(plan, limit=limit(folder, target, plan.cycles, np.array(plan.resources.vector())))
+        used, fifos = plan.resources.vector(), [a - int(b) for a, b in zip(plan.resources.vector(), found.used)]
+        tighter = zip(within.vector(), bounds.vector(), used, fifos)
+        within = Resources(*(min(w, b - max(0, f)) if u > b else w for w, b, u, f in tighter))
+    raise HwqatError(too_much(folder, target, bounds))
+
+
+#: Times that the folding begins again with less, since FIFOs exceed a bound.
+ATTEMPTS = 5
+
+
+def _laid_out(graph: Graph, target: Target, foldings: dict[str, Folding], size) -> Plan:
+    network = verify_network(build_network(graph, foldings, DEVICES[target.device].hls))
     return Plan(graph, target, foldings, verify_network(size(network)))
 
 

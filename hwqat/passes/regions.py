@@ -66,18 +66,15 @@ def _region(network, stages, streams, join, first) -> Region:
             stack += [streams[stream].source for stream in stages[name].inputs]
     members = tuple(stage for stage in network.stages if stage.name in inside)
     touched = tuple(s for s in network.streams if s.source in inside or s.sink in inside)
-    part = Network(
-        members,
-        touched,
-        *(
-            tuple(
-                Port(f"port_{s.name}", "", s.name, s.elements, 8, 8, s.beats)
-                for s in touched
-                if getattr(s, end) not in inside
-            )
-            for end in ("source", "sink")
-        ),
+    ins, outs = (
+        tuple(
+            Port(f"port_{s.name}", "", s.name, s.elements, 8, 8, s.beats)
+            for s in touched
+            if getattr(s, end) not in inside
+        )
+        for end in ("source", "sink")
     )
+    part = Network(members, touched, ins, outs, network.bursts)
     return Region(join, part, tuple(_branch(stages, streams, name) for name in join.inputs))
 
 

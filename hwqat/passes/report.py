@@ -13,15 +13,21 @@ def plan_json(plan: Plan) -> dict:
     total = plan.resources
     return {
         "target": device,
+        "board": plan.target.board,
+        "part": plan.target.chip.name,
         "clock_mhz": plan.target.clock_mhz,
         "network": plan.graph.name,
         "macs": plan.macs,
         "cycles": plan.cycles,
-        "fps": plan.target.clock_mhz * 1e6 / plan.cycles,
+        "fps": plan.rate,
         "dsp": total.dsp,
         "lut": total.lut,
         "ff": total.ff,
         "bram": total.bram,
+        "available": vars(plan.target.chip.resources),
+        "used_percent": {name: round(share, 2) for name, share in plan.shares.items()},
+        "fits": not plan.beyond,
+        "limit": plan.limit,
         "memory_bits": sum(stage.memory_bits for stage in network.stages)
         + sum(s.depth * s.elements.width for s in network.streams),
         "stages": [_stage_json(plan, stage, block[stage.name]) for stage in network.stages],
@@ -91,7 +97,7 @@ def plan_table(plan: Plan) -> str:
         cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
     ).rstrip()
     total, target = plan.resources, plan.target
-    rate = target.clock_mhz * 1e6 / plan.cycles
+    where = f"{target.board or target.device} ({target.chip.name})"
     per_dsp = f", {plan.macs / plan.cycles / total.dsp:.2f} MACs per DSP and cycle" if total.dsp else ""
     return "\n".join(
         [
@@ -99,11 +105,23 @@ def plan_table(plan: Plan) -> str:
             "  ".join("-" * w for w in widths),
             *map(line, rows[1:]),
             "",
-            f"{plan.graph.name} on {target.device}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
-            f"({rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
-            f"about {total.dsp:,} DSP, {total.lut:,} LUT, {total.ff:,} FF, {total.bram:,} BRAM of 18 kbit{per_dsp}",
+            f"{plan.graph.name} on {where}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
+            f"({plan.rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
+            f"about {', '.join(_of(plan, name, word) for name, word in USED)}{per_dsp}",
+            *([f"more {' and '.join(plan.beyond)} than may be used: it does not fit"] if plan.beyond else []),
+            *([f"limited by {plan.limit}"] if plan.limit else []),
         ]
     )
+
+
+#: In the table, with its words.
+USED = (("dsp", "DSP"), ("lut", "LUT"), ("ff", "FF"), ("bram", "BRAM of 18 kbit"))
+
+
+def _of(plan: Plan, name: str, word: str) -> str:
+    """``186 DSP of 220 (85 %)``."""
+    used, has = vars(plan.resources)[name], vars(plan.target.chip.resources)[name]
+    return f"{used:,} {word} of {has:,} ({100 * used / has:.0f} %)"
 
 
 def pe(stage: Stage) -> int | None:

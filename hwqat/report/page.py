@@ -97,13 +97,19 @@ def tiles(facts: Facts) -> list[dict]:
             ),
             (
                 "DSP, estimated",
-                whole(plan["dsp"]),
+                _of(plan, "dsp"),
                 f"{plan['macs'] / plan['cycles'] / plan['dsp']:.2f} MACs per DSP and cycle" if plan["dsp"] else "none",
             ),
-            ("LUT, estimated", short(plan["lut"]), f"{short(plan['ff'])} flip-flops"),
-            ("memory", bits(plan["memory_bits"]), f"{whole(plan['bram'])} block RAMs of 18 kbit"),
+            ("LUT, estimated", _of(plan, "lut"), f"flip-flops: {_of(plan, 'ff')}"),
+            ("memory", bits(plan["memory_bits"]), f"block RAMs of 18 kbit: {_of(plan, 'bram')}"),
         ]
     ]
+
+
+def _of(plan: dict, name: str) -> str:
+    """``186 of 220 (85 %)``; of a plan that does not say what its device has, the number alone."""
+    has = plan.get("available", {}).get(name)
+    return f"{whole(plan[name])} of {whole(has)} ({100 * plan[name] / has:.0f} %)" if has else whole(plan[name])
 
 
 def _accuracy(facts: Facts) -> tuple[str, str, str]:

@@ -234,6 +234,13 @@ class Stage(ABC):
             tuple(writes.get(i, 0) for i in range(len(self.outs))),
         )
 
+    def bursts(self, cycles: int) -> int:
+        """About how many beats of its output wait while its loop goes on: for estimates, before depths are known.
+
+        cycles: of a frame in the slowest stage of its node.
+        """
+        return 0
+
     @property
     def memory_bits(self) -> int:
         """Bits of its ROMs and buffers."""

@@ -17,7 +17,8 @@ Hardware may read and write as soon as data and room allow (RTL does), or follow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from math import ceil, prod
 
 import numpy as np
 
@@ -180,6 +181,11 @@ class Window(Stage):
     def unevenness(self, cycles):
         return unevenness(*self.trips, self.cycles, cycles)
 
+    def bursts(self, cycles):
+        """As of one beat a pixel, which is nearly the same part of a frame, and soon found."""
+        slower = round(max(1.0, cycles / self.cycles), 1)
+        return ceil(_gap(self.geometry, self.height, self.width, self.taps, slower) * self.beats[1][0])
+
     @property
     def backlog(self):
         return Backlog(0, f"the next frame's first rows wait while the loop of {self.name} writes its last ones")
@@ -263,6 +269,17 @@ class Window(Stage):
             "parallel": f"{self.rows} x {self.columns} banks",
         }[self._form]
         return f"{self.taps} of {self.geometry.taps} taps x {self.lanes} of {channels} channels a beat, {banks}"
+
+
+@lru_cache(maxsize=4096)
+def _gap(geometry: Geometry, height: int, width: int, taps: int, slower: float) -> float:
+    """Part of a frame between an even flow and what a loop of one beat a pixel writes; its node is so much slower."""
+    schedule = least_schedule(geometry, height, width, 1, 1, taps)
+    before = geometry.windows_before(height, width, schedule.rows)
+    outs = prod(geometry.out_size(height, width)) * (geometry.taps // taps)
+    reads = read_trips(before, schedule, 1, geometry.taps // taps)
+    writes = schedule.lead + schedule.pace * np.arange(outs)
+    return unevenness(reads, writes, schedule.trips, ceil(schedule.trips * slower))[1]
 
 
 def _choice(ways: int) -> int:

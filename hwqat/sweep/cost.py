@@ -44,7 +44,7 @@ class Costs:
         if accumulators is None:
             return self.last
         graph, foldings = accumulators.narrow(graph), self.last.foldings
-        return Plan(graph, self.target, foldings, self._size(build_network(graph, foldings)))
+        return Plan(graph, self.target, foldings, self._size(build_network(graph, foldings, self.last.device.hls)))
 
     def _size(self, network: Network) -> Network:
         key = _signature(network)
@@ -60,6 +60,7 @@ class Costs:
 def _signature(network: Network) -> tuple:
     """All that the depths of a network depend on."""
     return (
+        network.bursts,
         tuple((stage.name, stage.kind, stage.cycles, stage.inputs, stage.outputs) for stage in network.stages),
         tuple((s.name, s.source, s.sink, s.beats, s.elements) for s in network.streams),
     )

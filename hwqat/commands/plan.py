@@ -1,0 +1,76 @@
+"""``hwqat plan``: does a network fit a board, how fast is it there, what limits it? In seconds, before any training."""
+
+from __future__ import annotations
+
+from ..boards import BOARDS
+from ..errors import HwqatError
+from ..graph_io import load_graph
+from . import layers
+from .common import is_build, open_run, target_arguments, target_of
+
+
+def arguments(parser) -> None:
+    layers.arguments(parser)
+    target_arguments(parser)
+    parser.add_argument("--all-boards", action="store_true", help="a table of all boards")
+
+
+def run(args):
+    from ..passes import make_plan
+    from ..passes.report import plan_json, plan_table
+
+    if args.all_boards and (args.board or args.part or args.target):
+        raise HwqatError("--all-boards plans for each board; leave out --board, --part and --target")
+    targets = [target_of(args, name) for name in BOARDS] if args.all_boards else [target_of(args)]
+    graph = _graph(args)
+    if not args.all_boards:
+        plan = make_plan(graph, targets[0])
+        print(plan_table(plan))
+        return plan_json(plan), 0
+    rows = [_row(graph, target) for target in targets]
+    print("\n".join(_table(rows)))
+    return {"network": graph.name, "boards": rows}, 0
+
+
+def _graph(args):
+    """Of a RUN, a BUILD, or a network with the weights that it comes with."""
+    from ..lower import lower
+    from ..restore import to_graph
+
+    if layers.is_network(args.source):
+        return lower(layers.network(args).eval(), args.source.rpartition(":")[2])
+    if is_build(args.source):
+        return load_graph(args.source)
+    trained = open_run(args.source)
+    return to_graph(trained.model, trained.run)
+
+
+def _row(graph, target) -> dict:
+    """What a network is on a board. FIFOs are counted, which is quick, and somewhat more than they need to be."""
+    from ..passes import make_plan
+    from ..passes.depths import count_streams
+
+    row = {"board": target.board, "part": target.chip.name}
+    try:
+        plan = make_plan(graph, target, size=count_streams)
+    except HwqatError as error:
+        return row | {"fits": False, "why": f"{error}"}
+    used = {f"{name}_percent": round(share, 1) for name, share in plan.shares.items()}
+    fill = plan.fill_cycles / (target.clock_mhz * 1e3)
+    return row | {"fits": not plan.beyond, "fps": plan.rate, "latency_ms": fill, **used, "limit": plan.limit}
+
+
+def _table(rows) -> list[str]:
+    lines = [("board", "fits", "frames/s", "latency, ms", "DSP", "LUT", "FF", "BRAM", "what limits")]
+    for row in rows:
+        if "fps" not in row:
+            lines.append((row["board"], "no", *[""] * 6, row["why"]))
+            continue
+        shares = (f"{row[f'{name}_percent']:.0f} %" for name in ("dsp", "lut", "ff", "bram"))
+        fits = "yes" if row["fits"] else "no"
+        lines.append((row["board"], fits, f"{row['fps']:,.0f}", f"{row['latency_ms']:.3g}", *shares, row["limit"]))
+    widths = [max(len(line[n]) for line in lines) for n in range(8)]
+    return [
+        "  ".join([*(c.ljust(w) if n < 2 else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths))), line[8]])
+        for line in lines
+    ]

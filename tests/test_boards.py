@@ -1,0 +1,135 @@
+"""Boards: what does not fit is refused in a sentence, what fits keeps every bound, FIFOs included."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from networks import Net, basic, resnet20_graph
+
+from hwqat.boards import BOARDS, PARTS, Utilisation, find_part
+from hwqat.cli import main
+from hwqat.devices import DEVICES
+from hwqat.errors import HwqatError
+from hwqat.ops import Output
+from hwqat.passes import Target, make_plan
+from hwqat.passes.depths import count_streams
+from hwqat.passes.report import plan_json, plan_table
+
+
+def small():
+    net = Net(8)
+    x = net.requant(net.conv(net.input(8, 8, 3), 8, 3), relu=True)
+    net.add(Output.make("y", basic(net, x, 16, 2, "block").out))
+    return net.finish("small")
+
+
+def large():
+    """13 Mbit of weights."""
+    net = Net(8, alike=True)
+    x = net.input(4, 4, 512)
+    for i in range(3):
+        x = net.requant(net.conv(x, 512, 1 if i else 3, module=f"layers.{i}"))
+    net.add(Output.make("y", x.out))
+    return net.finish("large")
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_plan_without_options_fits_its_board_and_is_limited_by_it(board):
+    plan = make_plan(resnet20_graph(alike=True), Target(board=board), size=count_streams)
+    used, may = vars(plan.resources), vars(plan.target.bounds)
+    assert all(used[name] <= may[name] for name in used), (used, may)
+    assert plan.beyond == () and plan_json(plan)["fits"]
+    assert max(used[name] / may[name] for name in used if may[name]) > 0.6
+    assert f" on {board} ({BOARDS[board].part.name}): " in plan_table(plan)
+    assert f"{used['dsp']:,} DSP of {BOARDS[board].part.resources.dsp:,} (" in plan_table(plan)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_plan_without_a_board_fits_the_familys_part(device):
+    plan = make_plan(small(), Target(device))
+    assert not plan.beyond
+    assert plan.target.chip is not None and plan.target.chip.name == DEVICES[device].part
+    assert plan.target.bounds.dsp == {"xcup": 220, "xc7": 198, "ecp5-85k": 140}[device]
+
+
+def test_a_larger_board_is_never_slower():
+    graph = small()
+    rates = [make_plan(graph, Target(board=b), size=count_streams).rate for b in ("ultra96-v2", "zcu104", "zcu102")]
+    assert rates == sorted(rates)
+
+
+def test_what_is_too_large_is_refused_with_what_would_help():
+    with pytest.raises(HwqatError) as refused:
+        make_plan(large(), Target(board="pynq-z2"), size=count_streams)
+    sentence = str(refused.value)
+    for words in (
+        "large does not fit pynq-z2: it takes ",
+        " block RAMs of 18 kbit of the 252 that it may (most of them, ",
+        "for node 'conv0' in layers.0)",
+        "a lower rate does not help",
+        "weights of at most ",
+        "take a larger board: zcu102 has enough",
+        "--anyway",
+    ):
+        assert words in sentence, sentence
+    assert "\n" not in sentence
+    plan = make_plan(large(), Target(board="pynq-z2", anyway=True), size=count_streams)
+    assert plan.beyond == ("bram",)
+    assert plan.resources.dsp <= plan.target.bounds.dsp
+    assert "more bram than may be used: it does not fit" in plan_table(plan)
+    bits = int(sentence.split("weights of at most ")[1].split()[0])
+    assert 1 <= bits < 8
+
+
+def test_rates_are_refused_in_frames_a_second():
+    graph = small()
+    with pytest.raises(
+        HwqatError, match=r"^at most [\d,]+ frames a second at 200 MHz, since node '\w+' needs [\d,]+ cycles"
+    ):
+        make_plan(graph, Target(fps=1e9))
+    with pytest.raises(
+        HwqatError, match=r"^at most [\d,]+ frames a second of small fit ulx3s-85f at 100 MHz; 1,000,000 were"
+    ):
+        make_plan(graph, Target(board="ulx3s-85f", fps=1e6, clock_mhz=100))
+    plan = make_plan(graph, Target(board="ulx3s-85f", fps=1e6, clock_mhz=100, anyway=True), size=count_streams)
+    assert plan.rate >= 1e6 and plan.beyond
+
+
+def test_utilisation_is_a_bound():
+    graph = small()
+    half = Target(board="pynq-z2", use=Utilisation(lut=10))
+    plan = make_plan(graph, half, size=count_streams)
+    assert plan.resources.lut <= 5320 < make_plan(graph, Target(board="pynq-z2"), size=count_streams).resources.lut
+    with pytest.raises(HwqatError, match="--use-lut must be a percentage above 0 and at most 100, not 101"):
+        Utilisation(lut=101)
+
+
+def test_what_a_target_says():
+    assert Target(board="kv260").device == "xcup"
+    assert Target(part="xc7z020clg484-3").chip == replace(PARTS["xc7z020clg400-1"], name="xc7z020clg484-3")
+    assert find_part("XCZU3EG-SFVC784-1-E").resources.dsp == 360
+    cases = {
+        "unknown board 'kv26'; choose one of ": {"board": "kv26"},
+        "unknown part 'xc2v80'; known are ": {"part": "xc2v80"},
+        "kv260 is of the family xcup, not xc7": {"device": "xc7", "board": "kv260"},
+        "either --board .* or --part": {"board": "kv260", "part": "xck26"},
+        "--dsp asks for 500, and xc7z020clg400-1 has 220 DSPs": {"device": "xc7", "dsp": 500},
+    }
+    for sentence, options in cases.items():
+        with pytest.raises(HwqatError, match=sentence):
+            _ = Target(**options).bounds
+    assert Target("xc7", dsp=500, anyway=True).bounds.dsp == 500
+
+
+def test_commands(capsys, tmp_path):
+    assert main(["boards", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["boards"]
+    assert [row["board"] for row in found] == list(BOARDS)
+    assert main(["plan", "digitnet", "--all-boards", "--json"]) == 0
+    text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
+    rows = json.loads(last)["boards"]
+    assert all(row["fits"] and row["fps"] > 1000 and 0 < row["latency_ms"] < 10 for row in rows)
+    assert all(row["board"] in text for row in rows)
+    assert main(["plan", "digitnet", "--board", "ulx3s-85f", "--fps", "1e9"]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and err.startswith("hwqat: at most ")
