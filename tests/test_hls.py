@@ -15,7 +15,7 @@ from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
-from hwqat.sim.generated import csim
+from hwqat.sim.generated import csim, gxx
 from hwqat.stages import STAGES
 from hwqat.stages.line_buffer import GAP
 
@@ -199,6 +199,30 @@ def test_every_stage_is_golden(dialect, tmp_path):
     assert {stage.kind for plan, *_ in made for stage in plan.network.stages} == {cls.kind for cls in STAGES}
     for make, result in zip(CASES, csim.run_many(made, tmp_path, dialect=dialect)):
         assert not result.mismatches, f"{make.__name__}: {result.first}"
+
+
+def compilers() -> list[str]:
+    """g++, and clang++ under any name, where there is one."""
+    found = (shutil.which(name) for name in ("g++", "clang++", *(f"clang++-{n}" for n in range(30, 13, -1))))
+    return [path for path in found if path][:2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("top", hls.DIALECTS)
+@pytest.mark.parametrize("define", ["HWQAT_PLAIN", "HWQAT_AP_ARITHMETIC", "HWQAT_BOUNDED"])
+def test_the_sources_are_pedantic_c14(top, define, tmp_path):
+    for make in CASES:
+        plan, *_ = make()
+        for name, text in hls.render(plan, dialect=top).items():
+            path = tmp_path / plan.graph.name / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    sources = [*map(str, sorted(tmp_path.rglob("*.cpp")))]
+    flags = "-std=c++14 -pedantic -Wall -Wextra -Werror -Wno-unknown-pragmas -fsyntax-only".split()
+    for compiler in compilers():
+        command = [compiler, *flags, f"-D{define}", "-isystem", str(gxx.headers()), *sources]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0 and not done.stderr, f"{compiler}: {done.stderr[:2000]}"
 
 
 # ---- text

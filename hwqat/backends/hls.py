@@ -5,7 +5,7 @@ header library that the generated files call (`hls/*.h`) goes along with them.
 
     NAME.h NAME.cpp   top: AXI4-Streams in and out      blocks/    a file pair for each block of the network
     NAME_types.h      types of each layer's constants   constants/ a header for each stage with ROMs
-    NAME_tb.cpp       test bench, reads ../vectors
+    NAME_tb.cpp       test bench, reads ../vectors      README.md  what an HLS compiler may make of it
     run_hls.tcl, hls_config.cfg                         hwqat/     the header library
 """
 
@@ -99,6 +99,7 @@ class _Writer:
         else:
             files[f"{self.top}.cpp"] = self._render("top.cpp.j2", streams=self._between_blocks(), **ports)
         files[f"{self.top}_tb.cpp"] = self._render("tb.cpp.j2", **ports)
+        files["README.md"] = self._render("README.md.j2")
         files["run_hls.tcl"] = self._render("run_hls.tcl.j2", **self._tool())
         files["hls_config.cfg"] = self._render("hls_config.cfg.j2", **self._tool(), **ports)
         return files | {f"hwqat/{name}": text for name, text in library_files(self.plan).items()}
