@@ -46,7 +46,7 @@ def render(plan: Plan, command: str = FROM_PYTHON, dialect: str = "vitis") -> di
 
 def library_files(*plans: Plan) -> dict[str, str]:
     """Name -> text of the header library, with what the stages of some plans bring along."""
-    return library(".", (".h",), (stage for plan in plans for stage in plan.network.stages))
+    return library(".", (".h",), (stage for plan in plans for stage in plan.network.stages), lambda stage: stage.header)
 
 
 @dataclass(frozen=True)

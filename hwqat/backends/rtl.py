@@ -31,7 +31,12 @@ def render(plan: Plan) -> dict[str, str]:
 
 def library_files(*plans: Plan) -> dict[str, str]:
     """Name -> text of the hand-written blocks, with what the stages of some plans bring along (and of lint waivers)."""
-    return library("rtl", (".sv", ".vlt"), (stage for plan in plans for stage in plan.network.stages))
+    return library(
+        "rtl",
+        (".sv", ".vlt"),
+        (stage for plan in plans for stage in plan.network.stages),
+        lambda stage: f"{stage.rtl}.sv",
+    )
 
 
 def bench_top(name: str, tops: list[dict]) -> str:

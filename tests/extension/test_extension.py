@@ -10,6 +10,7 @@ from drawing import DRAWS, random_case
 from torch import nn
 
 from hwqat import extensions
+from hwqat.backends import hls, rtl
 from hwqat.cli import main
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph, verify
@@ -88,6 +89,26 @@ def test_the_plan_asks_its_stage(maximum):
             assert timing.deadlock is None and timing.steady == 36 // pe
     few, many = (make_plan(graph, Target(fps=200e6 / frame)) for frame in (36, 6))
     assert few.resources.lut < many.resources.lut
+
+
+def test_a_stage_without_its_files_is_refused_before_anything_is_written(maximum, monkeypatch):
+    monkeypatch.setattr(maximum.stage.Maximum, "sources", ())
+    plan = make_plan(graph_of(maximum))
+    for render, file in ((hls.render, "maximum.h"), (rtl.library_files, "hwqat_maximum.sv")):
+        with pytest.raises(
+            HwqatError, match=f"stage 'm_unit' is built of {file}, which is neither in the hardware library"
+        ):
+            render(plan)
+
+
+def test_what_has_no_reference_says_so(maximum):
+    with apart(fxp.REFERENCES):
+        fxp.REFERENCES.clear()
+        with pytest.raises(
+            HwqatError, match="node 'm' .module 'head'. is a maximum, which has no fxpmath reference; write one"
+        ):
+            graph = graph_of(maximum)
+            fxp.run(graph, *frames_of(graph))
 
 
 def test_what_it_has_no_form_in_refuses_it_by_name(maximum):
