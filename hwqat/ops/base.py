@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import gcd
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -131,7 +131,9 @@ class Op:
 
     def with_weights_of(self, bits: int) -> Op:
         """Itself with weights of at most so many bits, for estimates: their integers stay as they are."""
-        changes = {name: bits for name, has in self.attributes().items() if name == "weight_bits" and has > bits}
+        changes: dict[str, Any] = {
+            name: bits for name, has in self.attributes().items() if name == "weight_bits" and has > bits
+        }
         return replace(self, **changes)
 
     def foldings(self, ins: tuple[Tensor, ...]) -> tuple[Folding, ...]:
