@@ -52,8 +52,13 @@ def prepare(
             supported form; or what computes something else than what was read (`hwqat.tracing.check`).
     """
     batches = [example] if isinstance(example, Tensor) else list(example)
-    if not batches or not all(isinstance(batch, Tensor) and batch.ndim == 4 and len(batch) for batch in batches):
-        raise HwqatError("prepare needs an example: a batch of real images (N, C, H, W), or several such batches")
+    if not batches or not all(
+        isinstance(batch, Tensor) and batch.ndim in (2, 3, 4) and len(batch) for batch in batches
+    ):
+        raise HwqatError(
+            "prepare needs an example: a batch of real images (N, C, H, W), or several such batches; signals may be (N, C, L), "
+            "vectors (N, F)"
+        )
     if len({batch.shape[1:] for batch in batches}) > 1:
         raise HwqatError(
             f"the batches of the example must have one size, not {sorted({tuple(b.shape[1:]) for b in batches})}"
@@ -198,7 +203,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, std = (t.to(x.dtype).reshape(-1, 1, 1) for t in (self.mean, self.std))
+        mean, std = (t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 2)) for t in (self.mean, self.std))
         return (x - mean) / std
 
 

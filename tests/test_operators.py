@@ -235,6 +235,52 @@ def test_a_form_is_what_it_was_and_trains(name):
         assert np.array_equal(a.numpy(), b)
 
 
+class Signals(nn.Module):
+    """A network of signals (N, C, L), with every layer of one dimension."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv1d(2, 8, 7, 2, 3), nn.BatchNorm1d(8)
+        self.conv2, self.conv3 = nn.Conv1d(8, 8, 3, padding="same", groups=8), nn.Conv1d(16, 8, 1)
+        self.pool, self.average, self.all = nn.MaxPool1d(2), nn.AvgPool1d(3, 1, 1), nn.AdaptiveAvgPool1d(1)
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.bn1(self.conv1(x))))
+        y = F.interpolate(F.max_pool1d(self.conv2(x), 2), scale_factor=2)
+        x = self.average(self.conv3(torch.cat([x, y], 1)))
+        x = x * torch.sigmoid(x.mean(2, keepdim=True))
+        return self.fc(self.all(x).squeeze(-1)), x
+
+
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (Signals, (2, 32)),
+        (lambda: nn.Sequential(nn.Conv1d(4, 6, 3), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 9)),
+        (lambda: nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.BatchNorm1d(12), nn.Linear(12, 5)), (16,)),
+        (lambda: nn.Sequential(nn.Linear(16, 3), nn.SiLU(), nn.Linear(3, 16)), (16,)),
+    ],
+    ids=["signals", "short", "tagger", "autoencoder"],
+)
+def test_signals_and_vectors(make, shape):
+    """What goes in and comes out has the user's shape; a float checkpoint fits; eval() is golden."""
+    torch.manual_seed(0)
+    net, q = make().eval(), torch.randint(-128, 128, (6, *shape), generator=torch.Generator().manual_seed(1))
+    fine = hwqat.prepare(copy.deepcopy(net), FINE, q / 128).eval()
+    with torch.no_grad():
+        for a, b in zip(outputs(net(q / 128)), outputs(fine(q / 128)), strict=True):
+            assert a.shape == b.shape and float((a - b).abs().max()) < 2e-3 * float(a.abs().max())
+    model = hwqat.prepare(net, hwqat.Scheme(), q / 128).train()
+    assert set(net.state_dict()) <= set(model.state_dict())
+    sum(x.square().mean() for x in outputs(model(q / 128))).backward()
+    torch.optim.SGD(model.parameters(), 1e-3).step()
+    graph = hwqat.lower(model.eval())
+    x = q.reshape(6, *model.input_shape).permute(0, 2, 3, 1).numpy()
+    for a, b in zip(model.integers(q), outputs(graph.run(x)), strict=True):
+        assert np.array_equal(a.numpy(), b)
+
+
 def test_a_function_of_ones_own():
     @hwqat.pointwise(name="cube_of_this_test")
     def cube(x):

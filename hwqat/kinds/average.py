@@ -16,7 +16,7 @@ from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 from hwqat.windows import Geometry
 
-from .windows import adaptive, grown, image_shape, more_padding, window
+from .windows import adaptive, along, grown, image_shape, last, more_padding, window
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,18 @@ def read_average(
     return Read("average", (input,), Params(geometry))
 
 
+@spelled("nn.functional.avg_pool1d", "avg_pool1d")
+def read_average1d(node, input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    stride = kernel_size if stride is None or stride == () else stride
+    kernel, stride = ((1, last(x)) for x in (kernel_size, stride))
+    return read_average(node, input, kernel, stride, along(padding), ceil_mode, count_include_pad)
+
+
+@spelled("nn.functional.adaptive_avg_pool1d", "adaptive_avg_pool1d")
+def read_adaptive1d(node, input, output_size):
+    return read_adaptive(node, input, (1, last(output_size)))
+
+
 @spelled("nn.functional.adaptive_avg_pool2d")
 def read_adaptive(node, input, output_size):
     return Read("average", (input,), Params(adaptive(input, output_size)))
@@ -62,8 +74,8 @@ def read_mean(node, input, dim=None, keepdim=False, *, dtype=None):
     given = range(rank) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
     axes = sorted({int(axis) % rank for axis in given} if len(tuple(given)) else range(rank))
     said = f"a mean over {dim}; average over space, axes 2 and 3, or one of them with keepdim=True"
-    if rank == 4 and axes == [2, 3] and not view.in_order:  # of what moves have made
-        over = tuple(input.shape[2:])
+    if (rank == 4 and axes == [2, 3] and not view.in_order) or (rank == 3 and axes == [2]):  # of what moves have made
+        over = image_shape(input)[1:]
         return Read("average", (input,), Params(Geometry(over, over)), shape=(input.shape[1], 1, 1))
     if len(view.shape) != 4:
         raise Unsupported(said)

@@ -8,14 +8,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from hwqat.nn.steps import Conv2d
-from hwqat.nn.weighted import QuantConv2d
+from hwqat.nn.weighted import QuantConv1d, QuantConv2d, planar
 from hwqat.placement.products import layer_of, sum_of
 from hwqat.tracing import calls
 from hwqat.tracing.arguments import layer_path, owned
+from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 from hwqat.windows import Geometry
 
-from .windows import image_shape, more_padding, window
+from .windows import along, image_shape, last, more_padding, window
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,22 @@ class Params(calls.Params):
     groups: int = 1
 
 
+@spelled("nn.functional.conv1d")
+def read_conv1d(node, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Of a signal: an image one pixel high."""
+    if len(input.shape) != 3:
+        raise Unsupported(f"it reads {input.shape}, not signals (N, C, L)")
+    (stride, dilation), padding = ((1, last(x)) for x in (stride, dilation)), along(padding)
+    return read_conv(node, input, weight, bias, stride, padding, dilation, groups)
+
+
 @spelled("nn.functional.conv2d")
 def read_conv(node, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     tensors = {"weight": owned(node, weight, "weight"), "bias": owned(node, bias, "bias")}
     image_shape(input)
+    kernel = (1, *weight.shape[2:])[-2:]
     given = {role: constant for role, constant in tensors.items() if constant is not None}
-    params = Params(window(weight.shape[2:], stride, padding, dilation), int(groups))
+    params = Params(window(kernel, stride, padding, dilation), int(groups))
     return Read("conv", (input,), params, given, layer_path(tensors, node.path, "conv2d"))
 
 
@@ -46,7 +57,8 @@ class ConvKind(Kind):
         padding = (top, left)
         if (top, left) != (bottom, right):
             x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
-        return F.conv2d(x, tensors["weight"], tensors.get("bias"), g.stride, padding, g.dilation, call.params.groups)
+        weight = planar(tensors["weight"])
+        return F.conv2d(x, weight, tensors.get("bias"), g.stride, padding, g.dilation, call.params.groups)
 
     def never_negative(self, call, inputs):
         return False
@@ -60,7 +72,8 @@ class ConvKind(Kind):
         return replace(call, params=replace(call.params, geometry=more_padding(call.params.geometry, padding)))
 
     def place(self, draft, call, x):
-        layer = layer_of(draft, call, QuantConv2d, self.layer)
+        signal = draft.tensor(call.tensors["weight"]).ndim == 3
+        layer = layer_of(draft, call, QuantConv1d if signal else QuantConv2d, self.layer)
         source = draft.read_narrow(call)
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups not in (1, len(order)):
@@ -74,17 +87,10 @@ class ConvKind(Kind):
         g = call.params.geometry
         padding = g.padding[:2] if g.padding[:2] == g.padding[2:] else (0, 0)
         outs, ins = weight.shape[:2]
-        return nn.Conv2d(
-            ins * call.params.groups,
-            outs,
-            g.kernel,
-            g.stride,
-            padding,
-            g.dilation,
-            call.params.groups,
-            bias is not None,
-            device="meta",
-        )
+        signal = weight.ndim == 3
+        shape = [x[1:] if signal else x for x in (g.kernel, g.stride, padding, g.dilation)]
+        groups, kind = call.params.groups, nn.Conv1d if signal else nn.Conv2d
+        return kind(ins * groups, outs, *shape, groups, bias is not None, device="meta")
 
 
 register(ConvKind())

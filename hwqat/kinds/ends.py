@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hwqat.nn.steps import Input
 from hwqat.nn.steps import Output as OutputStep
 from hwqat.placement.draft import Placed
+from hwqat.tracing import calls
 from hwqat.tracing.table import Kind, register
 
 
@@ -22,11 +25,21 @@ class ImageKind(Kind):
         return Placed(((name, ()),), "input_0", "", unsigned=draft.grid.lo >= 0, ready=name)
 
 
+@dataclass(frozen=True)
+class Forms(calls.Params):
+    """forms: shape of a frame of each output, as the user's network gives it."""
+
+    forms: tuple[tuple[int, ...], ...] = ()
+
+
 class OutputKind(Kind):
     name = "output"
+    Params = Forms
 
     def run(self, call, tensors, training, *xs):
-        return xs
+        if not call.params.forms:
+            return xs
+        return tuple(x.reshape(len(x), *form) for x, form in zip(xs, call.params.forms))
 
     def never_negative(self, call, inputs):
         return all(inputs)
@@ -34,7 +47,9 @@ class OutputKind(Kind):
     def place(self, draft, call, *xs):
         for number, name in enumerate(call.inputs):
             step = draft.output(name)
-            draft.add_step(OutputStep, f"output_{number}", "", [draft.in_order(step, draft.values[name].order)])
+            step = draft.in_order(step, draft.values[name].order)
+            form = call.params.forms[number] if call.params.forms else None
+            draft.add_step(OutputStep, f"output_{number}", "", [step], form=form)
 
 
 class UnknownKind(Kind):

@@ -13,7 +13,7 @@ from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 from hwqat.windows import Geometry
 
-from .windows import adaptive, grown, image_shape, more_padding, window
+from .windows import adaptive, along, grown, image_shape, last, more_padding, window
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,18 @@ def read_max(node, input, kernel_size, stride=None, padding=0, dilation=1, ceil_
     if return_indices:
         raise Unsupported("return_indices; leave it out")
     return Read("max", (input,), Params(grown(window(kernel_size, stride, padding, dilation), node, input, ceil_mode)))
+
+
+@spelled("nn.functional.max_pool1d", "max_pool1d")
+def read_max1d(node, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    stride = kernel_size if stride is None or stride == [] else stride
+    kernel, stride, dilation = ((1, last(x)) for x in (kernel_size, stride, dilation))
+    return read_max(node, input, kernel, stride, along(padding), dilation, ceil_mode, return_indices)
+
+
+@spelled("nn.functional.adaptive_max_pool1d", "adaptive_max_pool1d")
+def read_adaptive1d(node, input, output_size, return_indices=False):
+    return read_adaptive(node, input, (1, last(output_size)), return_indices)
 
 
 @spelled("nn.functional.max_pool2d_with_indices", "nn.functional.adaptive_max_pool2d_with_indices")

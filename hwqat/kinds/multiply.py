@@ -27,8 +27,8 @@ def read_product(node: Node, a: Node, b: Node) -> Read:
         if first is not image:  # the other way round: it is the first that was expanded
             image, other = gate, first
     n, channels, *size = image.shape
-    wanted = {(n, channels, *size), (n, channels), (n, channels, 1, 1), (n, 1, *size)}
-    if tuple(other.shape) not in wanted or len(image.shape) not in (2, 4):
+    wanted = {(n, channels, *size), (n, channels), (n, channels, *[1] * len(size)), (n, 1, *size)}
+    if tuple(other.shape) not in wanted or len(image.shape) not in (2, 3, 4):
         raise Unsupported(
             f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)}; multiply equal shapes, or an image by one value a channel "
             "(N, C, 1, 1), or by one a pixel (N, 1, H, W)"

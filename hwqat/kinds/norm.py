@@ -33,7 +33,7 @@ def read_norm(node, input, running_mean, running_var, weight=None, bias=None, tr
         )
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     tensors = {role: owned(node, x, role) for role, x in given.items() if x is not None}
-    if len(input.shape) not in (2, 4):
+    if len(input.shape) not in (2, 3, 4):
         raise Unsupported(f"it reads {input.shape}, not images (N, C, H, W) or vectors (N, C)")
     momentum = getattr(node.module, "momentum", momentum) if node.own else momentum  # in eval(), a None is 0 here
     return Read("norm", (input,), Params(float(eps), momentum), tensors, layer_path(tensors, node.path, "batch_norm"))

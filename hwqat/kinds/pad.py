@@ -33,7 +33,7 @@ def read_pad(node, input, pad, mode="constant", value=None):
     if len(pad) >= 6 and not any(pad[:4]) and not any(pad[6:]) and min(pad) >= 0 and value == 0:
         channels = ((-1,) * pad[4], tuple(range(input.shape[1])), (-1,) * pad[5])
         return Read("select", (input,), KINDS["select"].Params(sum(channels, ())))
-    if any(pad[4:]) or min(pad) < 0 or len(node.shape) != 4:
+    if any(pad[4:]) or min(pad) < 0 or len(node.shape) not in (3, 4):
         raise Unsupported(f"padding by {tuple(pad)}; pad rows and columns of images only, by 0 or more")
     left, right, top, bottom = pad[:4]
     return Read("pad", (input,), Params((top, left, bottom, right), value))

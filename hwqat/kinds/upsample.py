@@ -8,6 +8,7 @@ import torch
 
 from hwqat.nn.steps import Upsample as UpsampleStep
 from hwqat.tracing import calls
+from hwqat.tracing.moves import batch_shape
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 
@@ -37,7 +38,7 @@ def read_upsample(
         return input  # by 1, in every mode
     if mode not in ("nearest", "nearest-exact"):
         raise Unsupported(f"upsampling of mode {mode!r}; use mode='nearest', or a ConvTranspose2d")
-    before, after = input.shape[2:], node.shape[2:]
+    before, after = (batch_shape(tuple(x.shape))[2:] for x in (input, node))
     if any(b % a for a, b in zip(before, after)):
         raise Unsupported(f"resizing {before} to {after}; upsample by whole factors")
     return Read("upsample", (input,), Params((after[0] // before[0], after[1] // before[1])))

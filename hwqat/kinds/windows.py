@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from hwqat.tracing.arguments import pair
+from hwqat.tracing.moves import batch_shape
 from hwqat.tracing.record import Node
 from hwqat.tracing.refusals import Unsupported
 from hwqat.windows import Geometry
 
 
 def image_shape(node: Node) -> tuple[int, int, int]:
-    """(C, H, W) of what must be a batch of images."""
-    if len(node.shape) != 4:
+    """(C, H, W) of what must be a batch of images, or of signals: those are one pixel high."""
+    if len(node.shape) not in (3, 4):
         raise Unsupported(f"it reads {node.shape}, not images (N, C, H, W)")
-    return node.shape[1:]
+    return batch_shape(tuple(node.shape))[1:]
+
+
+def last(value) -> int:
+    """The one number of a signal's argument, be it in a tuple."""
+    return int(value[-1] if isinstance(value, (tuple, list)) else value)
+
+
+def along(value):
+    """An argument of a signal as that of an image one pixel high; words stay."""
+    return value if isinstance(value, str) or value is None else (0, last(value))
 
 
 def window(kernel, stride=None, padding=0, dilation=1) -> Geometry:
@@ -33,7 +44,7 @@ def grown(geometry: Geometry, node: Node, image: Node, ceil_mode: bool) -> Geome
         return geometry
     top, left, *far = geometry.padding
     for axis in (0, 1):
-        out, size = node.shape[2 + axis], image.shape[2 + axis]
+        out, size = batch_shape(tuple(node.shape))[2 + axis], batch_shape(tuple(image.shape))[2 + axis]
         needed = (out - 1) * geometry.stride[axis] + geometry.span[axis] - size - (top, left)[axis]
         far[axis] = max(far[axis], needed)
     return Geometry(geometry.kernel, geometry.stride, geometry.dilation, (top, left, *far))

@@ -63,6 +63,7 @@ class QatModel(nn.Module):
         return self.input.shape
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        x = self.input.shaped(x)
         self.input.require_form(x)
         if self.training and self.scheme.train_constants:
             specs = self.specs()
@@ -70,7 +71,9 @@ class QatModel(nn.Module):
         elif self.training:
             outs = self._walk(x, lambda step, xs: step.fake(*xs))
         else:
-            outs = tuple(_real(value) for value in self._exact(self.input.accept(x)))
+            ends = [step for step in self.steps if isinstance(step, Output)]
+            values = self._exact(self.input.accept(x))
+            outs = tuple(step.formed(_real(value)) for step, value in zip(ends, values))
         return outs[0] if len(outs) == 1 else outs
 
     @torch.compiler.disable
@@ -86,7 +89,7 @@ class QatModel(nn.Module):
     @torch.no_grad()
     def run_float(self, x: Tensor) -> tuple[Tensor, ...]:
         """Every step on real values, whatever the mode: what calibration looks at."""
-        return self._walk(x, lambda step, xs: step.fake(*xs))
+        return self._walk(self.input.shaped(x), lambda step, xs: step.fake(*xs))
 
     @torch.no_grad()
     def integers(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -94,6 +97,7 @@ class QatModel(nn.Module):
         if self.training:
             raise HwqatError("a network in training has no integers; call eval() first")
         self.require_quantised("evaluated in integers")
+        images = self.input.shaped(images)
         self.input.require_form(images)
         grid = self.input.grid
         if images.numel() and not grid.lo <= int(images.min()) <= int(images.max()) <= grid.hi:

@@ -131,6 +131,37 @@ class QuantConv2d(_Quantised, nn.Conv2d):
         return self._conv_forward(x, weight, bias)
 
 
+def planar(weight):
+    """Weights of a signal's convolution as those of an image one pixel high."""
+    return weight[:, :, None] if weight.ndim == 3 else weight
+
+
+class QuantConv1d(_Quantised, nn.Conv1d):
+    """nn.Conv1d on images one pixel high, likewise; its weights keep their shape."""
+
+    def __init__(self, conv: nn.Conv1d, quantiser: WeightQuantiser) -> None:
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
+            conv.bias is not None,
+            device="meta",
+        )
+        self.weight, self.bias = conv.weight, conv.bias
+        self.weight_quantiser = quantiser
+        self.user_names = getattr(conv, "user_names", {})
+
+    def product(self, x, weight, bias):
+        stride, padding, dilation = (
+            (first, *own) for first, own in ((1, self.stride), (0, self.padding), (1, self.dilation))
+        )
+        return F.conv2d(x, planar(weight), bias, stride, padding, dilation, self.groups)
+
+
 class QuantLinear(_Quantised, nn.Linear):
     """nn.Linear, likewise."""
 

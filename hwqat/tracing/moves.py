@@ -62,8 +62,13 @@ class View:
 
     @property
     def same(self) -> bool:
-        """Whether it is the root itself."""
-        return tuple(self.places.shape) == self.shape and self.in_order
+        """Whether it is the root itself; a signal (N, C, L) is an image one pixel high."""
+        return batch_shape(tuple(self.places.shape)) == self.shape and self.in_order
+
+
+def batch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in which a call makes a batch: a signal (N, C, L) is one of images one pixel high."""
+    return (*shape[:2], 1, shape[2]) if len(shape) == 3 else shape
 
 
 def _size(shape: tuple[int, ...]) -> int:
@@ -72,7 +77,9 @@ def _size(shape: tuple[int, ...]) -> int:
 
 def view_of(node: Node) -> View:
     """What an image's node is a form of: itself, if it is what a call makes."""
-    return node.view if node.view is not None else View.whole(node)
+    if node.view is not None:
+        return node.view
+    return View.whole(node, batch_shape(tuple(node.shape)), tuple(node.shape))
 
 
 def moved(node: Node) -> View:
@@ -169,7 +176,7 @@ def _of_a_frame(view: View) -> Places | None:
     frames = places.reshape(len(places), -1) - size * torch.arange(len(places))[:, None]
     if not (frames == frames[0]).all() or not ((frames[0] >= 0) & (frames[0] < size)).all():
         return None
-    return Places(view.frame, frames[0].reshape(places.shape[1:]))
+    return Places(view.frame, frames[0].reshape(batch_shape(tuple(places.shape))[1:]))
 
 
 def _refusal(node: Node) -> Unsupported:

@@ -47,7 +47,7 @@ class ReadNetwork(nn.Module):
         values: dict[str, Tensor] = {}
         for number, call in enumerate(self.reading.calls):
             inputs = [values[name] for name in call.inputs]
-            values[call.name] = x if number == 0 else self.compute(call, *inputs)
+            values[call.name] = x.reshape(len(x), *call.shape) if number == 0 else self.compute(call, *inputs)
             yield call, values[call.name]
             for name in dict.fromkeys(call.inputs):
                 if last[name] == call.name:

@@ -12,7 +12,7 @@ from hwqat.errors import HwqatError
 from hwqat.naming import identifier, unique
 
 from .calls import Call, Params, Problem, Reading, leaves, require_none
-from .moves import MOVES, View, moved, moves_of, view_of
+from .moves import MOVES, View, batch_shape, moved, moves_of, view_of
 from .record import Node, Recording, as_is, constants_of, record
 from .refusals import Unsupported
 from .simplify import simplify
@@ -95,7 +95,9 @@ class Reader:
             if node.image and (node in needed or node.name == "image"):
                 self._read(node)
         inputs = tuple(self._call_of(node) for node in outputs)
-        self.calls.append(Call("output", unique("output", self._names), inputs, ()))
+        forms = tuple(tuple(node.shape[1:]) for node in outputs)
+        params = find_kind("output").Params(forms)
+        self.calls.append(Call("output", unique("output", self._names), inputs, (), params=params))
 
     def reading(self) -> Reading:
         """The calls, simplified, with copies of their tensors."""
@@ -142,7 +144,11 @@ class Reader:
     def _read(self, node: Node) -> None:
         """Make the call of a node, or find out what it is a form of."""
         if node.name == "image":
-            self._add(node, Call("input", unique("image", self._names), (), tuple(node.shape[1:])))
+            frame = batch_shape(tuple(node.shape))[1:]
+            frame = (*frame, 1, 1) if len(frame) == 1 else frame  # a vector enters as one pixel
+            self._add(node, Call("input", unique("image", self._names), (), frame))
+            if frame != tuple(node.shape[1:]):
+                node.view = View.whole(node, (node.shape[0], *frame), tuple(node.shape))
             return
         try:
             if node.short in MOVES:
@@ -162,7 +168,7 @@ class Reader:
             raise HwqatError(f"the reader of {node.name} made a call of kind {found.kind!r}, which nothing registers")
         if not all(isinstance(x, Node) and x.image for x in found.inputs):
             raise Unsupported("a constant where hwqat takes what is made from the image")
-        shape = found.shape if found.shape is not None else tuple(node.shape[1:])
+        shape = found.shape if found.shape is not None else batch_shape(tuple(node.shape))[1:]
         call = self._call(node, found.kind, tuple(self._call_of(x) for x in found.inputs), shape, found.params)
         call = replace(call, tensors=found.tensors)
         if found.path is not None:

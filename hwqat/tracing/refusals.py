@@ -16,7 +16,7 @@ _FORMS = {
     "leave it out: logits order the classes alike": "softmax log_softmax logsoftmax softmax2d argmax",
     "use BatchNorm2d": "layernorm layer_norm groupnorm group_norm instancenorm2d instance_norm localresponsenorm "
     "local_response_norm rmsnorm",
-    "use Conv2d, with a kernel of 1 along the missing axis": "conv1d conv3d",
+    "use Conv2d": "conv3d",
     "use upsampling by whole factors and a Conv2d, or PixelShuffle": "convtranspose2d conv_transpose2d upsamplingbilinear2d",
     "use Linear, or a 1x1 Conv2d": "matmul bmm mm einsum baddbmm addmm",
     "use convolutions": "multiheadattention scaled_dot_product_attention lstm gru rnn embedding",
@@ -25,7 +25,6 @@ _FORMS = {
     "movedim moveaxis swapaxes channelshuffle channel_shuffle",
     "use an addition": "stack hstack vstack",
     "use MaxPool2d or AvgPool2d": "lppool2d lp_pool2d fractionalmaxpool2d",
-    "use the pool for two dimensions": "avgpool1d avg_pool1d maxpool1d max_pool1d adaptiveavgpool1d",
     "use AdaptiveMaxPool2d": "amax max",
     "numbers drawn at random, which are others each time; leave them out": "rand randn randint rand_like randn_like "
     "randint_like normal bernoulli uniform randperm",

@@ -24,6 +24,12 @@ class Input(Step):
     def spec(self):
         return Spec.of(self.shape[0], self.grid.scale, self.grid.lo, self.grid.hi)
 
+    def shaped(self, x: torch.Tensor) -> torch.Tensor:
+        """A batch of signals (N, C, L) as images one pixel high, of vectors (N, F) as one pixel."""
+        if x.ndim in (2, 3) and x.shape[1:].numel() == torch.Size(self.shape).numel() and x.shape[1] == self.shape[0]:
+            return x.reshape(len(x), *self.shape)
+        return x
+
     def require_form(self, x: torch.Tensor) -> None:
         """HwqatError unless it is a batch of images of the size that the network was prepared for."""
         if tuple(x.shape[1:]) != self.shape:
@@ -53,10 +59,18 @@ class Input(Step):
 
 
 class Output(Step):
-    """A tensor that leaves the network."""
+    """A tensor that leaves the network; form: shape of a frame of it in the user's network, None: as it comes."""
+
+    def __init__(self, name, inputs, path, block, *, form=None) -> None:
+        super().__init__(name, inputs, path, block)
+        self.form = form
 
     def fake(self, x):
-        return x
+        return self.formed(x)
+
+    def formed(self, x: torch.Tensor) -> torch.Tensor:
+        """Real values in the user's form: a signal is (N, C, L)."""
+        return x if self.form is None else x.reshape(len(x), *self.form)
 
     def spec(self, x):
         return x

@@ -11,7 +11,7 @@ from hwqat.errors import HwqatError
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
-from hwqat.nn.weighted import QuantConv2d, QuantLinear
+from hwqat.nn.weighted import QuantConv1d, QuantConv2d, QuantLinear, planar
 from hwqat.ops.base import accumulator_range
 
 
@@ -31,7 +31,7 @@ class Product(Step):
     """What both share. layer: the quantised layer, whose weights are used."""
 
     multiplies = sums = True
-    layer: QuantConv2d | QuantLinear
+    layer: QuantConv1d | QuantConv2d | QuantLinear
 
     def __init__(self, name, inputs, path, block, *, layer) -> None:
         super().__init__(name, inputs, path, block)
@@ -141,7 +141,7 @@ class Conv2d(Product):
             padding = (0, 0)
         q = exact.conv2d(
             image,
-            torch.from_numpy(weight),
+            torch.from_numpy(planar(weight)),
             bound,
             stride=self.geometry.stride,
             padding=padding,
@@ -155,7 +155,7 @@ class Conv2d(Product):
         return ops.Conv2d.make(
             name,
             xs[0],
-            self._in_stream_order(weight).transpose(0, 2, 3, 1),
+            planar(self._in_stream_order(weight)).transpose(0, 2, 3, 1),
             weight_bits=self.layer.weight_quantiser.stored_bits,
             geometry=self.geometry,
             groups=self.layer.groups,
