@@ -55,7 +55,7 @@ def lively(make, shape):
 
 def lowered(net, q):
     """The graph of a network, its golden outputs, and eval()'s, which have golden's integers."""
-    model = hwqat.prepare(net, hwqat.Scheme(), q / 128).eval()
+    model = hwqat.prepare(net, hwqat.Scheme(per_channel=True), q / 128).eval()
     graph, x = hwqat.lower(model), q.permute(0, 2, 3, 1).numpy()
     golden = graph.run(x)
     golden = golden if isinstance(golden, tuple) else (golden,)
@@ -66,7 +66,13 @@ def lowered(net, q):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_small_is_golden_and_near_float(name):
+def test_small_is_golden(name):
+    make, shape = SMALL[name]
+    lowered(lively(make, shape), frames(shape, 3))
+
+
+@pytest.mark.parametrize("name", architectures_more.SMALL)
+def test_small_is_near_float(name):
     """At 16 bits within 1e-3 of the user's network, and at 8 bits at least 20 dB over the error."""
     make, shape = SMALL[name]
     net, q = lively(make, shape), frames(shape, 4)
@@ -80,7 +86,7 @@ def test_small_is_golden_and_near_float(name):
 
 
 #: Where tables of 12-bit inputs stand one behind the other, their errors add up.
-TOLERANCE = {"mobilenetv3": 5e-3, "efficientnet": 1e-2, "yolo": 1e-2, "superresolution": 5e-3, "prelu": 5e-3}
+TOLERANCE = {"mobilenetv3": 5e-3, "efficientnet": 1e-2, "yolo": 3e-2, "superresolution": 5e-3, "prelu": 5e-3}
 
 
 @pytest.mark.slow
