@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -18,9 +19,9 @@ from hwqat.placement.place import place
 from hwqat.quant import ActQuantiser, Scheme
 from hwqat.quant.calibrate import CALIBRATIONS, Histogram
 from hwqat.tracing import Call, Reading, require_none
-from hwqat.tracing.check import hold_to_the_reading, hold_to_the_users, require_finite
+from hwqat.tracing.check import hold_to_the_reading, hold_to_the_users, outputs, require_finite
 from hwqat.tracing.constants import Constant
-from hwqat.tracing.network import ReadNetwork
+from hwqat.tracing.network import ReadNetwork, float_network
 from hwqat.tracing.reader import read_recording, two_images
 from hwqat.tracing.record import as_is, record
 from hwqat.tracing.table import find_kind
@@ -79,8 +80,11 @@ def prepare(
         reading = _read(network, given(two_images(batches[0])))
         if normalise is not None:
             reading = _normalised(reading, normalise)
+        whole, reading = reading, _without_the_last_order(reading)
         steps = place(reading, scheme, grid)  # names all that is not supported
-        wanted = _hold(network, reading, batches[0], grid, given)
+        wanted = _hold(network, whole, batches[0], grid, given)
+        if reading is not whole:
+            wanted = outputs(float_network(reading)(two_images(batches[0], len(batches[0]))))
     quantised = QatModel(steps, scheme, reading).to(home.device)
     seen = calibrate(quantised, batches, scheme.calibration)
     if not scheme.relu6_as_relu:  # which is another network on purpose
@@ -111,6 +115,27 @@ def _read(network: nn.Module, images: Tensor) -> Reading:
     return reading
 
 
+def _without_the_last_order(reading: Reading) -> Reading:
+    """Without softmax, log_softmax and sigmoid at the outputs, said in a warning: what reads logits finds the same order."""
+    calls, end = {call.name: call for call in reading.calls}, reading.calls[-1]
+    read = Counter(name for call in reading.calls for name in call.inputs)
+    left_out = {
+        name: calls[name].inputs[0]
+        for name in end.inputs
+        if find_kind(calls[name].kind).leaves_order(calls[name]) and read[name] == 1
+    }
+    if not left_out:
+        return reading
+    named = ", ".join(dict.fromkeys(calls[name].what or calls[name].kind for name in left_out))
+    warnings.warn(
+        f"{named} at the output of {reading.name} is left out: logits have the same order; apply it behind the network",
+        stacklevel=3,
+    )
+    end = replace(end, inputs=tuple(left_out.get(name, name) for name in end.inputs))
+    kept = [call for call in reading.calls[:-1] if call.name not in left_out]
+    return replace(reading, calls=(*kept, end))
+
+
 def _hold(network: nn.Module, reading: Reading, batch: Tensor, grid: Grid, given: Callable[[Tensor], Tensor]):
     """Hold it to the user's own forward, on a batch of the example and on noise; what it gives on the example."""
     several = two_images(batch, len(batch))
@@ -123,12 +148,14 @@ def build(reading: Reading, scheme: Scheme, grid: Grid) -> QatModel:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The network itself, inside `torch.compile` and `nn.DataParallel`."""
+    """The network itself, inside `torch.compile`, `nn.DataParallel` and an average of models."""
     while True:
         if "_orig_mod" in model._modules:  # what torch.compile returns
             model = model._modules["_orig_mod"]
         elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             model = model.module
+        elif "n_averaged" in model._buffers and "module" in model._modules:  # torch.optim.swa_utils.AveragedModel
+            model = model._modules["module"]
         else:
             return model
 

@@ -1,6 +1,7 @@
 """Operators that move, multiply and look up: against PyTorch's own, in every spelling; their forms in QONNX."""
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -279,6 +280,58 @@ def test_signals_and_vectors(make, shape):
     x = q.reshape(6, *model.input_shape).permute(0, 2, 3, 1).numpy()
     for a, b in zip(model.integers(q), outputs(graph.run(x)), strict=True):
         assert np.array_equal(a.numpy(), b)
+
+
+@pytest.mark.parametrize(
+    "end, said", [(nn.Softmax(1), "Softmax"), (nn.LogSoftmax(1), "LogSoftmax"), (nn.Sigmoid(), "Sigmoid")]
+)
+def test_what_keeps_the_order_is_left_out_at_an_output(end, said):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5), end).eval()
+    q = torch.randint(-128, 128, (6, 3, 8, 8))
+    with pytest.warns(UserWarning, match=f"{said} at the output of Sequential is left out: logits have the same order"):
+        model = hwqat.prepare(net, FINE, q / 128).eval()
+    with torch.no_grad():
+        assert torch.allclose(model(q / 128).float(), net[:-1](q / 128), atol=1e-3)
+    assert not hwqat.lower(model).of("table")
+
+
+@dataclass
+class Found:
+    logits: torch.Tensor
+    features: torch.Tensor | None = None
+
+
+class Wrapped(nn.Module):
+    """As libraries of models write them: a name for the image, a dataclass back."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.SyncBatchNorm(4)
+
+    def forward(self, pixel_values=None, labels=None):
+        return Found(logits=self.bn(self.conv(pixel_values)))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda net: net,
+        nn.DataParallel,
+        torch.optim.swa_utils.AveragedModel,
+        lambda net: torch.compile(net, backend="eager"),
+        lambda net: net.double(),
+        lambda net: net.half(),
+    ],
+    ids=["plain", "parallel", "averaged", "compiled", "double", "half"],
+)
+def test_wrappers_are_taken_off(wrap):
+    q = torch.randint(-128, 128, (4, 3, 8, 8))
+    with torch.no_grad():
+        wanted = Wrapped().eval()(q / 128).logits
+        got = hwqat.prepare(wrap(Wrapped().eval()), FINE, q / 128).eval()(q / 128)
+    assert (wanted - got).abs().max() < 2e-3 * wanted.abs().max()
 
 
 def test_a_function_of_ones_own():

@@ -441,7 +441,8 @@ FORMS = {
     "an object of outputs": (net(lambda n, x: SimpleNamespace(logits=head(n, n.conv(x)))), "must return a tensor"),
     "a number as output": (net(lambda n, x: 3.0), "must return a tensor"),
     "a constant as output": (net(lambda n, x: (head(n, n.conv(x)), n.gain)), "does not depend on the image"),
-    "softmax": (net(lambda n, x: head(n, n.conv(x)).softmax(1)), "leave it out"),
+    "softmax inside": (body(lambda n, y: y.softmax(1)), "a softmax that is no output"),
+    "softmax over rows": (net(lambda n, x: n.conv(x).softmax(2)), "over channels, axis 1"),
     "argmax": (net(lambda n, x: head(n, n.conv(x)).argmax(1)), "leave it out"),
     # products and unknown functions
     "a product of two": (body(lambda n, y: y * y), None),

@@ -18,7 +18,7 @@ from hwqat.errors import HwqatError
 from .calls import Call, Reading, is_finite, not_finite
 from .network import float_network
 from .reader import Reader, read_recording
-from .record import record, run_users
+from .record import opened, record, run_users
 from .table import kind_of
 
 #: The largest difference beside the largest value, by the type in which the user's network computes: rounding of a few
@@ -65,7 +65,7 @@ def hold_to_the_reading(reading: Reading, wanted: list[Tensor], got: list[Tensor
 
 
 def outputs(result: Any) -> list[Tensor]:
-    return [x for x in pytree.tree_leaves(result) if isinstance(x, Tensor)]
+    return [x for x in pytree.tree_leaves(opened(result)) if isinstance(x, Tensor)]
 
 
 class plain:

@@ -8,11 +8,12 @@ function and method that is called on tensors, at the outermost one that it know
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -115,8 +116,20 @@ def record(model: nn.Module, images: Tensor, keep: bool = False) -> Recording:
     image = recorder.image(images)
     with recorder:
         returned = run_users(model, image)
+    returned = opened(returned)
     output = pytree.tree_map(lambda x: recorder.node(x) if isinstance(x, Tensor) else x, returned)
     return Recording(recorder.nodes, output, returned, recorder.problems, recorder.read_out)
+
+
+def opened(returned: Any) -> Any:
+    """What a network returned, with dataclasses and mappings of any class as plain dicts."""
+    if dataclasses.is_dataclass(returned) and not isinstance(returned, type):
+        return {f.name: opened(getattr(returned, f.name)) for f in dataclasses.fields(returned)}
+    if isinstance(returned, Mapping):
+        return {key: opened(value) for key, value in returned.items()}
+    if isinstance(returned, (list, tuple)):
+        return tuple(map(opened, returned))
+    return returned
 
 
 @contextlib.contextmanager

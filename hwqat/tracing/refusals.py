@@ -13,7 +13,7 @@ _OTHER = (
 )
 _FORMS = {
     "use ReLU": "rrelu threshold maximum",
-    "leave it out: logits order the classes alike": "softmax log_softmax logsoftmax softmax2d argmax",
+    "leave it out: logits order the classes alike": "argmax",
     "use BatchNorm2d": "layernorm layer_norm groupnorm group_norm instancenorm2d instance_norm localresponsenorm "
     "local_response_norm rmsnorm",
     "use Conv2d": "conv3d",

@@ -65,6 +65,7 @@ class Kind(ABC):
         pads: it only puts ``params.value`` around an image, (top, left, bottom, right) pixels: ``params.padding``.
         only_trains: in eval() it does nothing.
         narrows: it reads activations of few bits, though it has no weights: what it reads does not leave the network.
+        keeps_order: what it makes orders the classes as what it reads does: as an output of the network it is left out.
         tabulates: it is a table of what it reads, which then has the bits that the scheme gives tables.
     """
 
@@ -78,6 +79,7 @@ class Kind(ABC):
     only_trains: ClassVar[bool] = False
     narrows: ClassVar[bool] = False
     tabulates: ClassVar[bool] = False
+    keeps_order: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, call: Call, tensors: Mapping[str, Tensor], training: bool, *xs: Tensor) -> Tensor:
@@ -99,6 +101,10 @@ class Kind(ABC):
         """Of a kind that only moves elements: what of ``places`` it can do first, and what is left to do to what it makes;
         None if nothing. Moves are read by this, however PyTorch spells them (`hwqat.tracing.moves`)."""
         return None
+
+    def leaves_order(self, call: Call) -> bool:
+        """Whether a call `keeps_order`."""
+        return self.keeps_order
 
     def window(self, call: Call) -> Geometry | None:
         """The window that slides over its input, if there is one."""
