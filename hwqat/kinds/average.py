@@ -74,7 +74,9 @@ def read_mean(node, input, dim=None, keepdim=False, *, dtype=None):
     given = range(rank) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
     axes = sorted({int(axis) % rank for axis in given} if len(tuple(given)) else range(rank))
     said = f"a mean over {dim}; average over space, axes 2 and 3, or one of them with keepdim=True"
-    if (rank == 4 and axes == [2, 3] and not view.in_order) or (rank == 3 and axes == [2]):  # of what moves have made
+    moved = rank == 4 and axes == [2, 3] and not view.in_order
+    signal = rank == 3 and axes == [2] and len(view.shape) == 4 and view.shape[2] == 1
+    if moved or signal:  # of what moves have made, as it is
         over = image_shape(input)[1:]
         return Read("average", (input,), Params(Geometry(over, over)), shape=(input.shape[1], 1, 1))
     if len(view.shape) != 4:
