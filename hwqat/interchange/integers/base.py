@@ -11,7 +11,7 @@ from ...registry import Registry
 from ..build import Builder
 
 #: (builder, node, tensors it reads, values it reads) -> value.
-WRITERS = Registry("form in standard ONNX", "register one, or write QONNX")
+WRITERS = Registry("form in standard ONNX", "register one (see docs/extending.md), or export hardware")
 writes = WRITERS.register
 
 

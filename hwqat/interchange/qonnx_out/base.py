@@ -14,7 +14,7 @@ from ...registry import Registry
 from ..build import QONNX, Builder
 
 #: (writing, node, tensors it reads, values it reads) -> value.
-WRITERS = Registry("form in QONNX", "register one, or export it as hardware")
+WRITERS = Registry("form in QONNX", "register one (see docs/extending.md), or export hardware")
 writes = WRITERS.register
 
 

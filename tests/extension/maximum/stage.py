@@ -10,16 +10,16 @@ from pathlib import Path
 
 from hwqat.devices import Resources
 from hwqat.stages import Elements, Stage
-from hwqat.stages.base import in_order
 from hwqat.stages.loops import joining
 from hwqat.stages.parameters import flag, number
+from hwqat.stages.plain import Plain
 
 FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Maximum(Stage):
-    """frame_beats: beats of one frame."""
+class Maximum(Plain, Stage):
+    """frame_beats: beats of one frame. It pauses nowhere and has neither multipliers nor memory: `Plain` says so."""
 
     kind, header, cpp, rtl = "maximum", "maximum.h", "maximum", "hwqat_maximum"
     sources = (FOLDER / "maximum.h", FOLDER / "hwqat_maximum.sv")
@@ -49,9 +49,6 @@ class Maximum(Stage):
     def outs(self):
         return (Elements(self.pe, self.bits, self.signed),)
 
-    def beats_of(self, values):
-        return in_order(values, self.pe)
-
     def problems(self):
         if not 1 <= self.bits <= 64:
             yield "bits", "1..64", self.bits
@@ -73,21 +70,6 @@ class Maximum(Stage):
     @property
     def held(self):
         return 2 / self.frame_beats
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         """A comparison and a choice for each bit; both inputs and the result have registers."""
