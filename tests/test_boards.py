@@ -52,6 +52,14 @@ def test_a_plan_without_a_board_fits_the_familys_part(device):
     assert plan.target.bounds.dsp == {"xcup": 220, "xc7": 198, "ecp5-85k": 140}[device]
 
 
+def test_a_plan_says_what_limits_it():
+    limit = lambda **options: make_plan(small(), Target(**options), size=count_streams).limit  # noqa: E731
+    assert limit(board="pynq-z2") == "DSPs (pynq-z2)"
+    assert limit(dsp=20) == "DSPs (--dsp)"
+    assert limit() == "DSPs (220 where no board is named)"
+    assert limit(fps=2000) == "the rate asked for"
+
+
 def test_a_larger_board_is_never_slower():
     graph = small()
     rates = [make_plan(graph, Target(board=b), size=count_streams).rate for b in ("ultra96-v2", "zcu104", "zcu102")]

@@ -93,7 +93,9 @@ def limit(folder: Folder, target: Target, cycles: int, used: np.ndarray) -> str:
         return "the rate asked for"
     shares = _shares(used, target.bounds)
     name = max(shares, key=shares.__getitem__)
-    return f"{WORDS[name]} ({'--dsp' if name == 'dsp' and not target.named else target.place})"
+    if name != "dsp" or target.bounds.dsp == target.use.of(target.chip.resources).dsp:
+        return f"{WORDS[name]} ({target.place})"
+    return f"{WORDS[name]} ({'--dsp' if target.dsp else f'{target.bounds.dsp} where no board is named'})"
 
 
 def _possible(folder: Folder, bounds: Resources) -> Resources:
