@@ -66,6 +66,10 @@ def prepare(
         )
     if isinstance(model, QatModel):
         raise HwqatError("this network is quantised already; prepare takes the float network")
+    if type(model).__name__ == "ExportedProgram":
+        from hwqat.tracing.exported import ProgramNetwork
+
+        model = ProgramNetwork(model)
     if not isinstance(model, nn.Module):
         raise HwqatError(f"prepare takes a network, a torch.nn.Module, not a {type(model).__name__}")
     network = unwrapped(model)

@@ -139,7 +139,12 @@ def as_is(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     before = {name: tensor.clone() for name, tensor in model.named_buffers()}
     device = next((t.device.type for t in (*model.parameters(), *model.buffers())), "cpu")
-    model.eval()
+    try:
+        model.eval()
+    except NotImplementedError:  # as the module of an ExportedProgram says
+        raise HwqatError(
+            f"{type(model).__name__} has no eval(); of a program of torch.export give the program itself"
+        ) from None
     try:
         with (
             torch.inference_mode(False),
