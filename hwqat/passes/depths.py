@@ -192,9 +192,8 @@ def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int
 
         def enough(depth, name=stream.name):
             depths = known | least | {name: depth}
-            return not (shortest and shortest.run(1, depths=depths).deadlock) and model.keeps(
-                target, frames, depths, limit
-            )
+            keeps = model.keeps(target, frames, depths, limit)
+            return keeps and not (shortest and shortest.run(1, depths=depths).deadlock)
 
         least[stream.name] = _least(known.get(stream.name, 2), least[stream.name], enough, part)
     return [least[s.name] for s in waits]
