@@ -255,8 +255,8 @@ class Apply(nn.Module):
         (Apply(lambda x: F.relu(x[1:])), "getitem; a part of a tensor; take whole channels, or rows and columns"),
         (Apply(lambda x: [F.relu(part) for part in x.unbind(3)]), "unbind; a part of a tensor"),
         (
-            Apply(lambda x: x.mean(2)),
-            "a mean over 2; average over space, axes 2 and 3, or one of them with keepdim=True",
+            Apply(lambda x: x.mean(1)),
+            "a mean over 1; average over space, axes 2 and 3, or one of them with keepdim=True",
         ),
         (nn.Upsample(scale_factor=1.5), r"resizing \(8, 8\) to \(12, 12\); upsample by whole factors"),
         (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),

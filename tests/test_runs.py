@@ -327,10 +327,10 @@ def test_the_integers_are_those_of_the_machine_that_trained(tmp_path, monkeypatc
 
 
 def test_a_float_network_that_cannot_be_read_trains_and_teaches_by_its_source(capsys, tmp_path):
-    (tmp_path / "mine.py").write_text(NET.format(sign="+").replace("torch.relu(self.a(x))", "torch.erf(self.a(x))"))
+    (tmp_path / "mine.py").write_text(NET.format(sign="+").replace("torch.relu(self.a(x))", "torch.frac(self.a(x))"))
     (tmp_path / "c.toml").write_text("[float]\nepochs = 1\n[train]\nepochs = 1\ndistill = 0.5\n")
     assert main(train(tmp_path, "--float", "--out", tmp_path / "odd")) == 0
-    assert "erf" in load_card(tmp_path / "odd").unread
+    assert "frac" in load_card(tmp_path / "odd").unread
     assert sorted(load_card(tmp_path / "odd").files) == [MODEL, SAMPLE]
     said = fails(capsys, *train(tmp_path, "--from", tmp_path / "odd", "--out", tmp_path / "q"))
     assert "holds a float network that hwqat cannot read, and cannot rebuild: Net has 1 operation" in said

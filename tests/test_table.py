@@ -49,8 +49,9 @@ def _in_place(name: str) -> bool:
 
 
 def _is_function(name: str) -> bool:
-    """Whether torch.nn.functional has it; PyTorch's own list forgets some, as hardswish."""
-    return name.startswith("torch.nn.functional.") and callable(getattr(F, name.rpartition(".")[2], None))
+    """Whether torch or torch.nn.functional has it; PyTorch's own list forgets some, as hardswish and avg_pool1d."""
+    owner = {"torch": torch, "torch.nn.functional": F}.get(name.rpartition(".")[0])
+    return owner is not None and callable(getattr(owner, name.rpartition(".")[2], None))
 
 
 def test_each_spelling_is_one_of_pytorchs():
