@@ -14,6 +14,8 @@ from hwqat.ops import Op
 from .file import Node
 from .values import Real, Weights
 
+#: Channels of a tensor at most: those of a flattened image of a million pixels.
+MOST_CHANNELS = 1 << 20
 #: The list of scopes that torch's exporter notes with a node, outermost first: the last but one is the module's path.
 _SCOPES = re.compile(r"\[.*?'([^']*)', '[^']*'\]")
 
@@ -27,6 +29,10 @@ class Draft:
         self._names = Names()
 
     def add(self, op: Op) -> Tensor:
+        if op.out.channels > MOST_CHANNELS:
+            raise HwqatError(
+                f"{self.name}: {op.name!r} has {op.out.channels} channels, more than the {MOST_CHANNELS} that are read"
+            )
         self.nodes.append(op)
         return op.out
 

@@ -22,7 +22,7 @@ from hwqat.naming import shown
 from .forms import FORMS, OLDEST, Unreadable, attributes_of, inputs_of
 
 #: Bytes of a file, and nodes in it, at most: twice a ResNet152 in float32.
-MOST_BYTES, MOST_NODES = 1 << 29, 50_000
+MOST_BYTES, MOST_NODES = 1 << 29, 10_000
 #: Elements of a constant or of one image at most.
 MOST_ELEMENTS = 1 << 28
 #: Nodes that a sentence names at most.
