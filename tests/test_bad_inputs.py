@@ -174,7 +174,7 @@ CONFIGS = [
     "[float]\naugment = 3", "[scheme]\nweights = 'no'", "[scheme]\nweight_bits = 0", "[scheme]\nweight_bits = 17",
     "[scheme]\nact_bits = 1.5", "[scheme]\nlayers = 3", "[scheme.layers.'nothing*']\nweight_bits = 4",
     "[scheme.layers.'*']\nweight_bits = 'x'", "[scheme.layers.'*']\nnothing = 1", "[scheme]\nrescale = '99'",
-    "[scheme]\nrescale = 16", "[scheme]\nrounding = 'AP_NO'", "[scheme]\nbn = 'no'", "[scheme]\nbranch = 'no'",
+    "[scheme]\nrounding = 'AP_NO'", "[scheme]\nbn = 'no'", "[scheme]\nbranch = 'no'",
     "[train]\ndistill = -1", "[train]\ndistill = 2", "\udcff", "[train]\na.b.c = 1", "[" * 5000, "[train]\nlr = 1e400",
 ]  # fmt: skip
 NETS = {

@@ -11,6 +11,7 @@ from hwqat import data as datasets
 from hwqat import models
 from hwqat.data import Dataset
 from hwqat.errors import HwqatError
+from hwqat.own import fault_in_own
 from hwqat.runs import Run
 from hwqat.train.checkpoints import load_checkpoint
 from hwqat.train.config import TrainConfig
@@ -54,8 +55,12 @@ def require_fit(net: str, model: nn.Module, dataset: Dataset) -> None:
             f"network {net} takes images of shape {expected}, but those of {dataset.name} are {dataset.image_shape}"
         )
     images, classes, training = dataset.to_real(dataset.train.images[:2]), len(dataset.classes), model.training
-    with torch.no_grad():
-        logits = model.eval()(images)
+    try:
+        with torch.no_grad():
+            logits = model.eval()(images)
+    except Exception as error:  # whatever a network raises
+        what = fault_in_own(error) or " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise HwqatError(f"network {net} cannot take an image of {dataset.name}: {what}") from None
     model.train(training)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(images) or found[1] < classes:
