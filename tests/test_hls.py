@@ -13,7 +13,26 @@ from hwqat.backends import hls
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
-from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
+from hwqat.ops import (
+    Concat,
+    Conv2d,
+    Crop,
+    DepthToSpace,
+    Flatten,
+    Folding,
+    Geometry,
+    Input,
+    Linear,
+    MaxPool,
+    Multiply,
+    Output,
+    Requant,
+    Select,
+    SpaceToDepth,
+    SumPool,
+    Table,
+    Upsample,
+)
 from hwqat.passes import Target, make_plan
 from hwqat.sim.generated import csim, gxx
 from hwqat.stages import STAGES
@@ -177,6 +196,33 @@ def concats():
     return net.case("concats")
 
 
+def moves():
+    """Channels, pixels and blocks that move, products of two tensors, tables: each in its first and its last folding."""
+    net = Net((4, 6, 4), -8, 7)
+    gate, mask = (
+        net.add(SumPool, net.x, Geometry((4, 6)), fold=Folding(2, 2)),
+        net.conv(net.x, 1, Geometry((1, 1)), (1, 4)),
+    )
+    table = net.rng.integers(-100, 101, (4, 16))
+    for cls, xs, *given in (
+        (Select, [net.x], [2, -1, 0, 3, 1, -1]),
+        (Crop, [net.x], (1, 0), (2, 3), (1, 2)),
+        (Upsample, [net.x], (2, 3)),
+        (DepthToSpace, [net.x], (2, 1)),
+        (SpaceToDepth, [net.x], (2, 3)),
+        (Table, [net.x], table),
+        (Table, [net.x], table[:1]),
+        (Multiply, [net.x, net.x]),
+        (Multiply, [net.x, gate]),
+        (Multiply, [net.x, mask]),
+    ):
+        made = cls.make("m", xs if cls is Multiply else xs[0], *given)
+        first, *more = made.foldings(tuple(xs))
+        for fold in (first, *more[-1:]):
+            net.add(cls, xs if cls is Multiply else xs[0], *given, fold=fold)
+    return net.case("moves")
+
+
 def smallest():
     """One pixel, one channel; one-bit weights and activations."""
     net = Net((1, 1, 1), 0, 1)
@@ -187,7 +233,7 @@ def smallest():
     return net.case("smallest")
 
 
-CASES = (windows, foldings, roundings, joins, pools, concats, smallest)
+CASES = (windows, foldings, roundings, joins, pools, concats, moves, smallest)
 
 
 @pytest.mark.parametrize(
