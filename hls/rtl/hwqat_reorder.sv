@@ -66,8 +66,8 @@ module hwqat_reorder #(
   assign reads       = in_time & ~period_last;
   assign writes      = out_time & (period != '0);
   assign en          = ~out_valid_q | out_ready_i;
-  assign step        = (in_valid_i | ~reads) & (en | ~writes);
-  assign in_ready_o  = reads & (en | ~writes);
+  assign step        = (in_valid_i | ~reads) & en;
+  assign in_ready_o  = reads & en;
   assign out_valid_o = out_valid_q;
 
   // Half of the memory that is filled in this period; the other one leaves.
