@@ -77,6 +77,7 @@ def test_an_older_build_says_export_it_again(build, capsys):
         )
 
 
+@pytest.mark.slow
 def test_edited_sources_run_when_asked_for_and_say_which_stage_is_wrong(build, capsys):
     """The first wrong stage in the order of the data, in both engines; and the result is kept by neither."""
     rom = build / "hls/constants/blocks_2_conv1_mvu.h"
