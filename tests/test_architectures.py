@@ -83,13 +83,16 @@ def test_small_is_near_float(name):
     for a, b, c in zip(wanted, fine, got, strict=True):
         assert float((a.flatten() - b.flatten()).abs().max()) < TOLERANCE.get(name, 1e-3) * float(a.abs().max())
         noise = (a.flatten() - c.flatten()).square().sum()
-        assert 10 * float(torch.log10(a.square().sum() / noise)) > LEAST_DB.get(name, 20)
+        found = 10 * float(torch.log10(a.square().sum() / noise))
+        if name in NOISY and found <= 20:
+            pytest.xfail(f"{found:.0f} dB at 8 bits where 20 are wanted; why is not known yet")
+        assert found > 20
 
 
 #: Where tables of 12-bit inputs stand one behind the other, their errors add up.
 TOLERANCE = {"mobilenetv3": 5e-3, "efficientnet": 1e-2, "yolo": 3e-2, "superresolution": 5e-3, "prelu": 5e-3}
-#: Random weights make of 40 layers with SiLU what amplifies every rounding; training does not.
-LEAST_DB = {"yolo": 8}
+#: An open fault: with random weights the detector reaches half of the signal-to-noise ratio that is wanted.
+NOISY = {"yolo"}
 
 
 @pytest.mark.slow
