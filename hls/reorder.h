@@ -20,6 +20,7 @@ HWQAT_INLINE void reorder(hls::stream<beat<S::pe, S::bits>> &in, hls::stream<bea
     static_assert(S::cycles == (S::units + 1) * S::trips, "the plan's cycles must be (units + 1) * trips");
     static_assert(S::out_beats == S::count0 * S::count1 * S::count2 * S::count3, "the counters must make a unit");
     constexpr int PERIODS = S::units + 1, DISTANCE = S::distance;
+    static_assert(DISTANCE >= 1, "a beat must be written before it leaves");
 
     static beat<S::pe, S::bits> even[S::in_beats];
     static beat<S::pe, S::bits> odd[S::in_beats];

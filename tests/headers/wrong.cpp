@@ -131,6 +131,11 @@ struct few_counts : units {
 };
 // says: the counters must make a unit
 void few_reorder(stream<2, 8> &in, stream<2, 8> &out) { reorder<few_counts>(in, out); }
+struct no_distance : units {
+    static constexpr int distance = 0;
+};
+// says: a beat must be written before it leaves
+void early_reorder(stream<2, 8> &in, stream<2, 8> &out) { reorder<no_distance>(in, out); }
 
 struct selects : common {
     static constexpr int in_beats = 1, out_beats = 1, trips = 1, zero = 0;
