@@ -4,6 +4,7 @@ import architectures_more
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from architectures import DSCNN, VGG, MobileNetV2, ResNet18
 
 import hwqat
@@ -82,17 +83,69 @@ def test_small_is_near_float(name):
     _, _, _, got = lowered(net, q)
     for a, b, c in zip(wanted, fine, got, strict=True):
         assert float((a.flatten() - b.flatten()).abs().max()) < TOLERANCE.get(name, 1e-3) * float(a.abs().max())
-        noise = (a.flatten() - c.flatten()).square().sum()
-        found = 10 * float(torch.log10(a.square().sum() / noise))
-        if name in NOISY and found <= 20:
-            pytest.xfail(f"{found:.0f} dB at 8 bits where 20 are wanted; why is not known yet")
-        assert found > 20
+        assert name in AMPLIFIES or decibels(a, c) > 20
 
 
 #: Where tables of 12-bit inputs stand one behind the other, their errors add up.
 TOLERANCE = {"mobilenetv3": 5e-3, "efficientnet": 1e-2, "yolo": 3e-2, "superresolution": 5e-3, "prelu": 5e-3}
-#: An open fault: with random weights the detector reaches half of the signal-to-noise ratio that is wanted.
-NOISY = {"yolo"}
+#: With random weights a deep network with batch norms and few shortcuts amplifies every disturbance layer by layer (Yang et al. 2019,
+#: "A Mean Field Theory of Batch Normalization"), so that its error at 8 bits says nothing of the quantiser. Such a one is trained first.
+AMPLIFIES = {"yolo"}
+
+
+def decibels(wanted, got):
+    """Signal to noise at an output, in dB."""
+    return 10 * float(torch.log10(wanted.square().sum() / (wanted.flatten() - got.flatten()).square().sum()))
+
+
+def test_random_weights_amplify():
+    """A disturbance of 40 dB at the detector's input is one of less than 30 at its outputs, without any quantiser."""
+    make, shape = SMALL["yolo"]
+    net, x = lively(make, shape), frames(shape, 4) / 128
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(2)) * float(x.square().mean().sqrt()) / 100
+    with torch.no_grad():
+        assert max(decibels(a, b) for a, b in zip(outputs(net(x)), outputs(net(x + noise)), strict=True)) < 30
+
+
+def scenes(count, generator):
+    """Images with bright rectangles, and what each cell of the two scales should say of them: three classes and a height, as logits."""
+    images, wanted = torch.rand(count, 3, 32, 32, generator=generator) / 2 - 0.5, torch.zeros(count, 4, 32, 32)
+    for image, says in zip(images, wanted, strict=True):
+        for _ in range(2):
+            top, left, high, wide = (
+                int(torch.randint(a, b, (), generator=generator)) for a, b in ((0, 20), (0, 20), (6, 13), (6, 13))
+            )
+            color, box = (
+                int(torch.randint(3, (), generator=generator)),
+                (slice(top, top + high), slice(left, left + wide)),
+            )
+            image[color][box] += 0.8
+            says[color][box], says[3][box] = 1, high / 12
+    wanted = 8 * (wanted - 0.25)
+    return torch.round(images.clamp(-1, 127 / 128) * 128) / 128, (F.avg_pool2d(wanted, 8), F.avg_pool2d(wanted, 16))
+
+
+@pytest.mark.slow
+def test_a_trained_detector_keeps_its_outputs():
+    torch.manual_seed(0)
+    make, _ = SMALL["yolo"]
+    net, generator, steps = make(), torch.Generator().manual_seed(1), 300
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
+    for _ in range(steps):
+        images, wanted = scenes(16, generator)
+        loss = sum(F.mse_loss(a, b) for a, b in zip(net(images), wanted, strict=True))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    images, wanted = scenes(64, generator)
+    quantised = hwqat.prepare(net.eval(), hwqat.Scheme(per_channel=True), scenes(256, generator)[0]).eval()
+    with torch.no_grad():
+        exact = net(images)
+        assert F.mse_loss(exact[0], wanted[0]) < 0.75 * wanted[0].var()  # it has learned something
+        for a, b in zip(exact, quantised(images), strict=True):
+            assert decibels(a, b) > 20
 
 
 @pytest.mark.slow
