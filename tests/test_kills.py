@@ -80,8 +80,6 @@ class Place:
         out = {str(p.relative_to(self.folder)): p for p in sorted((self.folder / "out").rglob("*")) if p.is_file()}
         found = {name: path.read_bytes() for name, path in out.items() if path.name not in TIMES}
         for name, path in out.items():
-            if path.name == "points.jsonl":  # of processes that finish when they do
-                found[name] = sorted(path.read_bytes().split(b"\n"))
             if path.name == "log.csv":
                 with path.open(newline="") as file:
                     found[name] = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]

@@ -1,5 +1,6 @@
 """The journal of a sweep: finished work, one JSON line each, so that an interrupted sweep goes on where it was.
-Each line ends with a sum of its own, "sum".
+Each line ends with a sum of its own, "sum". Lines come as work ends, in no order that another run would repeat; when
+the sweep has ended they are put in one, so that the file says what was found and not when.
 
 {"journal": 2, "run": digest, "step": images per piece}
 {"point": key, "from": 0, "to": 100, "correct": 91}
@@ -16,7 +17,7 @@ from typing import Any
 
 from ..decode import decode_json, require_sum, summed
 from ..errors import HwqatError
-from ..folders import require_own
+from ..folders import require_own, write_whole
 
 VERSION = 2
 AGAIN = "remove the file to begin again"
@@ -33,7 +34,7 @@ class Journal:
         self.counts: dict[tuple[str, int, int], int] = {}
         self.costs: dict[tuple[str, str], dict] = {}
         self.errors: dict[str, str] = {}
-        head = {"journal": VERSION, "run": run, "step": step}
+        head = self.head = {"journal": VERSION, "run": run, "step": step}
         require_own(folder, (NAME,), ("sweep.json", "sweep.csv"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +80,26 @@ class Journal:
         self._write(entry)
 
     def _write(self, entry: dict) -> None:
-        self.file.write(json.dumps(summed(entry)).encode() + b"\n")
+        self.file.write(_line(entry))
         self.file.flush()
 
     def close(self) -> None:
         self.file.close()
+
+    def settle(self) -> None:
+        """Close the journal with its lines in order: by point; its costs, then its counts, piece by piece."""
+        self.close()
+        costs = [{"point": point, "target": to, "cost": cost} for (point, to), cost in sorted(self.costs.items())]
+        counts = [
+            {"point": point, "from": start, "to": stop, "correct": correct}
+            for (point, start, stop), correct in sorted(self.counts.items())
+        ]
+        errors = [{"point": point, "error": why} for point, why in self.errors.items()]
+        entries = sorted([*costs, *counts, *errors], key=lambda entry: entry["point"])
+        text = b"".join(map(_line, [self.head, *entries]))
+        if text != self.path.read_bytes():
+            write_whole(self.path, lambda path: path.write_bytes(text))
+
+
+def _line(entry: dict) -> bytes:
+    return json.dumps(summed(entry)).encode() + b"\n"

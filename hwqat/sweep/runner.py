@@ -100,6 +100,7 @@ def run_sweep(
                     waiting.remove(point)
                     with tqdm.external_write_mode() if lively else nullcontext():
                         show(row(point))
+        journal.settle()
         card = load_card(source)
         return {
             "net": card.net,
