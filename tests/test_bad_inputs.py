@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from hwqat import models
 from hwqat.cli import main
 
 NONE = ["nan", "inf", "-inf", "1e400", "-1", "abc", "", " ", "1e", "--", "0x10", "9" * 50]
 NOT_WHOLE = ["1.5", "1e3", "²", "99999999999"]
+QUANTIZE = ("quantize", "digitnet", "--weights", "digit.pth", "--data", "digits")
 NUMBERS = {
     ("csim", "BUILD"): {"--frames": ["0", *NOT_WHOLE]},
     ("cosim", "BUILD"): {"--frames": ["0", *NOT_WHOLE], "--stall": ["1", "1.0001", "-0.1", "2"]},
@@ -53,6 +56,16 @@ NUMBERS = {
         "--limit": ["0", *NOT_WHOLE],
         "--seed": NOT_WHOLE,
     },
+    ("plan", "RUN"): {
+        "--clock": ["0", "1e9"],
+        "--fps": ["0", "1e300"],
+        "--dsp": ["0", *NOT_WHOLE],
+        **{f"--use-{what}": ["0", "101", "1e9"] for what in ("dsp", "lut", "ff", "bram", "uram")},
+    },
+    (*QUANTIZE, "--out", "OUT"): {
+        "--bits": ["0", "33", "17", *NOT_WHOLE],
+        "--images": ["0", *NOT_WHOLE],
+    },
     ("train", "digitnet", "--data", "digits", "--out", "OUT"): {
         "--width": ["0", "1e4"],
         "--bits": ["0", "33", "17", *NOT_WHOLE],
@@ -80,6 +93,9 @@ LISTS = {
         "--target": ["xc9"],
     },
     ("layers", "RUN"): {"--image": ["3", "1,8", "a,b,c", "0,8,8", "-1,8,8", "1,99999999999,8", "1,8,8,8"]},
+    ("plan", "RUN"): {"--board": ["zcu"], "--part": ["xc9"], "--target": ["xc9"], "--image": ["3", "1,8", "a,b,c"]},
+    (*QUANTIZE, "--out", "OUT"): {"--method": ["best"]},
+    ("import", "digit.onnx", "--out", "OUT"): {"--data": ["mnist"], "--input": ["int", "uint8:", "int99", "uint8:1/0"]},
     ("eval", "RUN"): {"--engine": ["gold", "GOLDEN", "csim,rtl"]},
     ("synth", "BUILD"): {"--target": ["xc9"]},
     ("csynth", "BUILD"): {"--tool": ["gcc", "vivado"]},
@@ -132,12 +148,16 @@ RUN_READERS = [
     ["layers", "@"],
     ["train", "digitnet", "--data", "digits", "--from", "@", "--out", "OUT"],
     ["migrate", "@"],
+    ["plan", "@"],
     ["report", "BUILD", "--run", "@"],
 ]
 BUILD_READERS = [["csim", "@"], ["cosim", "@"], ["synth", "@"], ["csynth", "@"], ["report", "@"]]
 FILE_READERS = [
     ["import", "@", "--out", "OUT"],
     ["report", "BUILD", "--sweep", "@"],
+    ["quantize", "digitnet", "--weights", "@", "--data", "digits", "--out", "OUT"],
+    ["quantize", "digitnet", "--weights", "digit.pth", "--data", "@", "--out", "OUT"],
+    [*QUANTIZE, "--config", "@", "--out", "OUT"],
     ["cosim", "BUILD", "--rtl", "@"],
     ["train", "digitnet", "--data", "digits", "--config", "@", "--out", "OUT"],
     ["compare", "RUN/float", "--config", "@", "--out", "OUT"],
@@ -164,6 +184,9 @@ WRITERS = [
     ["search", "RUN", "--images", "4", "--trials", "1", "--out", "@"],
     ["compare", "RUN/float", "--epochs", "0", "--batches", "1", "--limit", "4", "--out", "@"],
     ["train", "digitnet", "--data", "digits", "--config", "short.toml", "--out", "@"],
+    ["onnx", "RUN", "--out", "@"],
+    ["import", "digit.onnx", "--data", "digits", "--out", "@"],
+    [*QUANTIZE, "--out", "@"],
 ]
 CONFIGS = [
     "x", "[train", "[other]", "train = 3", "[train]\nepochs = -1", "[train]\nepochs = 'a'", "[train]\nepochs = nan",
@@ -274,6 +297,8 @@ def place(digit_run, digit_build, tmp_path_factory) -> Path:
         (here / f"nets/net{number}.py").write_text(text)
     shutil.copytree(digit_run, here / "RUN")
     shutil.copytree(digit_build, here / "BUILD")
+    torch.save(models.build("digitnet").state_dict(), here / "digit.pth")
+    assert main(["onnx", str(digit_build), "--qonnx", "--plain", "--out", str(here / "digit.onnx")]) == 0
     return here
 
 

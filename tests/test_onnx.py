@@ -1,5 +1,7 @@
 """ONNX with standard integer operators: onnxruntime gives golden's integers, all of them."""
 
+import os
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,6 +14,7 @@ from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
+from hwqat.folders import write_whole
 from hwqat.graph import Graph, verify
 from hwqat.interchange import integer_onnx, integers, run_integers
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant
@@ -128,6 +131,20 @@ def test_command_writes_the_same_bytes_and_checks_them(tmp_path, capsys):
 def test_command_on_a_build(digit_build, tmp_path, capsys):
     assert main(["onnx", str(digit_build), "--out", str(tmp_path / "b.onnx"), "--check"]) == 0
     assert "onnxruntime: 8 frames, 0 mismatches" in capsys.readouterr().out
+
+
+def test_only_a_file_of_ours_is_replaced(digit_build, tmp_path, capsys):
+    ours, theirs, pipe = tmp_path / "a.onnx", tmp_path / "thesis.tex", tmp_path / "pipe"
+    for _ in range(2):
+        assert main(["onnx", str(digit_build), "--out", str(ours)]) == 0
+    theirs.write_text("years of work")
+    os.mkfifo(pipe)
+    for path, said in ((theirs, "was not written by hwqat"), (pipe, "is no file"), (tmp_path, "is no file")):
+        assert main(["onnx", str(digit_build), "--out", str(path)]) == 2
+        assert said in capsys.readouterr().err
+    assert theirs.read_text() == "years of work" and pipe.is_fifo()
+    with pytest.raises(HwqatError, match="is no file"):
+        write_whole(pipe, lambda path: path.write_text("x"))
 
 
 def test_nothing_is_written_where_nothing_can_be(tmp_path, capsys):

@@ -30,6 +30,7 @@ def arguments(parser) -> None:
 def run(args):
     from ..interchange import integer_onnx, qonnx
 
+    _require_ours(Path(args.out))
     graph, frames = graph_and_frames(args.source, args.data_dir)
     if args.plain and not args.qonnx:
         raise HwqatError("--plain is a way to write QONNX; give --qonnx too")
@@ -71,6 +72,25 @@ def _check_qonnx(model, graph, frames):
     other = int((y.reshape(len(y), -1).argmax(1) != truth.reshape(len(y), -1).argmax(1)).sum())
     said = f"qonnx: {len(y)} frames, {other} of another class, at most {steps:.3f} steps of the output beside golden"
     return {"frames": len(y), "other_class": other, "steps": steps}, int(steps > 1), said
+
+
+def _require_ours(path: Path) -> None:
+    """HwqatError where something is there that this command did not write: the beginning of its files says so."""
+    from ..interchange.build import PRODUCER
+
+    try:
+        if not path.is_file():
+            if path.exists():
+                raise HwqatError(f"{path} is no file; choose another --out")
+            return
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise HwqatError(f"cannot write {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise HwqatError(f"cannot write {str(path)!r}: {error}") from None
+    if PRODUCER.encode() not in head:
+        raise HwqatError(f"{path} exists and was not written by hwqat; choose another --out")
 
 
 def _write(path: Path, data: bytes) -> None:
