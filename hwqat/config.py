@@ -1,8 +1,13 @@
-"""The file behind --config: a TOML with [scheme], [float] and [train], each stating only what differs.
+"""The file behind --config: a TOML of tables, each stating only what differs.
 
+[run]              # options of `hwqat train`: net, data, out, ... (hwqat.commands.options)
 [scheme]           # hwqat.quant.Scheme: bits, quantisers, overrides per layer
 [float]            # hwqat.train.TrainConfig of the float training
 [train]            # hwqat.train.TrainConfig of the quantisation-aware training behind it
+[target]           # board, clock, rate: options of every command that plans
+[export]           # the other options of `hwqat export`
+
+What is typed goes before what a file says. `hwqat config --schema` prints the JSON schema.
 """
 
 from __future__ import annotations
@@ -16,16 +21,20 @@ from . import zoo
 from .decode import read_toml
 from .errors import HwqatError
 
-SECTIONS = ("scheme", "float", "train")
+SECTIONS = ("run", "scheme", "float", "train", "target", "export")
 
 
 @dataclass(frozen=True)
 class Config:
-    """The three tables of a config file, as plain values."""
+    """The tables of config files, as plain values; where: the files."""
 
+    run: dict = field(default_factory=dict)
     scheme: dict = field(default_factory=dict)
     float: dict = field(default_factory=dict)
     train: dict = field(default_factory=dict)
+    target: dict = field(default_factory=dict)
+    export: dict = field(default_factory=dict)
+    where: str = ""
 
 
 def read_config(paths: Sequence[str | Path]) -> Config:
@@ -34,7 +43,7 @@ def read_config(paths: Sequence[str | Path]) -> Config:
     for path in paths:
         for name, table in _read(zoo.recipe(path)).items():
             tables[name] |= table
-    return Config(**tables)
+    return Config(**tables, where=", ".join(map(str, paths)))
 
 
 def _read(path: Path) -> dict[str, dict]:

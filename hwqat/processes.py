@@ -9,8 +9,10 @@ the scratch folders. (On a system without /proc, only what Python itself ends is
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+log = logging.getLogger(__name__)
 MARK = "HWQAT_COMMAND"
 
 #: The watchdog: reads "+path" and "-path" of scratch folders until nobody can write any more.
@@ -153,6 +156,7 @@ def started() -> None:
 def run(arguments: list[str], work: Path | None = None, **options) -> subprocess.CompletedProcess:
     """`subprocess.run` of a tool that does not outlive the command. work: where it is to put its temporary files."""
     started()
+    _tell(arguments)
     if work is not None:
         options["env"] = (options.get("env") or os.environ) | {"TMPDIR": str(work)}
     return subprocess.run(arguments, **options)
@@ -161,7 +165,14 @@ def run(arguments: list[str], work: Path | None = None, **options) -> subprocess
 def popen(arguments: list[str], **options) -> subprocess.Popen:
     """`subprocess.Popen`, likewise."""
     started()
+    _tell(arguments)
     return subprocess.Popen(arguments, **options)
+
+
+def _tell(arguments: list[str]) -> None:
+    """For `--verbose`: how to do it by hand."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("running %s", shlex.join(map(str, arguments)))
 
 
 # Scratch -----------------------------------------------------------------------------------------------------------------

@@ -291,8 +291,14 @@ def test_of_several_configs_the_later_wins(capsys, tmp_path):
     [
         (None, "{} does not exist; give a TOML file"),
         ("[train]\nepochs = ", "{} is damaged (Invalid value"),
-        ("[training]\nepochs = 3\n", "unknown section 'training' in {}; known are [scheme], [float], [train]"),
-        ("epochs = 3\n", "unknown section 'epochs' in {}; known are [scheme], [float], [train]"),
+        (
+            "[training]\nepochs = 3\n",
+            "unknown section 'training' in {}; known are [run], [scheme], [float], [train], [target], [export]",
+        ),
+        (
+            "epochs = 3\n",
+            "unknown section 'epochs' in {}; known are [run], [scheme], [float], [train], [target], [export]",
+        ),
         ("[train]\nepoch = 3\n", "unknown key 'epoch' in the changes; known are epochs, "),
     ],
 )

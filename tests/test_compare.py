@@ -77,10 +77,10 @@ def test_an_interrupted_comparison_goes_on(started, tmp_path, monkeypatch):
 
 def test_the_command(digit_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(package, "whitepaper", lambda training: FEW[:1])
-    argv = ["compare", digit_run / "float", "--batches", 1, "--limit", 20, "--out", tmp_path / "out", "--json"]
+    argv = ["compare", digit_run / "float", "--batches", 1, "--limit", 20, "--out", tmp_path / "out", "--json", "-v"]
     assert main([*map(str, argv)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    result = json.loads(lines[-1])
+    out, err = capsys.readouterr()
+    result, lines = json.loads(out), err.splitlines()
     assert (result["net"], result["data"], result["images"], len(result["rows"])) == ("digitnet", "digits", 20, 2)
     assert any(line.startswith("weights") and line.endswith("w2") for line in lines)
     assert json.loads((tmp_path / "out" / "compare.json").read_text()) == result

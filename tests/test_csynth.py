@@ -79,9 +79,9 @@ def install(tmp_path, monkeypatch):
 
 
 def synthesise(capsys, build, *options):
-    assert main(["csynth", str(build), *options, "--json"]) == 0
-    *text, last = capsys.readouterr().out.splitlines()
-    return "\n".join(text), json.loads(last), json.loads((build / "csynth" / "call.json").read_text())
+    assert main(["csynth", str(build), *options, "--json", "-v"]) == 0
+    out, text = capsys.readouterr()
+    return text, json.loads(out), json.loads((build / "csynth" / "call.json").read_text())
 
 
 def fails(capsys, build, *options):

@@ -47,7 +47,11 @@ def test_commands_of_a_page_are_understood(page):
     shell = "".join(re.findall(r"^```(?:bash)?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
     for line in re.findall(r"^hwqat (.*)$", shell.replace("\\\n", ""), re.MULTILINE):
         words = line.split("#")[0].split()
-        make_parser(words).parse_args(words)
+        parser = make_parser(words)
+        if "--config" in words:  # whose file says what is not typed
+            for action in parser.typed._actions:
+                action.required, action.nargs = False, action.nargs or (None if action.option_strings else "?")
+        parser.parse_args(words)
 
 
 @pytest.mark.parametrize("page", sorted(p.name for p in DOCS.glob("*.md")))

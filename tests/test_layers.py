@@ -19,9 +19,9 @@ DIGITS = Grid(bits=5, signed=True, lo=-8, hi=8, scale=1 / 8)
 
 
 def result(capsys, *argv) -> tuple[dict, str]:
-    assert main([*argv, "--json"]) == 0
-    *shown, last = capsys.readouterr().out.strip().split("\n")
-    return json.loads(last), "\n".join(shown)
+    assert main([*argv, "--json", "-v"]) == 0
+    out, shown = capsys.readouterr()
+    return json.loads(out), shown
 
 
 def refused(capsys, *argv) -> str:

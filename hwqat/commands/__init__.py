@@ -26,6 +26,8 @@ COMMANDS = {
     "compare": "tables of what post-training quantisation and training reach on a float run",
     "sweep": "accuracy and hardware cost of a run over formats and bits, every point in exact integers",
     "search": "search bits for each layer: most accuracy within a budget of memory, DSPs or cycles",
+    "config": "check config files and print what they come to; --schema: the JSON schema of such a file",
+    "completion": "print what makes a shell complete commands, options and names",
 }
 _FILES = {"eval": "evaluate", "import": "import_"}  # names that Python has taken
 

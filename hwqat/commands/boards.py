@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..boards import BOARDS
+from ..console import say_table
 
 
 def arguments(parser) -> None:
@@ -15,17 +16,6 @@ def run(args):
         for b in BOARDS.values()
     ]
     head = ("board", "", "part", "family", "DSP", "LUT", "FF", "BRAM18", "URAM")
-    lines = [head, *(tuple(f"{v:,}" if isinstance(v, int) else v for v in row.values()) for row in rows)]
-    print("\n".join(aligned(lines, 4)))
+    lines = [[f"{v:,}" if isinstance(v, int) else v for v in row.values()] for row in rows]
+    say_table(head, lines, left=4)
     return {"boards": rows}, 0
-
-
-def aligned(lines, left: int) -> list[str]:
-    """Cells in columns, the first ``left`` of them to the left."""
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return [
-        "  ".join(
-            cell.ljust(w) if n < left else cell.rjust(w) for n, (cell, w) in enumerate(zip(line, widths))
-        ).rstrip()
-        for line in lines
-    ]

@@ -1,9 +1,8 @@
-"""What several commands share: reading RUN and BUILD arguments, arguments of the plan, tables."""
+"""What several commands share: reading what RUN and BUILD arguments name. It needs numpy and torch: imported by `run`."""
 
 from __future__ import annotations
 
-import shlex
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +10,14 @@ import numpy as np
 
 from .. import data as datasets
 from .. import zoo
-from ..boards import Utilisation
 from ..errors import HwqatError, NoData
 from ..folders import tidy
 from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
 from ..manifest import MANIFEST, check
 from ..naming import INPUT, port_names
-from ..passes import DEVICES, Target
 from ..runs import CARD, Run
 from ..vectors import read_vectors
-from .numbers import real, whole
 
 
 @dataclass(frozen=True)
@@ -55,12 +51,6 @@ def require_build(folder: str | Path, *parts: str) -> Graph:
     if parts and manifest.kind != "build":
         raise HwqatError(f"{folder} holds a graph alone; 'hwqat export {folder} --out BUILD' writes its hardware")
     return load_graph(folder)
-
-
-def edited_argument(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--edited", action="store_true", help="take files that were changed since the export; the result is not kept"
-    )
 
 
 def sources_of(args: Namespace, *parts: str) -> Graph:
@@ -119,71 +109,3 @@ def build_frames(build: str | Path) -> tuple[np.ndarray, ...]:
     inputs = [node.out for node in load_graph(build).of("input")]
     ports = zip(port_names(INPUT, len(inputs)), inputs)
     return tuple(read_vectors(build, port, x.size).reshape(-1, *x.shape) for port, x in ports)
-
-
-def data_arguments(parser: ArgumentParser, own: bool = True) -> None:
-    """own: --data, too: data of one's own, typed again. A command that has a --data of its own says False."""
-    names = ("--data-dir", "--data") if own else ("--data-dir",)
-    words = f"; or your own data again: {datasets.FORMS}" if own else ""
-    parser.add_argument(
-        *names, dest="data_dir", metavar="D", help=f"where the data set's files lie, for one that needs files{words}"
-    )
-
-
-def target_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--board", metavar="B", help="board, such as pynq-z2; 'hwqat boards' lists them")
-    parser.add_argument("--part", metavar="P", help="part by its vendor's name, such as xc7z020clg400-1")
-    parser.add_argument(
-        "--target", metavar="T", help=f"device family: {', '.join(DEVICES)} (default: the board's, or xcup)"
-    )
-    parser.add_argument(
-        "--clock", type=real(above=0, most=10_000), default=200.0, metavar="MHZ", help="clock in MHz (default 200)"
-    )
-    parser.add_argument(
-        "--fps", type=real(above=0, most=1e12), metavar="F", help="frames a second to reach with the least resources"
-    )
-    parser.add_argument("--dsp", type=whole(1), metavar="N", help="DSP blocks at most, for the best rate within")
-    for name, percent in vars(Utilisation()).items():
-        what = f"share of the device's {name.upper()} that may be used, in percent (default {percent:g})"
-        kind = real(above=0, most=100)
-        parser.add_argument(f"--use-{name}", type=kind, default=float(percent), metavar="PERCENT", help=what)
-    parser.add_argument("--anyway", action="store_true", help="plan what does not fit the device, too")
-
-
-def target_of(args: Namespace, board: str | None = None) -> Target:
-    """board: instead of what was typed."""
-    return Target(
-        device=(args.target or "") if board is None else "",
-        clock_mhz=args.clock,
-        fps=args.fps,
-        dsp=args.dsp,
-        board=board or args.board,
-        part=args.part if board is None else None,
-        use=Utilisation(**{name: getattr(args, f"use_{name}") for name in vars(Utilisation())}),
-        anyway=args.anyway,
-    )
-
-
-def typed(args: Namespace, **names: str) -> str:
-    """The command that runs, as it was typed; ``names`` stand for what was given as those arguments.
-
-    A build says how it was made, but not where it was written: the same bytes in every folder.
-    """
-    words = [args.argv[0]]  # the command's name
-    for before, word in zip(args.argv, args.argv[1:]):
-        for argument, name in names.items():
-            given, option = str(getattr(args, argument)), f"--{argument.replace('_', '-')}"
-            behind = before.startswith("--") and option.startswith(before)  # argparse takes a beginning, too
-            if word == given and (behind or not before.startswith("--")):
-                word = name
-            elif word.partition("=")[2] == given and option.startswith(word.partition("=")[0]):
-                word = f"{option}={name}"
-        if word != "--json":  # which says it to programs, and changes nothing
-            words.append(word)
-    return shlex.join(["hwqat", *words])
-
-
-def table(rows: list[tuple[str, str]]) -> str:
-    """Two aligned columns."""
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)

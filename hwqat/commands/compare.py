@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ..config import read_config
 from ..folders import require_own, tidy
-from ..progress import bar
-from .common import data_arguments
+from .arguments import data_arguments
 from .numbers import whole
 
 
@@ -36,6 +35,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..compare import Settings, compare, text, whitepaper, write_result
+    from ..progress import bar
     from ..quant import Scheme
     from ..restore import load_data, restore_float
     from ..train import qat_config

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..console import say
 from ..results import save_result
-from .common import edited_argument, sources_of, typed
+from .arguments import edited_argument, typed
 from .numbers import real, whole
 
 
@@ -30,12 +31,14 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..sim.generated.cosim import run_cosim
+    from .common import sources_of
 
     sources_of(args, "rtl", "vectors", "plan")
     result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, verilog=args.rtl)
-    print(
+    say(
         f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "
-        f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one"
+        f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one",
+        good=not result.mismatches,
     )
     for line in (result.first, result.where):
         if line:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..console import say
 from ..results import save_result
-from .common import edited_argument, sources_of, typed
+from .arguments import edited_argument, typed
 from .numbers import whole
 
 
@@ -20,11 +21,13 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..sim.generated.csim import run_csim
+    from .common import sources_of
 
     sources_of(args, "hls", "vectors", "plan")
     result = run_csim(Path(args.build), frames=args.frames, bounded=args.bounded)
-    print(
-        f"C-simulation{' on bounded streams' if args.bounded else ''}: {result.frames} frames, {result.mismatches} mismatches"
+    say(
+        f"C-simulation{' on bounded streams' if args.bounded else ''}: {result.frames} frames, {result.mismatches} mismatches",
+        good=not result.mismatches,
     )
     for line in (result.first, result.where):
         if line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..results import save_result
-from .common import edited_argument, sources_of, typed
+from .arguments import edited_argument, typed
 from .numbers import real
 
 
@@ -19,6 +19,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..csynth import run_csynth
+    from .common import sources_of
 
     sources_of(args, "hls", "plan")
     found = run_csynth(

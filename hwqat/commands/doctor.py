@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..console import say, styled
 from ..tools import Found, look
 
 
@@ -19,13 +20,18 @@ def run(args):
     if missing:
         print("\nTo get what is missing:")
         print("\n".join(f"  {each.tool.name:<20} {each.tool.get}" for each in missing))
-    print(f"\nMissing, and needed: {', '.join(lacking)}." if lacking else "\nAll that 'make export' needs is here.")
+    print()
+    say(
+        f"Missing, and needed: {', '.join(lacking)}." if lacking else "All that 'make export' needs is here.",
+        not lacking,
+    )
     return {"ready": not lacking, "tools": [_plain(each) for each in found]}, int(bool(lacking))
 
 
 def _line(each: Found, width: int) -> str:
     mark = "ok" if each.there else "MISSING" if each.tool.needed else "-"
-    return f"  {mark:<8}{each.tool.name:<20} {each.version or '':<{width}}  {each.tool.enables}"
+    shown = styled(f"{mark:<8}", {"ok": "green", "MISSING": "bold red"}.get(mark, ""))
+    return f"  {shown}{each.tool.name:<20} {each.version or '':<{width}}  {each.tool.enables}"
 
 
 def _plain(each: Found) -> dict:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .. import data as datasets
 from ..errors import HwqatError
-from ..graph import Graph
+from ..names import ENGINES
 from ..naming import OUTPUT, port_names
 from ..results import save_result
-from .common import data_arguments, edited_argument, is_build, open_run, sources_of, typed
+from .arguments import data_arguments, edited_argument, typed
 from .numbers import whole
-
-ENGINES = ("qat", "golden", "fxp", "csim", "rtl")
 
 
 def arguments(parser) -> None:
@@ -24,6 +19,8 @@ def arguments(parser) -> None:
 
 
 def run(args):
+    from .common import is_build
+
     if args.engine not in ENGINES:
         raise HwqatError(f"no engine is called {args.engine!r}; there are {', '.join(ENGINES)}")
     measure = _measure_build if is_build(args.source) else _measure_run
@@ -38,6 +35,7 @@ def run(args):
 def _measure_run(args) -> tuple[int, float]:
     from ..restore import load_test, to_graph
     from ..train import accuracy
+    from .common import open_run
 
     if args.engine in ("csim", "rtl"):
         raise HwqatError(
@@ -52,6 +50,8 @@ def _measure_run(args) -> tuple[int, float]:
 
 
 def _measure_build(args) -> tuple[int, float]:
+    from .common import sources_of
+
     args.build = args.source
     part = {"csim": ("hls", "vectors", "plan"), "rtl": ("rtl", "vectors", "plan")}.get(args.engine, ())
     graph = sources_of(args, *part)
@@ -65,7 +65,7 @@ def _measure_build(args) -> tuple[int, float]:
     return len(split), graph_accuracy(graph, split, args.engine)
 
 
-def _measure_hardware(args, graph: Graph) -> tuple[int, float]:
+def _measure_hardware(args, graph) -> tuple[int, float]:
     """C-simulation and co-simulation run the frames in vectors/ and must equal golden, whose classes then count."""
     from pathlib import Path
 
@@ -86,8 +86,10 @@ def _measure_hardware(args, graph: Graph) -> tuple[int, float]:
     return result.frames, _percent(logits, labels)
 
 
-def data_of(graph: Graph, data_dir: str | None) -> datasets.Dataset:
+def data_of(graph, data_dir: str | None):
     """The data set that a graph names; another one than it was made for is refused."""
+    from .. import data as datasets
+
     dataset, image = datasets.load_again(graph.meta["data"], data_dir), graph.of("input")[0].out
     channels, height, width = dataset.image_shape
     grid, wanted = dataset.grid, (image.shape, image.lo, image.hi)
@@ -100,8 +102,10 @@ def data_of(graph: Graph, data_dir: str | None) -> datasets.Dataset:
     return dataset
 
 
-def graph_accuracy(graph: Graph, split, engine: str = "golden", batch: int = 500) -> float:
+def graph_accuracy(graph, split, engine: str = "golden", batch: int = 500) -> float:
     """Percent of a split's images that a graph classifies right; equal logits go to the lowest class."""
+    import numpy as np
+
     from ..restore import to_frames
     from ..sim.models import fxp, golden
 
@@ -114,5 +118,5 @@ def graph_accuracy(graph: Graph, split, engine: str = "golden", batch: int = 500
     return _percent(np.concatenate(logits), split.labels.numpy())
 
 
-def _percent(logits: np.ndarray, labels: np.ndarray) -> float:
+def _percent(logits, labels) -> float:
     return 100.0 * int((logits.argmax(axis=1) == labels).sum()) / len(labels)

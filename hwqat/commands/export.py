@@ -5,26 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
-
-from .. import data as datasets
 from .. import zoo
+from ..console import say
 from ..errors import HwqatError
-from ..passes import make_plan
+from ..names import DIALECTS
 from ..results import save_result
-from .common import (
-    data_arguments,
-    data_if_here,
-    is_build,
-    open_run,
-    require_build,
-    table,
-    target_arguments,
-    target_of,
-    typed,
-)
+from .arguments import data_arguments, table, target_arguments, target_of, typed
 from .numbers import whole
 
+TABLES = ("export", "target")
 COSIM_FRAMES = 20
 #: Frames of noise at most, where a graph names no data set.
 NOISE_FRAMES = 64
@@ -52,15 +41,23 @@ def arguments(parser) -> None:
         default="vitis",
         help="HLS compiler that the C++ is for: vitis (default), or bambu (PandA-bambu, open source)",
     )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="F.toml",
+        help="TOML with [export] and [target]: these options, in a file; of several, the later wins",
+    )
     target_arguments(parser)
     data_arguments(parser)
 
 
 def run(args):
-    from ..backends.hls import DIALECTS
     from ..export import export
+    from ..passes import make_plan
     from ..passes.report import plan_json, plan_table
     from ..restore import to_graph
+    from .common import is_build, open_run, require_build
 
     if args.source == zoo.PREFIX:
         print(zoo.listing())
@@ -125,6 +122,9 @@ def _export_graph(args, plan, began: float):
 
 def graph_frames(graph, count: int | None, data_dir: str | None):
     """(frames for each input, labels or None, whether they are noise): test images of its data set, if it names one."""
+    import numpy as np
+
+    from .. import data as datasets
     from ..restore import to_frames
     from ..vectors import frames_to_write
 
@@ -159,6 +159,7 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     from ..sim.generated.cosim import run_cosim
     from ..sim.generated.csim import run_csim
     from ..train import accuracy
+    from .common import data_if_here
     from .cosim import cosim_json
     from .csim import csim_json
     from .evaluate import graph_accuracy
@@ -194,7 +195,7 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     print("\n" + table(rows))
     for name, engine in (("C-simulation", csim), ("co-simulation", cosim)):
         if engine.mismatches:
-            print(f"{name} differs from golden: {engine.where or engine.first}")
+            say(f"{name} differs from golden: {engine.where or engine.first}", good=False)
     checks = {
         "float_accuracy": floating,
         "accuracy": qat,
@@ -215,7 +216,7 @@ def _percent(value: float | None, otherwise: str, more: str = "") -> str:
     return otherwise if value is None else f"{value:.2f} %{more}"
 
 
-def eval_differences(model, graph, frames: np.ndarray, batch: int = 500) -> int:
+def eval_differences(model, graph, frames, batch: int = 500) -> int:
     """Integers in which eval() of the PyTorch network and golden differ, over all frames and outputs."""
     import torch
 

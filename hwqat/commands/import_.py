@@ -6,11 +6,10 @@ import argparse
 import contextlib
 from dataclasses import asdict
 
-from .. import data as datasets
 from ..errors import HwqatError
 from ..folders import write_folder
-from ..graph_io import graph_files
-from .common import data_arguments
+from ..names import DATASETS
+from .arguments import data_arguments
 
 
 class _ListOps(argparse.Action):
@@ -31,9 +30,7 @@ def arguments(parser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="GRAPH", help="folder to write; an earlier one there is replaced"
     )
-    parser.add_argument(
-        "--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(datasets.DATASETS)}"
-    )
+    parser.add_argument("--data", metavar="NAME", help=f"data set whose images it takes: {', '.join(DATASETS)}")
     data_arguments(parser, own=False)
     parser.add_argument(
         "--input",
@@ -47,6 +44,8 @@ def arguments(parser) -> None:
 
 
 def run(args):
+    from .. import data as datasets
+    from ..graph_io import graph_files
     from ..interchange import grid_of, read_qonnx
 
     if args.input is not None and args.data is not None:

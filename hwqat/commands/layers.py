@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from .. import data as datasets
-from .. import models
 from ..config import read_config
-from ..data.dataset import Grid
+from ..console import say_table
 from ..errors import HwqatError
-from .common import data_arguments, is_build, open_run
+from ..names import NETWORKS
+from .arguments import data_arguments
 
 
 def arguments(parser) -> None:
-    names = ", ".join(models.NETWORKS)
+    names = ", ".join(NETWORKS)
     parser.add_argument("source", metavar="NET|RUN", help=f"network: {names}, or file.py:Net; or the folder of a run")
     parser.add_argument("--data", metavar="NAME", help="data set whose images a network of your own takes")
     data_arguments(parser, own=False)
     parser.add_argument("--image", metavar="C,H,W", help="shape of its images, instead of a data set")
     parser.add_argument(
-        "--config", action="append", default=[], metavar="F.toml", help="the [scheme] whose bits are shown, of a NET"
+        "--config",
+        action="append",
+        default=[],
+        metavar="F.toml",
+        help="the [scheme] whose bits are shown, of a NET; of 'plan', [target] too",
     )
 
 
@@ -25,17 +28,19 @@ def run(args):
     model = network(args) if is_network(args.source) else _of_run(args)
     rows = table_of(model)
     total = sum(row["macs"] for row in rows)
-    print("\n".join(text(rows)))
+    _say(rows)
     print(f"{len(rows)} layers and activations, {total:,} multiply-accumulates a frame")
     return {"source": args.source, "macs": total, "layers": rows}, 0
 
 
 def is_network(source: str) -> bool:
     """A name, or file.py:Net; and not a folder."""
-    return source in models.NETWORKS or (":" in source and not source.startswith("zoo:"))
+    return source in NETWORKS or (":" in source and not source.startswith("zoo:"))
 
 
 def _of_run(args):
+    from .common import is_build, open_run
+
     if args.config or args.image or args.data:
         raise HwqatError(
             f"{args.source} is no network's name, and a RUN has its own scheme and data; leave out the options"
@@ -49,6 +54,7 @@ def _of_run(args):
 
 def network(args):
     """A network by name, prepared with the scheme asked for."""
+    from .. import models
     from ..prepare import IMAGE_GRID, noise, prepare
     from ..quant import Scheme
     from ..tracing.record import as_is
@@ -63,8 +69,10 @@ def network(args):
         return prepare(net, Scheme.from_dict(read_config(args.config).scheme), example, grid)
 
 
-def _image(args, network, usual: Grid) -> tuple[tuple[int, ...], Grid]:
+def _image(args, network, usual):
     """(C, H, W) of an image, and its integers."""
+    from .. import data as datasets
+
     if args.image is not None:
         try:
             shape = tuple(int(n) for n in args.image.split(","))
@@ -106,9 +114,7 @@ def table_of(model) -> list[dict]:
     return rows
 
 
-def text(rows: list[dict]) -> list[str]:
-    """The table, in aligned columns."""
-    head = ("layer", "what", "shape", "weights", "activations", "MACs")
+def _say(rows: list[dict]) -> None:
     bits = lambda n: "" if n is None else str(n)  # noqa: E731
     lines = [
         (
@@ -121,8 +127,4 @@ def text(rows: list[dict]) -> list[str]:
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(head, *lines)]
-    return [
-        "  ".join(cell.ljust(w) if n < 3 else cell.rjust(w) for n, (cell, w) in enumerate(zip(line, widths))).rstrip()
-        for line in (head, *lines)
-    ]
+    say_table(("layer", "what", "shape", "weights", "activations", "MACs"), lines, left=3)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import data as datasets
-from .. import models
-from .common import data_arguments
+from ..names import NETWORKS
+from .arguments import data_arguments
 
 
 def arguments(parser) -> None:
@@ -14,13 +13,14 @@ def arguments(parser) -> None:
     parser.add_argument(
         "--net",
         metavar="NET",
-        help=f"what was trained: {', '.join(models.NETWORKS)}, or file.py:Net, which is executed (default: what the "
+        help=f"what was trained: {', '.join(NETWORKS)}, or file.py:Net, which is executed (default: what the "
         "run says, if it is one of hwqat's own)",
     )
     data_arguments(parser)
 
 
 def run(args):
+    from .. import data as datasets
     from ..runs.migrate import is_old, load_old, migrate
 
     folder = Path(args.folder)

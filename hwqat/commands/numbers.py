@@ -20,6 +20,7 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
             raise ArgumentTypeError(f"takes a whole number, not {text!r}") from None
         return _within(value, least, most, text)
 
+    parse.kind, parse.bounds = int, {"ge": least, "le": most}  # type: ignore[attr-defined]  # for files and their schema
     return parse
 
 
@@ -40,6 +41,9 @@ def real(least: float = -math.inf, most: float = math.inf, *, above: float = -ma
             raise ArgumentTypeError(f"must be {start}below {below:g}, not {text}")
         return _within(value, least, most, text)
 
+    ends = {"ge": least, "le": most, "gt": above, "lt": below}
+    parse.kind = float  # type: ignore[attr-defined]
+    parse.bounds = {name: end for name, end in ends.items() if math.isfinite(end)}  # type: ignore[attr-defined]
     return parse
 
 

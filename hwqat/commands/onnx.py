@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import HwqatError
 from ..folders import write_whole
-from .common import data_arguments, graph_and_frames
+from .arguments import data_arguments
 
 #: Frames that --check looks at where there are more.
 MOST_FRAMES = 2000
@@ -29,6 +27,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..interchange import integer_onnx, qonnx
+    from .common import graph_and_frames
 
     _require_ours(Path(args.out))
     graph, frames = graph_and_frames(args.source, args.data_dir)
@@ -47,13 +46,15 @@ def run(args):
     return result, code
 
 
-def _golden(graph, frames) -> tuple[np.ndarray, ...]:
+def _golden(graph, frames) -> tuple:
     out = graph.run(*frames)
     return out if isinstance(out, tuple) else (out,)
 
 
 def _check_integers(model, graph, frames):
     """Integers that differ between onnxruntime and golden, over all frames and outputs."""
+    import numpy as np
+
     from ..interchange import run_integers
 
     found = run_integers(model.SerializeToString(), graph, frames)
@@ -64,6 +65,8 @@ def _check_integers(model, graph, frames):
 
 def _check_qonnx(model, graph, frames):
     """The first output's largest difference, in steps, and how many frames get another class."""
+    import numpy as np
+
     from ..interchange import run_qonnx
 
     y, truth = run_qonnx(model, graph, frames)[0], _golden(graph, frames)[0]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ..boards import BOARDS
+from ..console import say_table
 from ..errors import HwqatError
-from ..graph_io import load_graph
 from . import layers
-from .common import is_build, open_run, target_arguments, target_of
+from .arguments import target_arguments, target_of
+
+TABLES = ("target",)
+HEAD = ("board", "fits", "frames/s", "latency, ms", "DSP", "LUT", "FF", "BRAM", "what limits")
 
 
 def arguments(parser) -> None:
@@ -28,14 +31,16 @@ def run(args):
         print(plan_table(plan))
         return plan_json(plan), 0
     rows = [_row(graph, target) for target in targets]
-    print("\n".join(_table(rows)))
+    _say(rows)
     return {"network": graph.name, "boards": rows}, 0
 
 
 def _graph(args):
     """Of a RUN, a BUILD, or a network with the weights that it comes with."""
+    from ..graph_io import load_graph
     from ..lower import lower
     from ..restore import to_graph
+    from .common import is_build, open_run
 
     if layers.is_network(args.source):
         return lower(layers.network(args).eval(), args.source.rpartition(":")[2])
@@ -60,8 +65,8 @@ def _row(graph, target) -> dict:
     return row | {"fits": not plan.beyond, "fps": plan.rate, "latency_ms": fill, **used, "limit": plan.limit}
 
 
-def _table(rows) -> list[str]:
-    lines = [("board", "fits", "frames/s", "latency, ms", "DSP", "LUT", "FF", "BRAM", "what limits")]
+def _say(rows) -> None:
+    lines = []
     for row in rows:
         if "fps" not in row:
             lines.append((row["board"], "no", *[""] * 6, row["why"]))
@@ -69,8 +74,4 @@ def _table(rows) -> list[str]:
         shares = (f"{row[f'{name}_percent']:.0f} %" for name in ("dsp", "lut", "ff", "bram"))
         fits = "yes" if row["fits"] else "no"
         lines.append((row["board"], fits, f"{row['fps']:,.0f}", f"{row['latency_ms']:.3g}", *shares, row["limit"]))
-    widths = [max(len(line[n]) for line in lines) for n in range(8)]
-    return [
-        "  ".join([*(c.ljust(w) if n < 2 else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths))), line[8]])
-        for line in lines
-    ]
+    say_table(HEAD, lines, left=2, last=True)

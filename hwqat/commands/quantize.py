@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .common import data_arguments
+from ..names import DATASETS, FORMS, NETWORKS
+from .arguments import data_arguments
 from .numbers import whole
 
 
 def arguments(parser) -> None:
-    from .. import data as datasets
-    from .. import models
-
-    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
+    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(NETWORKS)}, or file.py:Net")
     parser.add_argument(
         "--weights", required=True, metavar="F.pth", help="its trained weights: a state_dict, .pth or .safetensors"
     )
-    parser.add_argument(
-        "--data", required=True, metavar="DATA", help=f"{', '.join(datasets.DATASETS)}, or your own: {datasets.FORMS}"
-    )
+    parser.add_argument("--data", required=True, metavar="DATA", help=f"{', '.join(DATASETS)}, or your own: {FORMS}")
     data_arguments(parser, own=False)
     parser.add_argument("--bits", type=whole(1, 32), metavar="N", help="bits of weights and activations (default 8)")
     parser.add_argument(

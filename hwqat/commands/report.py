@@ -8,7 +8,7 @@ from typing import Any
 
 from ..decode import convert, read_json, require_sum
 from ..records import SweepFile
-from .common import data_arguments, open_run, require_build
+from .arguments import data_arguments
 
 
 def arguments(parser) -> None:
@@ -22,6 +22,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..report import gather, write_report
+    from .common import open_run, require_build
 
     began = time.monotonic()
     require_build(args.build, "hls", "rtl", "vectors", "report")

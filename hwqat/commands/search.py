@@ -17,9 +17,10 @@ from .. import zoo
 from ..decode import read_json
 from ..errors import HwqatError
 from ..folders import require_own, tidy, write_whole
-from .common import data_arguments, table, target_arguments, target_of
+from .arguments import data_arguments, table, target_arguments, target_of
 from .numbers import real, whole
 
+TABLES = ("target",)
 SENSITIVITY = "sensitivity.json"
 Options = list[list[tuple[int, float]]]
 

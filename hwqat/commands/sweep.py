@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .. import zoo
 from ..errors import HwqatError
-from .common import data_arguments, target_arguments, target_of
+from .arguments import data_arguments, target_arguments, target_of
 from .numbers import whole
+
+TABLES = ("target",)
 
 
 def arguments(parser) -> None:

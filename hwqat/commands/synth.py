@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..results import save_result
-from .common import edited_argument, sources_of, typed
+from .arguments import edited_argument, typed
 from .numbers import whole
 
 
@@ -28,6 +28,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..synth import run_synth, synth_json, synth_table
+    from .common import sources_of
 
     sources_of(args, "rtl", "plan")
     route = not args.no_route

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import data as datasets
-from .. import models, processes, zoo
+from .. import processes, zoo
 from ..config import read_config
 from ..errors import HwqatError
+from ..names import DATASETS, FORMS, NETWORKS
 from ..ranks import is_first
-from .common import data_arguments
+from .arguments import data_arguments
 from .numbers import real, whole
+
+TABLES = ("run",)
 
 
 def arguments(parser) -> None:
-    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(models.NETWORKS)}, or file.py:Net")
+    parser.add_argument("net", metavar="NET", help=f"network: {', '.join(NETWORKS)}, or file.py:Net")
     parser.add_argument(
         "--data",
         required=True,
         metavar="DATA",
-        help=f"data set: {', '.join(datasets.DATASETS)}, or your own: {datasets.FORMS}",
+        help=f"data set: {', '.join(DATASETS)}, or your own: {FORMS}",
     )
     data_arguments(parser, own=False)
     parser.add_argument(
@@ -33,7 +35,7 @@ def arguments(parser) -> None:
         action="append",
         default=[],
         metavar="F.toml",
-        help="TOML with [scheme], [float], [train]: what differs from the defaults; zoo:NAME is one that ships; "
+        help="TOML with [scheme], [float], [train], and [run] for these options: what differs from the defaults; zoo:NAME is one that ships; "
         "of several, the later wins",
     )
     parser.add_argument(
@@ -70,6 +72,8 @@ def arguments(parser) -> None:
 
 
 def run(args):
+    from .. import data as datasets
+    from .. import models
     from ..quant import Scheme
     from ..restore import quantised
     from ..runs import Run
@@ -140,6 +144,7 @@ def _teacher(args, source: str | Path, data: str):
 
 def typed_network(net: str, contents):
     """The float network that was typed, with the weights of a RUN; it must compute what the RUN's does."""
+    from .. import models
     from ..runs import MODEL, load_weights
     from ..runs.rebuild import TOLERANCE, differences, real, rebuild_float
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
-from hwqat.data import cifar10, digits
+from hwqat import names
 from hwqat.data.augment import Augment, Draw
 from hwqat.data.dataset import IMAGE_GRID, PIXELS, Dataset, Grid, Split, stratified
 from hwqat.data.noise import noise
-from hwqat.data.own import FORMS, is_own, load_own
+from hwqat.data.own import is_own, load_own
 from hwqat.data.own.loaders import from_loaders
 from hwqat.data.own.program import from_datasets
 from hwqat.errors import HwqatError, NoData
+from hwqat.names import FORMS
 
 __all__ = [
     "DATASETS",
@@ -31,7 +33,9 @@ __all__ = [
     "stratified",
 ]
 
-DATASETS: dict[str, Callable[[str | None], Dataset]] = {"digits": digits.load, "cifar10": cifar10.load}
+DATASETS: dict[str, Callable[[str | None], Dataset]] = {
+    name: importlib.import_module(f"{__name__}.{name}").load for name in names.DATASETS
+}
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:

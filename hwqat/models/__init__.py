@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 from torch import nn
 
+from hwqat import names
 from hwqat.errors import HwqatError
 from hwqat.models.count import Work, count
 from hwqat.models.digitnet import DigitNet
@@ -17,10 +19,7 @@ from hwqat.own import find_own
 __all__ = ["NETWORKS", "DigitNet", "MobileNetV2", "ResNet20", "ToyNet", "Work", "build", "count"]
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "digitnet": DigitNet,
-    "toynet": ToyNet,
-    "resnet20": ResNet20,
-    "mobilenetv2": MobileNetV2,
+    name: getattr(importlib.import_module(f"{__name__}.{name}"), made) for name, made in names.NETWORKS.items()
 }
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hwqat import names
 from hwqat.nn.model import QatModel
 from hwqat.nn.steps import Requantise
 from hwqat.nn.steps.product import Product
@@ -25,7 +26,7 @@ from hwqat.posttraining.units import Plain, Unit, Values, units, walk
 from hwqat.progress import bar
 from hwqat.quant import ActQuantiser
 
-METHODS = ("adaround", "brecq")
+METHODS = names.METHODS[1:]
 #: What quantisers of activations call a positive range or step that may be learned.
 RANGES = ("step", "alpha")
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-
-from tqdm import tqdm
 
 from .. import processes
 from ..errors import HwqatError
@@ -90,7 +87,6 @@ def run_sweep(
         work = sum(len(task.points) * (task.stop - task.start) for task in tasks)
         with ExitStack() as stack:
             answers = stack.enter_context(_answers(tasks, jobs, here, (source, data_dir, target)))
-            lively = sys.stderr.isatty()
             shown = stack.enter_context(bar(work, "img", show=progress))
             for answer in answers:
                 _note(journal, answer, plain_target)
@@ -98,7 +94,7 @@ def run_sweep(
                 finished = [point for point in answer.task.points if point in waiting and not point_left(point)]
                 for point in finished:
                     waiting.remove(point)
-                    with tqdm.external_write_mode() if lively else nullcontext():
+                    with nullcontext() if shown.disable else shown.external_write_mode():
                         show(row(point))
         journal.settle()
         card = load_card(source)

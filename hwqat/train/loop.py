@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from hwqat import runs
 from hwqat.data import Dataset, Split, from_loaders
@@ -30,6 +28,7 @@ from hwqat.decode import convert
 from hwqat.errors import HwqatError
 from hwqat.folders import tidy
 from hwqat.nn import QatModel, QuantConv2d, QuantLinear
+from hwqat.progress import bar, line_above
 from hwqat.quant import kernels
 from hwqat.runs import Run
 from hwqat.runs.contents import load_contents
@@ -187,22 +186,16 @@ class _Trainer:
         self.resume()
         self.world.from_first_(self.model.state_dict().values())  # all begin alike, whatever they were given
         total = self.config.epochs * self.feed.steps
-        shown = self.folder if self.config.tensorboard and self.world.first else None
+        logged = self.folder if self.config.tensorboard and self.world.first else None
         with (
-            board.opened(shown, self.at.epoch + 1) as self.show,
-            tqdm(
-                total=total,
-                initial=self.at.epoch * self.feed.steps + self.at.step,
-                disable=not self.progress,
-                unit="step",
-                mininterval=0.1 if sys.stderr.isatty() else 60,
-            ) as bar,
+            board.opened(logged, self.at.epoch + 1) as self.show,
+            bar(total, "step", show=self.progress, done=self.at.epoch * self.feed.steps + self.at.step) as shown,
         ):
             while self.at.epoch < self.config.epochs:
-                self.run_epoch(bar)
+                self.run_epoch(shown)
         return self.finish()
 
-    def run_epoch(self, bar: tqdm) -> None:
+    def run_epoch(self, shown) -> None:
         at = self.at
         self.enter_training_mode()
         begin = time.monotonic() - at.seconds
@@ -212,7 +205,7 @@ class _Trainer:
             at.step, at.seen = step + 1, at.seen + len(index)
             at.loss, at.correct = at.loss + loss * len(index), at.correct + correct
             at.seconds = time.monotonic() - begin
-            bar.update()
+            shown.update()
             if time.monotonic() - self.last_save > 60 * self.config.checkpoint_minutes:
                 self.save()
         valid = float("nan")
@@ -232,10 +225,10 @@ class _Trainer:
         self.save()
         self.show(row)
         if self.progress:
-            bar.write(
+            line_above(
+                shown,
                 f"epoch {row['epoch']}/{self.config.epochs}  loss {row['train_loss']:.4f}  "
                 f"train {row['train_accuracy']:.2f} %  valid {valid:.2f} %  {row['seconds']:.0f} s",
-                file=sys.stderr,
             )
 
     def train_step(self, step: int, index: Tensor) -> tuple[float, int]:

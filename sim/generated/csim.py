@@ -29,6 +29,7 @@ from ...graph_io import load_graph
 from ...limits import MAX_WORD
 from ...passes import Plan
 from ...processes import scratch
+from ...progress import bar
 from ...records import read_plan, read_ports
 from ...vectors import read_vectors, vector_files
 from . import gxx, taps
@@ -113,7 +114,8 @@ def run_csim(
     with scratch("csim") as folder:
         held = folder / "depths"
         held.write_text(_lines(stream_depths(sources) | dict(depths or {})))
-        lines = _run([str(program), str(build / "vectors"), str(-1 if frames is None else frames), str(held)])
+        wanted = [str(program), str(build / "vectors"), str(-1 if frames is None else frames), str(held)]
+        lines = _run(wanted, _frames_there(build, frames))
     result = _result(lines, cycles, f"the C-simulation of {build}")
     result = replace(result, build_seconds=built - start, seconds=time.perf_counter() - built)
     frame = _FRAME.search(result.first or "")
@@ -178,7 +180,7 @@ def run_many(
             units, includes=(work / "library", work / "library" / "blocks"), speed=speed, cache=work / "objects"
         )
         built = time.perf_counter()
-        parts = _split(_run([str(program), str(work)], quiet=True))
+        parts = _split(_run([str(program), str(work)]))
         share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}
         results = []
         for plan in plans:
@@ -207,16 +209,25 @@ def _planned(build: Path) -> dict[str, int]:
     return {stage["name"]: stage["cycles"] for stage in read_plan(build)["stages"]}
 
 
-def _run(command: list[str], quiet: bool = False) -> list[str]:
-    """The lines that a test bench prints; it ends by saying what it checked."""
+def _frames_there(build: Path, most: int | None) -> int:
+    """Frames that a bench will run: a line of the first input's vectors each."""
+    there = (build / "vectors" / f"{read_ports(build)['inputs'][0]['name']}.dat").read_bytes().count(b"\n")
+    return there if most is None else min(most, there)
+
+
+def _run(command: list[str], frames: int | None = None) -> list[str]:
+    """The lines that a test bench prints; it ends by saying what it checked. frames: for a bar, those that it will run."""
     lines = []
-    with processes.popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
+    with (
+        bar(frames or 0, "frame", "C-simulation", show=frames is not None) as shown,
+        processes.popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            if line.startswith("frames ") and not quiet:
-                log.info(f"  {line.split()[1]} frames")
+            if line.startswith(("frames ", "checked ")):
+                shown.update(int(line.split()[1]) - shown.n)
     if process.returncode < 0:
         raise HwqatError(
             f"the C-simulation was ended by signal {-process.returncode}; its last words: {lines[-1] if lines else 'none'}"

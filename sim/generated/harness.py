@@ -5,14 +5,18 @@ The bench (`sim/generated/bench`) runs inside the simulator and imports nothing 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import HwqatError
+from ...progress import bar, shown
 from . import verilator
 
 BENCH = "stream"
@@ -93,11 +97,13 @@ def simulate(run: Run, arguments: tuple[str, ...] = ()) -> tuple[dict[str, dict]
         "stall": run.stall,
         "seed": run.seed,
         "results": str(results),
+        "progress": str(results / "progress") if shown() else None,
     }
     (run.work / "bench.json").write_text(json.dumps(spec))
     env = {"HWQAT_BENCH": str(run.work / "bench.json"), "COCOTB_TRUST_INERTIAL_WRITES": "1"}
     arguments += (f"+hwqat_period={PERIOD}",)
-    failed = verilator.run(run.simulator, run.top, BENCH, run.folder, run.log, env, arguments)
+    with _watched(spec["progress"], sum(design["frames"] for design in run.designs) * len(run.modes)):
+        failed = verilator.run(run.simulator, run.top, BENCH, run.folder, run.log, env, arguments)
     found = {}
     for mode in run.modes:
         path = results / f"{mode}.json"
@@ -107,6 +113,33 @@ def simulate(run: Run, arguments: tuple[str, ...] = ()) -> tuple[dict[str, dict]
             raise HwqatError(f"the co-simulation of {run.top} broke off in mode {mode}: {said}")
         found[mode] = json.loads(path.read_text())
     return found, not failed
+
+
+@contextlib.contextmanager
+def _watched(path: str | None, total: int) -> Iterator[None]:
+    """A bar of the frames that the bench has seen the end of: one byte in a file for each."""
+    if path is None:
+        yield
+        return
+    seen, over = Path(path), threading.Event()
+    seen.touch()
+    with bar(total, "frame", "co-simulation") as frames:
+
+        def look() -> None:
+            frames.update(seen.stat().st_size - frames.n)
+
+        def watch() -> None:
+            while not over.wait(0.2):
+                look()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+            look()
 
 
 def pack(frames: np.ndarray, port: dict) -> bytes:

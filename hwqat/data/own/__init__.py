@@ -11,8 +11,7 @@ from pathlib import Path
 from hwqat.data.dataset import Dataset
 from hwqat.data.own import arrays, folder, program
 from hwqat.errors import HwqatError
-
-FORMS = "file.npz (images, labels), folder/ (class folders of images), or file.py:make (a torch Dataset or several)"
+from hwqat.names import FORMS
 
 
 def load_own(source: str) -> Dataset:

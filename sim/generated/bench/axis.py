@@ -7,7 +7,7 @@ coroutine that sleeps until its next beat can move: a simulation wakes Python fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -120,6 +120,7 @@ class Sink:
     mask: int
     gaps: Iterator[int]
     extra: int
+    tell: Callable[[], object] | None = None  # called at the end of each frame
     moved: int = 0  # beats taken
     differences: list[Difference] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # broken rules of the protocol
@@ -174,6 +175,8 @@ class Sink:
             )
         if ends:
             self.frame_cycles.append(Now.cycle())
+            if self.tell is not None:
+                self.tell()
         if self.moved == len(self.expected):
             self.done.set()
 

@@ -24,6 +24,9 @@ WATCH = 32
 #: (input idle, output stalls) of each mode.
 MODES = {"none": (False, False), "input_idle": (True, False), "output_stalls": (False, True), "both": (True, True)}
 
+#: Gets a byte for each frame, where somebody watches.
+PROGRESS = open(SPEC["progress"], "ab", buffering=0) if SPEC["progress"] else None
+
 log = logging.getLogger("hwqat.bench")
 
 
@@ -46,12 +49,18 @@ class Design:
                 port["mask"],
                 self._gaps(stalls, f"{seed}:{port['name']}"),
                 WATCH,
+                self._tell if number == 0 else None,
             )
-            for port in spec["outputs"]
+            for number, port in enumerate(spec["outputs"])
         ]
         self.ends = [*self.sources, *self.sinks]
         self.stuck_since: int | None = None  # last cycle in which a beat may have moved
         self.gave_up = False
+
+    @staticmethod
+    def _tell() -> None:
+        if PROGRESS is not None:
+            PROGRESS.write(b".")
 
     @staticmethod
     def _gaps(on: bool, seed: str):
