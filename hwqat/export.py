@@ -6,6 +6,7 @@ give the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from .backends.text import FROM_PYTHON
 from .decode import encode_json
 from .folders import write_folder
 from .graph_io import graph_files
+from .manifest import GRAPH_FILES
 from .passes import Plan
 from .passes.report import plan_json
 from .records import EXPORT, PLAN
@@ -57,7 +59,7 @@ def build_files(
     files: dict[str, bytes | str] = dict(graph_files(plan.graph))
     files |= {f"hls/{name}": text for name, text in hls.render(plan, command, dialect).items()}
     files |= {f"rtl/{name}": text for name, text in (rtl.library_files(plan) | rtl.render(plan)).items()}
-    files |= {f"vivado/{name}": text for name, text in board.render(plan, command).items()}
+    files |= {f"vivado/{name}": text for name, text in board.render(plan, command, core_digest(files)).items()}
     files |= vector_files(
         {port.name: x for port, x in zip(network.inputs, frames, strict=True)},
         {port.name: y for port, y in zip(network.outputs, golden, strict=True)},
@@ -65,3 +67,11 @@ def build_files(
     )
     files[PLAN] = encode_json(plan_json(plan))
     return files
+
+
+def core_digest(files: dict[str, bytes | str]) -> str:
+    """Names the hardware of a build, in 32 hexadecimal digits: its graph and its RTL, whoever exported it."""
+    content = {n: x.encode() if isinstance(x, str) else x for n, x in files.items()}
+    named = sorted(name for name in content if name in GRAPH_FILES or name.startswith("rtl/"))
+    sums = (f"{name} {hashlib.sha256(content[name]).hexdigest()}\n" for name in named)
+    return hashlib.sha256("".join(sums).encode()).hexdigest()[:32]

@@ -1,6 +1,7 @@
 """The block design and the PYNQ driver: Tcl under tclsh, the wrapper under Verilator, bytes like the benches', a mocked DMA."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,15 @@ import numpy as np
 import pytest
 from toy_builds import resnet
 
+from hwqat import data as datasets
+from hwqat import zoo
 from hwqat.backends import board, hls, rtl
+from hwqat.export import build_files, core_digest
 from hwqat.fixed import Fixed
 from hwqat.graph import Graph, verify
 from hwqat.ops import Folding, Input, Output, Requant
 from hwqat.passes import Target, make_plan
+from hwqat.restore import restore, to_graph
 from hwqat.sim.generated import gxx, harness, verilator
 from hwqat.vectors import vector_files
 
@@ -137,18 +142,88 @@ def test_frames_that_do_not_fit_are_refused(driver, frames, spoil, said):
         driver.pack(spoil(frames[0][0]), driver.INPUTS[0])
 
 
-# ---- a mocked board
+# ---- a mocked board: the registers of PYNQ's DMA and of the core, and the driver's own classes above them
+
+
+class Mmio:
+    """Registers that count how often they are touched."""
+
+    touched = 0
+
+    def __init__(self, read, write):
+        self._read, self._write = read, write
+
+    def read(self, offset):
+        Mmio.touched += 1
+        return self._read(offset)
+
+    def write(self, offset, value):
+        Mmio.touched += 1
+        self._write(offset, value)
+
+
+class Channel:
+    """One direction of a DMA as `pynq.lib.dma._SDMAChannel` of PYNQ 3.1 works it, register by register."""
+
+    def __init__(self, act, late=0):
+        self.act, self.late, self.status, self.length, self.first = act, late, 0, 0, True
+        self.mmio = Mmio(self._read, self._write)
+
+    def _read(self, offset):
+        if offset == 4 and self.late:
+            self.late -= 1
+            return 0
+        return self.status if offset == 4 else self.length
+
+    def _write(self, offset, value):
+        if offset == 0x28:
+            self.length, self.status = value, 2 if self.act(self.buffer) else 0
+
+    @property
+    def running(self):
+        return self.mmio.read(4) & 1 == 0
+
+    @property
+    def idle(self):
+        return self.mmio.read(4) & 2 == 2
+
+    @property
+    def error(self):
+        return self.mmio.read(4) & 0x70 != 0
+
+    def transfer(self, array, start=0, nbytes=0):
+        assert self.running and (self.idle or self.first), "DMA channel not idle"
+        assert array.nbytes < 1 << 26
+        self.buffer, self.first = array, False
+        for offset, value in ((0x18, 0), (0x1C, 0), (0x28, array.nbytes)):
+            self.mmio.write(offset, value)
+
+    def wait(self):
+        assert self.running
+        while True:
+            status = self.mmio.read(4)
+            if self.error:
+                raise RuntimeError(f"DMA error {status:#x}")
+            if self.idle:
+                break
+        self.transferred = self.mmio.read(0x28)
 
 
 class Board:
     """PYNQ's names over the graph itself: what a real overlay does with the bytes of one batch.
 
-    A receive ends with its frame, as TLAST has it; channels are idle or busy, as PYNQ's are.
+    A receive gets exactly one batch, whose length the core was told. cut: TLAST comes a frame early.
     """
 
-    def __init__(self, driver, plan, change=lambda outputs: outputs):
+    def __init__(self, driver, plan, change=lambda outputs: outputs, digest=None, flags=0, silent=False, lost=0):
         self.driver, self.plan, self.change = driver, plan, change
-        self.sent, self.results, self.free, self.log = {}, None, 0, []
+        self.sent, self.holds, self.free, self.log, self.cut = {}, {}, 0, [], lost
+        words = bytes.fromhex(digest or driver.DIGEST)[::-1]
+        self.registers = {0: int.from_bytes(b"HWQB", "little"), 4: 1, 0x18: 1, 0x20: flags, 0x24: 0}
+        self.registers |= {8 + i: int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4)}
+        self.registers |= {at + 4 * i: 2**32 - 2 if at == 0x40 else 0 for at in (0x40, 0x80) for i in range(16)}
+        self.core = Mmio(self.registers.__getitem__, self.write)
+        self.silent = silent
         for i in range(max(len(driver.INPUTS), len(driver.OUTPUTS))):
             dma = types.SimpleNamespace()
             if i < len(driver.INPUTS):
@@ -157,72 +232,56 @@ class Board:
                 dma.recvchannel = Channel(lambda buffer, i=i: self.receive(i, buffer))
             setattr(self, f"dma_{i}", dma)
 
-    def send(self, i, buffer):
-        self.log.append(f"send {i}")
-        self.sent[i] = buffer.data.copy()
-        if len(self.sent) == len(self.driver.INPUTS):
-            outputs = self.plan.graph.run(
-                *[self.driver.unpack(self.sent[k], port) for k, port in enumerate(self.driver.INPUTS)]
-            )
-            outputs = self.change([np.array(y) for y in outputs])
-            self.results = [
-                list(self.driver.pack(y.reshape(len(y), *port.shape), port))
-                for y, port in zip(outputs, self.driver.OUTPUTS)
-            ]
-            self.sent = {}
+    def write(self, offset, value):
+        self.registers[offset] = self.registers[offset] & ~value if offset == 0x20 else value
 
     def receive(self, i, buffer):
         self.log.append(f"receive {i}")
-        buffer.data[:] = self.results[i].pop(0)
+        self.holds[i] = buffer
+        return False
+
+    def send(self, i, buffer):
+        self.log.append(f"send {i}")
+        self.sent[i] = np.array(buffer)
+        if len(self.sent) == len(self.driver.INPUTS) and not self.silent:
+            frames = [self.driver.unpack(self.sent[k], port) for k, port in enumerate(self.driver.INPUTS)]
+            outputs = self.plan.graph.run(*frames)
+            outputs = self.change([np.array(y) for y in (outputs if isinstance(outputs, tuple) else (outputs,))])
+            for k, (y, port) in enumerate(zip(outputs, self.driver.OUTPUTS)):
+                assert len(y) == self.registers[0x18] == len(self.holds[k]), "TLAST ends the transfer elsewhere"
+                self.holds[k][:] = self.driver.pack(y.reshape(len(y), *port.shape), port)
+                getattr(self, port.dma).recvchannel.status = 2
+            for k in range(16):
+                self.registers[0x40 + 4 * k] = (self.registers[0x40 + 4 * k] + len(frames[0]) - self.cut) % 2**32
+            self.sent = {}
+        return True
 
     def allocate(self, shape, dtype):
         self.free += 1
-        return Buffer(self, np.full(shape, 0xA5, dtype))
+        return np.full(shape, 0xA5, dtype).view(Buffer).of(self)
 
 
-class Buffer:
-    def __init__(self, board, data):
-        self.board, self.data = board, data
+class Buffer(np.ndarray):
+    """As `pynq.buffer.PynqBuffer`."""
 
-    def __setitem__(self, at, value):
-        self.data[at] = value
-
-    def __array__(self, *args, **kwargs):
-        return self.data
-
-    def __len__(self):
-        return len(self.data)
+    def of(self, board):
+        self.board = board
+        return self
 
     def freebuffer(self):
         self.board.free -= 1
-
-
-class Channel:
-    def __init__(self, act):
-        self.act, self.idle, self.buffer = act, True, None
-
-    def transfer(self, buffer):
-        assert self.idle, "DMA channel not idle"
-        self.idle, self.buffer = False, buffer
-
-    def wait(self):
-        assert not self.idle
-        self.idle = True
 
 
 @pytest.fixture
 def pynq(driver, plan, monkeypatch):
     """The driver on a mocked board; transfers act at once."""
 
-    def install(change=lambda outputs: outputs):
-        device = Board(driver, plan, change)
-        for i in range(3):
-            for channel in vars(getattr(device, f"dma_{i}")).values():
-                start = channel.transfer
-                channel.transfer = lambda buffer, start=start, channel=channel: (start(buffer), channel.act(buffer))
+    def install(*, driver=driver, plan=plan, **facts):
+        device = Board(driver, plan, **facts)
         monkeypatch.setitem(
             sys.modules, "pynq", types.SimpleNamespace(Overlay=lambda bitfile: device, allocate=device.allocate)
         )
+        Mmio.touched = 0
         return device
 
     return install
@@ -232,16 +291,20 @@ def test_numpy_in_numpy_out(driver, frames, pynq):
     device = pynq()
     outputs = driver.Accelerator("x.bit").run(*frames[0])
     assert len(outputs) == 3 and all(np.array_equal(got, want) for got, want in zip(outputs, frames[1]))
-    assert device.log == ["send 0", "send 1", *[f"receive {i}" for _ in range(5) for i in range(3)]]
+    assert device.log == ["receive 0", "receive 1", "receive 2", "send 0", "send 1"]
     assert device.free == 0, "buffers that were not given back"
 
 
 def test_a_batch_is_no_longer_than_the_length_register(driver, frames, pynq, monkeypatch):
-    monkeypatch.setattr(driver, "TRANSFER", 2 * max(driver.frame_bytes(port) for port in driver.INPUTS))
+    monkeypatch.setattr(
+        driver, "TRANSFER", 2 * max(driver.frame_bytes(port) for port in driver.INPUTS + driver.OUTPUTS)
+    )
     device = pynq()
-    outputs = driver.Accelerator("x.bit").run(*frames[0])
+    accelerator = driver.Accelerator("x.bit")
+    outputs = accelerator.run(*frames[0])
     assert all(np.array_equal(got, want) for got, want in zip(outputs, frames[1]))
-    assert device.log.count("send 0") == 3 and device.log.count("receive 2") == 5
+    assert device.log.count("send 0") == 3 and device.log.count("receive 2") == 3
+    assert device.registers[0x18] == 1 and accelerator.seconds > 0
 
 
 def test_no_frames_and_unlike_numbers_of_frames(driver, frames, pynq):
@@ -252,13 +315,132 @@ def test_no_frames_and_unlike_numbers_of_frames(driver, frames, pynq):
         accelerator.run(frames[0][0], frames[0][1][:2])
 
 
+@pytest.fixture(scope="module")
+def digits():
+    """DigitNet as it ships, on a PYNQ-Z2."""
+    graph = to_graph(*restore(zoo.find("zoo:digitnet-int8")))
+    return make_plan(graph, Target(board="pynq-z2"))
+
+
+def test_a_thousand_frames_take_twenty_registers(digits, pynq, tmp_path):
+    """As many as one, PYNQ's own among them."""
+    driver = load(digits, tmp_path)
+    pynq(driver=driver, plan=digits)
+    accelerator = driver.Accelerator("x.bit")
+    images = np.random.default_rng(0).integers(0, 17, (1000, 8, 8, 1))
+    for count in (1, 1000):
+        Mmio.touched = 0
+        accelerator.run(images[:count] if driver.INPUTS[0].lo == 0 else images[:count] - 8)
+        assert Mmio.touched <= 20, Mmio.touched
+
+
+def test_images_become_classes(digits, pynq, tmp_path):
+    """Floats as the network took them, in either order of axes; logits have their scale, classes their names."""
+    driver, port = load(digits, tmp_path), None
+    pynq(driver=driver, plan=digits)
+    accelerator, test = driver.Accelerator("x.bit"), datasets.load("digits").test
+    real = datasets.load("digits").to_real(test.images).numpy()  # (N, 1, 8, 8)
+    port = driver.OUTPUTS[0]
+    golden = digits.graph.run(test.images.permute(0, 2, 3, 1).long().numpy())
+    for images in (real, real.transpose(0, 2, 3, 1), real[:, 0]):
+        found = accelerator.predict(images)
+        assert np.array_equal(found.integers, golden)
+        assert np.array_equal(found.logits, golden * digits.graph.tensor(digits.network.outputs[0].node).scale)
+        assert np.array_equal(found.labels, golden.reshape(len(golden), -1).argmax(1))
+        assert found.names == [str(label) for label in found.labels] and found.fps > 0
+    assert port.scale > 0 and np.mean(found.labels == test.labels.numpy()) > 0.98
+
+
+def test_bytes_are_pixels(driver):
+    """On either grid of bytes as hwqat.data has them; other integers are the grid's own."""
+    port, pixels = driver.INPUTS[0], np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    grids = [(datasets.IMAGE_GRID, lambda p: (p - 128) / 128), (datasets.PIXELS, lambda p: p / 255)]
+    for grid, real in grids:
+        port = port._replace(shape=(16, 16, 1), lo=grid.lo, hi=grid.hi, scale=grid.scale)
+        q = driver.quantise(pixels, port)
+        assert np.array_equal(q, pixels.astype(int) + grid.lo)
+        assert np.array_equal(driver.quantise(real(pixels.astype(np.float64)), port), q)
+        assert np.array_equal(driver.quantise(q, port), q)
+    assert driver.quantise(np.array([[[[1.0]]]]), port._replace(shape=(1, 1, 1), lo=-128, hi=127, scale=1 / 128)) == 127
+    for images, said in (
+        (np.full((1, 16, 16, 1), 1.5), r"takes floats in 0..1, as the network took them, not 1.5..1.5"),
+        (np.full((1, 16, 16, 1), np.nan), "takes floats in 0..1"),
+        (np.zeros((1, 8, 32, 1)), r"takes images \(N, 16, 16, 1\) or \(N, 1, 16, 16\), not \(1, 8, 32, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            driver.quantise(images, port)
+
+
+def test_a_zero_point_is_the_networks_own(driver):
+    port = driver.INPUTS[0]._replace(shape=(1, 1, 4), lo=0, hi=15, scale=0.5, zero_point=3)
+    assert driver.quantise(np.array([[-1.5, 0.0, 0.26, 6.0]]), port).tolist() == [[[[0, 3, 4, 15]]]]
+
+
+def test_another_bitstream_is_refused(driver, pynq):
+    pynq(digest="12" * 16)
+    with pytest.raises(
+        driver.BoardError, match=f"x.bit is of another build, {'12' * 16}; this driver is of {'0' * 32}"
+    ):
+        driver.Accelerator("x.bit")
+    pynq().registers[0] = 7
+    with pytest.raises(driver.BoardError, match="has other registers than this driver"):
+        driver.Accelerator("x.bit")
+    del pynq().core
+    with pytest.raises(driver.BoardError, match="holds no core with registers"):
+        driver.Accelerator("x.bit")
+
+
+def test_the_digest_is_of_the_graph_and_the_rtl(plan):
+    files = build_files(plan, tuple(np.zeros((1, *node.out.shape), np.int64) for node in plan.graph.of("input")))
+    digest = core_digest(files)
+    assert (
+        f"128'h{digest}" in files["vivado/ports_board.sv"] and f'DIGEST = "{digest}"' in files["vivado/pynq_driver.py"]
+    )
+    for name, same in (
+        ("rtl/ports.sv", False),
+        ("graph.json", False),
+        ("hls/ports.cpp", True),
+        ("report/plan.json", True),
+    ):
+        text = files[name].decode() if isinstance(files[name], bytes) else files[name]
+        assert (core_digest(files | {name: text + " "}) == digest) is same
+
+
+def test_what_goes_wrong_on_a_board_is_said(driver, frames, pynq, monkeypatch):
+    monkeypatch.setattr(driver, "PATIENCE", 0.05)
+    device = pynq(flags=2)
+    with pytest.raises(driver.BoardError, match="TLAST cut a frame short at s_axis_1: what came after is shifted"):
+        driver.Accelerator("x.bit").run(*frames[0])
+    assert device.registers[0x20] == 0
+    pynq(flags=1 << 18)
+    with pytest.warns(UserWarning, match="m_axis_2 was held up for long: results are right, and slower"):
+        driver.Accelerator("x.bit").run(*frames[0])
+    pynq(lost=1)
+    with pytest.raises(driver.BoardError, match=r"5 frames were sent and \[4, 4\] taken"):
+        driver.Accelerator("x.bit").run(*frames[0])
+    device = pynq(silent=True)
+    with pytest.raises(driver.BoardError, match="of 5 frames m_axis_0 has not given all: .* load the overlay again"):
+        driver.Accelerator("x.bit").run(*frames[0])
+    assert device.free == 5, "a buffer that the DMA may still write was given back"
+    device = pynq(silent=True)
+    device.dma_1.recvchannel.status = device.dma_0.recvchannel.status = 0
+    device.receive = lambda i, buffer: setattr(getattr(device, f"dma_{i}").recvchannel, "status", 0x40) or False
+    accelerator = driver.Accelerator("x.bit")
+    for i in range(3):
+        channel = getattr(device, f"dma_{i}").recvchannel
+        channel._write = lambda offset, value, channel=channel: setattr(channel, "status", 0x40)
+        channel.mmio = Mmio(channel._read, channel._write)
+    with pytest.raises(RuntimeError, match="DMA error 0x40"):
+        accelerator.run(*frames[0])
+
+
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_the_driver_compares_with_golden(driver, plan, frames, pynq, tmp_path, capsys, wrong):
     def change(outputs):
         outputs[2].reshape(-1)[7] ^= wrong
         return outputs
 
-    pynq(change)
+    pynq(change=change)
     inputs, outputs = frames
     files = vector_files(
         dict(zip(("s_axis_0", "s_axis_1"), inputs)), dict(zip(("m_axis_0", "m_axis_1", "m_axis_2"), outputs))
@@ -267,8 +449,14 @@ def test_the_driver_compares_with_golden(driver, plan, frames, pynq, tmp_path, c
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert driver.main(["--vectors", str(tmp_path / "vectors")]) == wrong
-    said = capsys.readouterr().out
-    assert said.startswith("5 frames in ") and said.endswith(f", {wrong} integers differ from golden\n")
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("5 frames in ") and first.endswith(f", {wrong} integers differ from golden")
+    assert f"{200e6 / plan.cycles:,.0f} planned at 200 MHz" in second and third.startswith(
+        "0 cycles counted in the fabric"
+    )
+    pynq(digest="12" * 16)
+    assert driver.main(["--vectors", str(tmp_path / "vectors")]) == 1
+    assert "is of another build" in capsys.readouterr().err
 
 
 # ---- Vivado
@@ -286,6 +474,14 @@ proc current_fileset {} { return sources_1 }
 proc get_property {name object} {
     return [dict get {PROGRESS 100% STATUS done STATS.WNS SLACK DIRECTORY .} $name]
 }
+namespace eval ipx {
+    proc current_core {} { return ip }
+    proc get_bus_interfaces {name args} { return [expr {$name in $::interfaces ? $name : {}}] }
+    foreach name {package_project associate_bus_interfaces create_xgui_files update_checksums check_integrity save_core} {
+        proc $name {args} "puts \\"ipx::$name \\$args\\""
+    }
+}
+set interfaces {s_axi_control s_axis_0 s_axis_1 m_axis_0 m_axis_1 m_axis_2}
 foreach name {create_project add_files set_property update_compile_order create_bd_design apply_bd_automation connect_bd_intf_net
               connect_bd_net assign_bd_address validate_bd_design save_bd_design make_wrapper launch_runs wait_on_run} {
     proc $name {args} "puts \\"$name \\$args\\""
@@ -299,7 +495,7 @@ def vivado(tmp_path):
     if shutil.which("tclsh") is None:
         pytest.skip("tclsh runs the script")
 
-    def run(plan, *words, slack="0.1"):
+    def run(plan, *words, slack="0.1", script="block_design.tcl"):
         for folder, files in (("rtl", rtl.library_files() | rtl.render(plan)), ("vivado", board.render(plan))):
             (tmp_path / folder).mkdir(exist_ok=True)
             for name, text in files.items():
@@ -311,7 +507,7 @@ def vivado(tmp_path):
         ):
             (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_text(name)
-        (work / "mock.tcl").write_text(MOCK.replace("SLACK", slack) + "source ../vivado/block_design.tcl\n")
+        (work / "mock.tcl").write_text(MOCK.replace("SLACK", slack) + f"source ../vivado/{script}\n")
         done = subprocess.run(["tclsh", "mock.tcl", *words], cwd=work, capture_output=True, text=True)
         return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -339,7 +535,7 @@ def test_every_port_and_pin_is_connected_once(plan, vivado, tmp_path, device, sy
     buses = connections(lines, "connect_bd_intf_net")
     ends = [end for bus in buses for end in bus]
     assert len(set(ends)) == len(ends), "a bus is connected twice"
-    streams = {frozenset(bus) for bus in buses if any(end.startswith("core/") for end in bus)}
+    streams = {frozenset(bus) for bus in buses if any(re.match(r"core/[sm]_axis", end) for end in bus)}
     assert streams == {
         frozenset(pair)
         for pair in (
@@ -350,7 +546,11 @@ def test_every_port_and_pin_is_connected_once(plan, vivado, tmp_path, device, sy
             ("core/m_axis_2", "dma_2/S_AXIS_S2MM"),
         )
     }
-    assert {f"memory/S{i:02}_AXI" for i in range(5)} | {f"control/M{i:02}_AXI" for i in range(3)} <= set(ends)
+    assert {f"memory/S{i:02}_AXI" for i in range(5)} | {f"control/M{i:02}_AXI" for i in range(4)} <= set(ends)
+    assert frozenset(("control/M03_AXI", "core/s_axi_control")) in {frozenset(bus) for bus in buses}
+    assert "CONFIG.NUM_MI 4" in next(
+        line for line in lines if line.startswith("set_property -dict") and line.endswith(" control")
+    )
     assert {f"dma_{i}/S_AXI_LITE" for i in range(3)} <= set(ends)
     nets = [to for _, to in connections(lines, "connect_bd_net")]
     assert len(set(nets)) == len(nets)
@@ -377,7 +577,9 @@ def test_every_port_and_pin_is_connected_once(plan, vivado, tmp_path, device, sy
     ]
     folder = tmp_path / "rtl"
     assert {str(path) for path in folder.glob("*.sv")} <= set(added)
-    assert str(tmp_path / "vivado" / "ports_axis.v") in added
+    assert {
+        str(tmp_path / "vivado" / name) for name in ("ports_axis.v", "ports_board.sv", "hwqat_board_registers.sv")
+    } <= set(added)
     assert (tmp_path / "work" / "ports.bit").is_file() and (tmp_path / "work" / "ports.hwh").is_file()
 
 
@@ -412,6 +614,47 @@ def test_missed_timing_and_unknown_arguments_end_the_script(plan, vivado, tmp_pa
     )
 
 
+@pytest.mark.parametrize("source", ["rtl", "hls"])
+def test_the_core_as_an_ip(plan, vivado, tmp_path, source):
+    """The open RTL (unless told) or Vitis's Verilog, with its interfaces and its clock; no other Vivado is asked for."""
+    verilog = tmp_path / "csynth" / "ports_hls" / "hls" / "syn" / "verilog"
+    verilog.mkdir(parents=True)
+    (verilog / "ports.v").touch()
+    words = () if source == "rtl" else ("source=hls", f"out={tmp_path / 'ip'}")
+    code, lines, error = vivado(plan, *words, script="package_ip.tcl")
+    assert code == 0, error
+    folder = tmp_path / ("work/ports_ip" if source == "rtl" else "ip")
+    (packaged,) = [line for line in lines if line.startswith("ipx::package_project")]
+    assert packaged.split()[1:] == [
+        *("-root_dir", str(folder), "-vendor", "hwqat", "-library", "accelerators"),
+        *("-taxonomy", "/UserIP", "-import_files", "-force"),
+    ]
+    added = " ".join(line for line in lines if line.startswith("add_files"))
+    assert (f"{tmp_path}/rtl/ports.sv" in added) is (source == "rtl")
+    assert (f"{verilog}/ports.v" in added) is (source == "hls")
+    assert f"{tmp_path}/vivado/ports_board.sv" in added and "set_property top ports_axis sources_1" in lines
+    buses = [line.split()[2] for line in lines if line.startswith("ipx::associate_bus_interfaces")]
+    assert buses == ["s_axi_control", "s_axis_0", "s_axis_1", "m_axis_0", "m_axis_1", "m_axis_2"]
+    assert lines[-2:] == ["ipx::save_core ip", f"wrote {folder}: hwqat:accelerators:ports:1.0"]
+
+
+def test_the_board_and_its_parts_lint(plan, tmp_path):
+    """As one design, and each part of the library with one port and with several."""
+    for name, text in (rtl.library_files() | rtl.render(plan) | board.render(plan)).items():
+        (tmp_path / name).write_text(text)
+    for count in (1, 16):
+        done = subprocess.run(
+            [
+                *(verilator.program(), "--lint-only", "-Wall", "--quiet", "--top-module", "hwqat_board_registers"),
+                *(f"-GInputs={count}", f"-GOutputs={count}", str(tmp_path / "hwqat_board_registers.sv")),
+            ],
+            capture_output=True,
+            text=True,
+            env=verilator.environment(),
+        )
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 def test_the_wrapper_lints_as_verilog(plan, tmp_path):
     for name, text in (rtl.library_files() | rtl.render(plan) | board.render(plan)).items():
         (tmp_path / name).write_text(text)
@@ -426,6 +669,8 @@ def test_the_wrapper_lints_as_verilog(plan, tmp_path):
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     text = (tmp_path / "ports_axis.v").read_text()
+    for pin, *_ in board.CONTROL:
+        assert f'aximm:1.0 s_axi_control {pin}"' in text
     for port in ("s_axis_0", "s_axis_1", "m_axis_0", "m_axis_1", "m_axis_2"):
         for pin in ("TDATA", "TVALID", "TREADY", "TLAST"):
             assert f'axis:1.0 {port} {pin}"' in text
@@ -435,6 +680,8 @@ def test_targets_without_a_zynq_and_ports_too_wide(plan):
     from dataclasses import replace
 
     assert board.render(replace(plan, target=Target(device="ecp5-85k", dsp=9))) == {}
+    artix = board.render(replace(plan, target=Target(part="xc7a100tcsg324-1", dsp=9)))
+    assert {"package_ip.tcl", "ports_board.sv", "ports_axis.v"} < set(artix) and "block_design.tcl" not in artix
     wide = replace(plan.network.outputs[0], tdata=2048)
     network = replace(plan.network, outputs=(wide, *plan.network.outputs[1:]))
     with pytest.warns(UserWarning, match="port 'm_axis_0' has 2048 bits and AXI DMA takes 1024 at most"):

@@ -1,6 +1,7 @@
 """The documentation: every command of the tutorial runs, and the operators and files it names are there."""
 
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -39,6 +40,36 @@ def test_the_tutorial_as_it_is_written(tmp_path):
     exact = [line for line in shown if "%" not in line]  # float training may differ in the last bits by machine
     assert len(exact) == 3 and not [line for line in exact if line not in "\n".join(said).splitlines()]
     assert (tmp_path / "build" / "report" / "index.html").is_file()
+
+
+#: Pages whose programs and commands run as they stand there, one after the other in one folder.
+RUN = ("own_loop.md", "board.md")
+
+
+def pieces(page: str) -> list[tuple[str, str]]:
+    """(language, text) of the fenced blocks of a page, in order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_a_page_as_it_is_written(page, tmp_path):
+    """Python blocks that begin with a file's name make that file; shell blocks run; text blocks are lines that were said."""
+    said, ran = "", 0
+    for language, text in pieces(page):
+        if language == "python" and (name := re.match(r"# (\w+\.py)\n", text)):
+            with (tmp_path / name[1]).open("a") as file:
+                file.write(text.removeprefix(name[0]))
+        elif language == "bash":
+            for command in text.replace("\\\n", "").splitlines():
+                program, *argv = shlex.split(command, comments=True)
+                run = {"hwqat": [sys.executable, "-m", "hwqat"], "python": [sys.executable]}[program]
+                done = subprocess.run([*run, *argv], cwd=tmp_path, capture_output=True, text=True)
+                assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+                said, ran = said + done.stdout, ran + 1
+        elif language == "text":
+            assert not [line for line in text.splitlines() if line not in said.splitlines()], said
+    assert ran
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)

@@ -35,7 +35,7 @@ def project():
     graph = to_graph(*restore(zoo.find("zoo:digitnet-int8")))
     plan = make_plan(graph, Target(dsp=128))
     files = {f"hls/{name}": text for name, text in hls.render(plan, COMMAND).items() if not name.startswith("hwqat/")}
-    files |= {f"vivado/{name}": text for name, text in board.render(plan, COMMAND).items()}
+    files |= {f"vivado/{n}": text for n, text in board.render(plan, COMMAND).items() if not n.startswith("hwqat_")}
     written = rtl.render(plan)
     files |= {f"rtl/{name}": written[name] for name in RTL}
     kept = {f"digitnet/{name}": shortened(text) if "/constants/" in name else text for name, text in files.items()}

@@ -53,7 +53,7 @@ def _wanted(module: str, part: int, taken: Names) -> str:
 
 def _others(network: Network, core: str) -> list[str]:
     """What else is called something in the text of either back end."""
-    names = [core, "top", "axis"]  # the module with TLAST and the one for Vivado are called CORE_top and CORE_axis
+    names = [core, "top", "board", "axis"]  # modules around the core are called CORE_top, CORE_board, CORE_axis
     for stage in network.stages:
         names += [stage.name, f"{stage.name}_constants"]
     for stream in network.streams:

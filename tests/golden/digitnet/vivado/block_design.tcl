@@ -45,7 +45,7 @@ switch $option(source) {
         if {$option(verilog) eq ""} {
             error "there is no Verilog of an HLS compiler; run 'hwqat csynth BUILD', or give verilog=FOLDER or source=rtl"
         }
-        add_files [concat [file join $rtl digitnet_top.sv] [glob -directory $rtl hwqat_tlast.sv hwqat_counter.sv]]
+        add_files [concat [list [file join $rtl digitnet_top.sv]] [glob -directory $rtl hwqat_tlast.sv hwqat_counter.sv]]
         add_files [glob -directory $option(verilog) *.v]
         set memories [glob -nocomplain -directory $option(verilog) *.dat]
     }
@@ -55,9 +55,8 @@ if {$memories ne {}} {
     add_files $memories
     set_property file_type {Memory Initialization Files} [get_files $memories]
 }
-add_files [file join $here digitnet_axis.v]
+add_files [concat [glob -directory $here *.sv] [list [file join $here digitnet_axis.v]]]
 update_compile_order -fileset sources_1
-
 # ---- Block design
 
 create_bd_design design_1
@@ -85,9 +84,9 @@ set_property -dict [list \
     CONFIG.PSU__USE__M_AXI_GP2 0 \
     CONFIG.PSU__USE__S_AXI_GP2 1] [get_bd_cells ps]
 
-create_bd_cell -type module -reference digitnet_axis core
+create_bd_cell -type module -reference digitnet_axis core ;# registers: hwqat_board_registers.sv
 cell reset proc_sys_reset
-cell control smartconnect CONFIG.NUM_SI 1 CONFIG.NUM_MI 1
+cell control smartconnect CONFIG.NUM_SI 1 CONFIG.NUM_MI 2
 cell memory smartconnect CONFIG.NUM_SI 2 CONFIG.NUM_MI 1
 # sends s_axis, 64 beats of 8 bits a frame; receives m_axis, 10 beats of 32 bits a frame
 cell dma_0 axi_dma CONFIG.c_include_sg 0 CONFIG.c_sg_length_width 26 \
@@ -104,6 +103,7 @@ bus dma_0/M_AXI_S2MM memory/S01_AXI
 bus memory/M00_AXI ps/S_AXI_HP0_FPD
 bus ps/M_AXI_HPM0_FPD control/S00_AXI
 bus control/M00_AXI dma_0/S_AXI_LITE
+bus control/M01_AXI core/s_axi_control
 
 # One clock, one reset.
 net ps/pl_clk0 reset/slowest_sync_clk core/ap_clk control/aclk memory/aclk ps/maxihpm0_fpd_aclk ps/saxihp0_fpd_aclk
