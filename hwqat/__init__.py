@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .prepare import PIXELS, prepare
     from .quant import Scheme
     from .quantize import Quantised, quantize
-    from .train import TrainConfig, fit
+    from .train import TrainConfig, fit, save
 
 __version__ = "0.1.0"
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "pointwise",
     "prepare",
     "quantize",
+    "save",
     "verify",
 ]
 
@@ -71,6 +72,7 @@ _HOME = {
     "quantize": "quantize",
     "TrainConfig": "train",
     "fit": "train",
+    "save": "train",
 }
 
 

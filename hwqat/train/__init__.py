@@ -6,6 +6,7 @@ from hwqat.train.config import TrainConfig
 from hwqat.train.evaluate import accuracy
 from hwqat.train.launch import require_fit, train_float
 from hwqat.train.loop import Result, fit
+from hwqat.train.own import save
 from hwqat.train.recipes import QAT_RECIPES, RECIPES, default_config, qat_config
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "fit",
     "qat_config",
     "require_fit",
+    "save",
     "train_float",
 ]

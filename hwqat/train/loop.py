@@ -43,6 +43,7 @@ from hwqat.train.gradients import quantised_gradients
 from hwqat.train.memory import keep_pages
 from hwqat.train.optim import build_optimizer, rate, set_rate
 from hwqat.train.oscillation import Oscillation
+from hwqat.train.own import name_of
 from hwqat.train.parallel import World
 from hwqat.train.strided import quick_gradients
 
@@ -66,7 +67,8 @@ def fit(
         dataset: or DataLoaders, (train, test) or (train, valid, test): `hwqat.data.from_loaders` says how they are read.
         out: RUN folder. If it holds an unfinished run, training goes on from there; if a finished one, its weights are
             loaded and its result returned. Either must have been begun with the same net, data, scheme and config.
-        run: net, net_kwargs and command for run.json (its other fields are filled in here).
+        run: net, net_kwargs and command for run.json (its other fields are filled in here); None: the network is called
+            what its class is.
         teacher: for distillation, needed exactly if config.distill > 0.
         device: default cuda if there is one, else cpu.
         progress: a bar and a line per epoch on stderr.
@@ -79,7 +81,7 @@ def fit(
     if not isinstance(dataset, Dataset):
         dataset = from_loaders(dataset)
     if run is None:
-        run = Run(net=type(model).__name__, data=dataset.name, config={}, seed=0, epochs_done=0)
+        run = Run(name_of(model), dataset.name, {}, seed=0, epochs_done=0, command="hwqat.fit() in Python")
     run = dataclasses.replace(run, config=config.to_dict(), seed=config.seed, epochs_done=0, accuracy={})
     folder = Path(out) if out is not None else None
     if config.start_size and isinstance(model, QatModel):
