@@ -28,6 +28,7 @@ from ..models import cycles
 from . import portmap, verilator
 from .harness import Run, describe, simulate, unpack
 from .look import Look, can_tap, look_again, network_of
+from .waves import save_view
 
 log = logging.getLogger(__name__)
 MODES = ("none", "input_idle", "output_stalls", "both")
@@ -127,7 +128,9 @@ def run_cosim(
         simulator = partial(verilator.build, sources, facts["top"], cache("verilator"), speed=speed)
         where = look_again(look, build, facts, arrays, run, simulator, fst)
         if fst:
-            log.info(f"waves of frame {look.frame}: {fst}")
+            network = planned_network(build) if not verilog and can_tap(build) and (build / PLAN).is_file() else None
+            view = save_view(fst, facts, network, look.start, where)
+            log.info(f"waves of frame {look.frame}: {fst}; {view.name} beside it opens them in GTKWave")
     return replace(result, waves=fst, where=where and f"frame {look.frame}: {where}")
 
 
