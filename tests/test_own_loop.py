@@ -14,6 +14,9 @@ from hwqat.errors import HwqatError
 from hwqat.restore import restore
 from hwqat.runs import load_card
 
+#: torch.compile's own imports.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
 
 class Sparrow(nn.Module):
     def __init__(self):
