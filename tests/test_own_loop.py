@@ -130,7 +130,7 @@ def test_fit_without_a_card_writes_one(digits, tmp_path, capsys):
         ["eval", build, "--engine", "golden"],
         ["report", build, "--run", run],
         ["onnx", run, "--out", str(tmp_path / "run.onnx")],
-        ["sweep", run, "--rescale", "16", "--images", "20", "--out", str(tmp_path / "sweep")],
+        ["sweep", run, "--rescale", "16", "--out", str(tmp_path / "sweep")],
         ["export", build, "--dsp", "10", "--out", str(tmp_path / "again")],
     ):
         assert main(words) == 0, (words, capsys.readouterr().err)
