@@ -305,15 +305,13 @@ def test_a_view_shows_every_stream_of_the_waves(build, tmp_path):
     assert '[dumpfile] "waves.fst"' in lines
     names = [line.partition("} ")[2] for line in lines if line.startswith("+{")]
     waves = pywellen.Waveform(str(result.waves))
-    found = {var.full_name(): var.bitwidth() or 1 for var in waves.all_vars()}
+    found = {var.full_name: var.bitwidth or 1 for var in waves.all_vars()}
     for name in names:
         path, _, width = name.partition("[")
         assert found.get(path) == (int(width.partition(":")[0]) + 1 if width else 1), name
     streams = json.loads((build / "rtl" / "ports.json").read_text())["fifos"]
     for path in streams.values():
-        assert all(
-            any(name.startswith(f"TOP.{path}.{pin}") for name in names) for pin in ("valid_i", "ready_o", "data_i")
-        )
+        assert all(any(name.startswith(f"{path}.{pin}") for name in names) for pin in ("valid_i", "ready_o", "data_i"))
     titles = [line[1:] for line in lines if line.startswith("-")]
     assert "first difference: d_window_out" in titles and "b_0 (b.0)" in titles
     begin, _ = times(result.waves)

@@ -128,7 +128,7 @@ def run_cosim(
         simulator = partial(verilator.build, sources, facts["top"], cache("verilator"), speed=speed)
         where = look_again(look, build, facts, arrays, run, simulator, fst)
         if fst:
-            network = planned_network(build) if not verilog and can_tap(build) and (build / PLAN).is_file() else None
+            network = network_of(load_graph(build), facts) if not verilog and can_tap(build) else None
             view = save_view(fst, facts, network, look.start, where)
             log.info(f"waves of frame {look.frame}: {fst}; {view.name} beside it opens them in GTKWave")
     return replace(result, waves=fst, where=where and f"frame {look.frame}: {where}")

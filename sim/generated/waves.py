@@ -14,8 +14,6 @@ from ...passes.network import Network, Stream
 from ...records import PortsFile
 from .harness import PERIOD, PINS
 
-#: The simulator's name for what is above the top.
-ROOT = "TOP"
 #: Pins of a FIFO at its source, and what they are called in the view.
 FIFO = (("valid_i", "valid"), ("ready_o", "ready"), ("data_i", "data"))
 
@@ -47,7 +45,7 @@ def save_view(fst: Path, facts: PortsFile, network: Network | None, start: int, 
     save.comment("hwqat: streams by block; 'gtkwave waves.gtkw' in this folder opens it")
     save.dumpfile(fst.name, abspath=False)
     save.timestart(start * PERIOD)
-    save.treeopen(f"{ROOT}.{facts['top']}")
+    save.treeopen(facts["top"])
     for title, traces, is_open in groups(facts, network, where):
         with save.group(title, closed=not is_open):
             for trace in traces:
@@ -59,7 +57,7 @@ def save_view(fst: Path, facts: PortsFile, network: Network | None, start: int, 
 
 def groups(facts: PortsFile, network: Network | None, where: str | None) -> list[tuple[str, list[Trace], bool]]:
     """(title, traces, whether it is unfolded) in the order of the view."""
-    top = f"{ROOT}.{facts['top']}"
+    top = facts["top"]
     found = [("clock and reset", [Trace(f"{top}.{name}", name, 1) for name in ("ap_clk", "ap_rst_n")], True)]
     ports = [(port["name"], _port(top, port, facts.get("pins", PINS)), True) for port in facts["inputs"]]
     ends = [(port["name"], _port(top, port, facts.get("pins", PINS)), True) for port in facts["outputs"]]
@@ -98,7 +96,7 @@ def _stream(path: str, stream: Stream) -> list[Trace]:
     e = stream.elements
     return [
         Trace(
-            f"{ROOT}.{path}.{pin}",
+            f"{path}.{pin}",
             f"{stream.name} {name}",
             e.width if name == "data" else 1,
             name == "data" and e.lanes == 1 and e.signed,
