@@ -68,13 +68,13 @@ def groups(facts: PortsFile, network: Network | None, where: str | None) -> list
     if wrong and wrong[1] in paths:
         stream = next(s for s in network.streams if s.name == wrong[1])
         found.append((f"first difference: {stream.name}", _stream(paths[stream.name], stream), True))
-    inside = set()
+    shown: set[str] = set()
     middle = []
     for block in group_blocks(network, facts["core"]):
-        inside |= {s.name for s in block.streams}
         title = f"{block.name} ({block.module})" if block.module else block.name
-        traces = [trace for s in (*block.streams, *block.outputs) for trace in _stream(paths[s.name], s)]
-        middle.append((title, traces, False))
+        streams = [s for s in (*block.inputs, *block.streams, *block.outputs) if s.name not in shown]
+        shown |= {s.name for s in streams}
+        middle.append((title, [trace for s in streams for trace in _stream(paths[s.name], s)], False))
     return [*found, *ports, *middle, *ends]
 
 
