@@ -14,10 +14,11 @@ from ..devices import Resources
 from .base import Elements, Stage, in_order
 from .loops import Loop
 from .parameters import RTL, number, packed
+from .plain import Plain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(Stage):
+class Concat(Plain, Stage):
     kind, header, cpp, rtl, template = "concat", "lanes.h", "", "hwqat_concat", "concat"
     pixels: int
     pixel_beats: tuple[int, ...]
@@ -74,21 +75,6 @@ class Concat(Stage):
     def held(self):
         """A pixel's beats of one input while it reads the others."""
         return 1 / self.pixels
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         count = max(self.pixel_beats).bit_length()

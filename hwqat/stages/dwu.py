@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Resources
-from .base import Elements, Rom, Stage, in_order
+from .base import Elements, Rom, Stage
 from .dot import packing_parameters, sums, weight_rom
 from .loops import gathering
 from .parameters import CPP, flag, number, rom_file
+from .plain import Plain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Dwu(Stage):
+class Dwu(Plain, Stage):
     kind, header, cpp, rtl = "dwu", "dwu.h", "dwu", "hwqat_dwu"
     pixels: int
     groups: int
@@ -66,9 +67,6 @@ class Dwu(Stage):
     def outs(self):
         return (Elements(self.pe, self.acc_bits, True),)
 
-    def beats_of(self, values):
-        return in_order(values, self.pe)
-
     def problems(self):
         if self.acc_bits > 64:
             yield "acc_bits", "at most 64", self.acc_bits
@@ -89,20 +87,9 @@ class Dwu(Stage):
     def held(self):
         return self.folds / self.cycles
 
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
     @property
     def multipliers(self):
         return self.pe * self.taps
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def packing(self, device):
         """No two products share an operand."""

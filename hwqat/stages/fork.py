@@ -10,10 +10,11 @@ from ..devices import Resources
 from .base import Elements, Stage, in_order
 from .loops import Copies, Loop
 from .parameters import CPP, RTL, number
+from .plain import Plain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Fork(Stage):
+class Fork(Plain, Stage):
     """readers: how many outputs it has; frame_beats: beats of one frame."""
 
     kind, header, cpp, rtl, plumbing = "fork", "fork.h", "fork", "hwqat_fork", True
@@ -51,21 +52,6 @@ class Fork(Stage):
     @property
     def held(self):
         return 2 / self.frame_beats
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         return Resources(lut=3 * self.readers, ff=self.readers)

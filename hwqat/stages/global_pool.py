@@ -11,55 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..devices import Resources
-from .base import Elements, Stage, in_order
+from .base import Elements, Stage
 from .loops import READS, WRITES, one_to_one
 from .parameters import CPP, flag, number
-from .reduction import reduce_parameters, reduction
+from .reduction import Reduction, reduce_parameters, reduction
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GlobalPool(Stage):
+class GlobalPool(Reduction, Stage):
     kind, header, cpp, rtl = "global_pool", "global_pool.h", "global_pool", "hwqat_global_pool"
-    reduce: str  # "sum" or "max"
-    pixels: int
-    groups: int
-    pe: int
-    in_bits: int
-    in_signed: bool
-    out_bits: int
-    out_signed: bool
 
     @classmethod
     def of(cls, node, x, folding):
-        return cls(
-            name=f"{node.name}_pool",
-            node=node.name,
-            module=node.module,
-            tensor=node.out.name,
-            reduce=node.reduce,
-            pixels=x.pixels,
-            groups=x.channels // folding.pe,
-            pe=folding.pe,
-            in_bits=x.bits,
-            in_signed=x.signed,
-            out_bits=node.out.bits,
-            out_signed=node.out.signed,
-        )
+        return cls(**cls.stated(node, x, folding), pixels=x.pixels)
 
     @property
     def ins(self):
         return (Elements(self.pe, self.in_bits, self.in_signed),)
-
-    @property
-    def outs(self):
-        return (Elements(self.pe, self.out_bits, self.out_signed),)
-
-    def beats_of(self, values):
-        return in_order(values, self.pe)
-
-    def problems(self):
-        if not 1 <= self.out_bits <= 64:  # a result is reduced modulo 2**out_bits; a roomy input may have more bits
-            yield "out_bits", "1..64", self.out_bits
 
     @property
     def cycles(self):
@@ -78,17 +46,6 @@ class GlobalPool(Stage):
     @property
     def held(self):
         return 1.0
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
 
     @property
     def buffer_bits(self):

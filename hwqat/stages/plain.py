@@ -1,4 +1,4 @@
-"""What stages share that move elements, or change each by itself: nothing pauses, nothing waits in front."""
+"""What most stages share: nothing pauses, nothing waits in front, and what they say no other word of is 0."""
 
 from __future__ import annotations
 

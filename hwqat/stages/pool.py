@@ -11,59 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Resources
-from .base import Elements, Stage, in_order
+from .base import Elements, Stage
 from .loops import gathering
 from .parameters import CPP, flag, number
-from .reduction import reduce_parameters, reduction
+from .reduction import Reduction, reduce_parameters, reduction
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pool(Stage):
+class Pool(Reduction, Stage):
     kind, header, cpp, rtl = "pool", "pool.h", "pool", "hwqat_pool"
-    reduce: str  # "sum" or "max"
-    pixels: int
-    groups: int
     folds: int
-    pe: int
     taps: int
-    in_bits: int
-    in_signed: bool
-    out_bits: int
-    out_signed: bool
 
     @classmethod
     def of(cls, node, x, folding):
-        return cls(
-            name=f"{node.name}_pool",
-            node=node.name,
-            module=node.module,
-            tensor=node.out.name,
-            reduce=node.reduce,
-            pixels=node.out.pixels,
-            groups=x.channels // folding.pe,
-            folds=node.geometry.taps // folding.taps,
-            pe=folding.pe,
-            taps=folding.taps,
-            in_bits=x.bits,
-            in_signed=x.signed,
-            out_bits=node.out.bits,
-            out_signed=node.out.signed,
-        )
+        folds = node.geometry.taps // folding.taps
+        return cls(**cls.stated(node, x, folding), pixels=node.out.pixels, folds=folds, taps=folding.taps)
 
     @property
     def ins(self):
         return (Elements(self.pe * self.taps, self.in_bits, self.in_signed),)
-
-    @property
-    def outs(self):
-        return (Elements(self.pe, self.out_bits, self.out_signed),)
-
-    def beats_of(self, values):
-        return in_order(values, self.pe)
-
-    def problems(self):
-        if not 1 <= self.out_bits <= 64:  # a result is reduced modulo 2**out_bits; a roomy input may have more bits
-            yield "out_bits", "1..64", self.out_bits
 
     @property
     def cycles(self):
@@ -80,21 +47,6 @@ class Pool(Stage):
     @property
     def held(self):
         return self.folds / self.cycles
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         pairs = self.taps - 1 + (self.folds > 1)

@@ -19,9 +19,10 @@ import numpy as np
 
 from ..devices import Resources
 from ..fixed import Rounding, folded_half, signed_bits
-from .base import Elements, Rom, Stage, in_order
+from .base import Elements, Rom, Stage
 from .loops import Loop, joining
 from .parameters import CPP, RTL, Parameter, cpp_only, flag, number, rom_file, wide
+from .plain import Plain
 
 #: Of the C++ library (rounding.h). AP_RND's half is in the bias, which makes it a plain shift.
 MODES = {
@@ -36,7 +37,7 @@ MODES = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Requant(Stage):
+class Requant(Plain, Stage):
     kind, header, rtl = "requant", "requant.h", "hwqat_requant"
     pixels: int
     groups: int
@@ -109,9 +110,6 @@ class Requant(Stage):
     def outs(self):
         return (Elements(self.pe, self.out_bits, self.out_signed),)
 
-    def beats_of(self, values):
-        return in_order(values, self.pe)
-
     def problems(self):
         if not 1 <= len(self.parts) <= 2:
             yield "inputs", "one or two", len(self.parts)
@@ -140,20 +138,9 @@ class Requant(Stage):
     def held(self):
         return 2 / (self.pixels * self.groups)
 
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
     @property
     def multipliers(self):
         return self.pe * (1 if self.shared else len(self.parts))
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         bits = [x.bits + (not x.signed) for x in self.parts]

@@ -11,10 +11,11 @@ from ..devices import Resources
 from .base import Elements, Stage, in_order
 from .loops import gathering, spreading
 from .parameters import number
+from .plain import Plain
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Width(Stage):
+class Width(Plain, Stage):
     """size: elements of a frame."""
 
     kind, header, rtl, plumbing = "width", "width.h", "hwqat_width", True
@@ -66,21 +67,6 @@ class Width(Stage):
     @property
     def held(self):
         return 2 * max(self.lanes_in, self.lanes_out) / self.size
-
-    def unevenness(self, cycles):
-        return None
-
-    @property
-    def backlog(self):
-        return None
-
-    @property
-    def multipliers(self):
-        return 0
-
-    @property
-    def buffer_bits(self):
-        return 0
 
     def resources(self, device):
         wide = max(self.lanes_in, self.lanes_out) * self.bits
