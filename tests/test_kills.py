@@ -14,7 +14,7 @@ import toy_builds
 
 from hwqat.cli import main
 
-ALL = 20  # kills of each command
+EACH, PARTS = 5, 4  # kills of each command: 20
 SHORT = "[float]\nepochs = 2\n[train]\nepochs = 2\ncheckpoint_minutes = 0.01\n"
 COMMANDS = {
     "train": ["train", "digitnet", "--data", "digits", "--config", "{inputs}/short.toml", "--out", "out"],
@@ -70,7 +70,7 @@ class Place:
                 pass
         return found
 
-    def survivors(self, patience: float = 10) -> list[str]:
+    def survivors(self, patience: float = 20) -> list[str]:
         end = time.monotonic() + patience
         while (found := self.processes()) and time.monotonic() < end:
             time.sleep(0.05)
@@ -101,8 +101,9 @@ def prepared(folder: Path, inputs: Path, name: str) -> Place:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_killed_command_ends_as_if_it_had_not_been(name, inputs, tmp_path):
+def test_a_killed_command_ends_as_if_it_had_not_been(name, part, inputs, tmp_path):
     if name == "search":
         pytest.importorskip("optuna", reason="optuna is not installed (pip install 'hwqat[search]')")
     whole = prepared(tmp_path / "whole", inputs, name)
@@ -110,14 +111,14 @@ def test_a_killed_command_ends_as_if_it_had_not_been(name, inputs, tmp_path):
     assert whole.start().wait() == 0, (whole.folder / "log").read_text()
     seconds, wanted = time.monotonic() - began, whole.content()
     assert wanted and whole.left() == [] and whole.survivors() == []
-    rng, early = random.Random(name), 0
-    for number in range(ALL):
+    rng, early = random.Random(f"{name} {part}"), 0
+    for number in range(part, part + EACH):
         place, how = prepared(tmp_path / f"{number}", inputs, name), (signal.SIGKILL, signal.SIGTERM)[number % 2]
         for _ in range(1 + number % 3 // 2):  # some are killed twice
             process = place.start()
             time.sleep(rng.uniform(0.1, 1.0) * seconds)
             process.send_signal(how)
-            code = process.wait(timeout=60)
+            code = process.wait(timeout=120)
             early += code != 0
             assert code in (0, -signal.SIGKILL if how == signal.SIGKILL else 143, -signal.SIGTERM), place.folder
             assert place.survivors() == [], (number, how)
@@ -129,4 +130,4 @@ def test_a_killed_command_ends_as_if_it_had_not_been(name, inputs, tmp_path):
         assert [key for key in wanted if got[key] != wanted[key]] == [], (number, how)
         assert "Traceback" not in (place.folder / "log").read_text()
         subprocess.run(["rm", "-rf", str(place.folder)], check=True)
-    assert early > ALL // 2, "too few were killed before they had ended"
+    assert early > EACH // 2, "too few were killed before they had ended"
