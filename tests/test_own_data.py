@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import subprocess
+import zipfile
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from sklearn.datasets import load_digits
 
 import hwqat
@@ -128,6 +130,15 @@ def test_nothing_that_a_run_names_is_read_or_run(tmp_path):
         load_again(f"{tmp_path}/evil.py:make", None)
 
 
+def bomb(path):
+    """Half a gigabyte in half a megabyte."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (1 << 23, 8, 8)})
+        for _ in range(512):
+            file.write(bytes(1 << 20))
+    return str(path)
+
+
 def arrays(path, **named):
     np.savez(path, **named)
     return str(path)
@@ -156,6 +167,19 @@ BAD = {
         lambda at: arrays(at / "e.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4.0)),
         "labels must be 4 integers",
     ),
+    "labels below 0": (
+        lambda at: arrays(at / "g.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4) - 1),
+        "labels are numbers of classes, 0 up to 65535, not -1..2",
+    ),
+    "a label of 10^12": (
+        lambda at: arrays(at / "h.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4) * 10**12),
+        "labels are numbers of classes, 0 up to 65535, not 0..3000000000000",
+    ),
+    "no pixels": (
+        lambda at: arrays(at / "i.npz", images=np.zeros((4, 0, 8), np.uint8), labels=np.arange(4)),
+        "have no pixels",
+    ),
+    "a bomb": (lambda at: bomb(at / "j.npz"), "unpacks to 536871040 bytes, more than the 268435456 that hwqat reads"),
     "none": (
         lambda at: arrays(at / "f.npz", images=np.zeros((0, 8, 8), np.uint8), labels=np.zeros(0, int)),
         "there are no images to train on",
@@ -198,6 +222,41 @@ def test_a_damaged_or_another_image_is_named(digits, tmp_path):
         load(str(tmp_path / "data"))
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(odd)
     with pytest.raises(HwqatError, match=r"9.png has 8 x 9 pixels, .*0.png has 8 x 8"):
+        load(str(tmp_path / "data"))
+
+
+EPS = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n"
+
+
+def test_a_file_of_images_starts_no_program(digits, tmp_path, monkeypatch):
+    """Pillow reads EPS by Ghostscript, whatever the file is called."""
+    at = tmp_path / "data" / "a"
+    at.mkdir(parents=True)
+    (at / "0.png").write_text(EPS)
+    for name in ("Popen", "check_call", "run"):
+        monkeypatch.setattr(subprocess, name, lambda *words, **more: pytest.fail(f"{words} was started"))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", "gs")
+    with pytest.raises(HwqatError, match="0.png cannot be read as an image"):
+        load(str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "\udcff", "b\u202ea"])
+def test_names_of_classes_are_text_that_can_be_shown(digits, tmp_path, name):
+    for folder in ("cat", name):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(digits[0][i]).save(tmp_path / "data" / folder / f"{i}.png")
+    with pytest.raises(HwqatError, match="a class must be printable text"):
+        load(str(tmp_path / "data"))
+
+
+def test_images_larger_than_memory_are_said_to_be_after_the_first(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("hwqat.data.own.folder.MOST_BYTES", 200)
+    (tmp_path / "data/a").mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(digits[0][i]).save(tmp_path / f"data/a/{i}.png")
+    with pytest.raises(HwqatError, match="4 images as .*0.png are more than"):
         load(str(tmp_path / "data"))
 
 

@@ -2,9 +2,11 @@
 
 import json
 import pickle
+import random
 
 import pytest
 import torch
+from mutations import of_bytes
 from safetensors.torch import save_file
 
 from hwqat import models
@@ -68,6 +70,24 @@ def test_what_is_no_checkpoint_is_one_sentence(content, says, trained, tmp_path,
     with pytest.raises(HwqatError, match=says):
         load_checkpoint(trained, tmp_path / "net.pth")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("form", ["pth", "old.pth", "safetensors"])
+def test_a_damaged_file_is_one_sentence(form, trained, tmp_path):
+    path = tmp_path / f"net.{form}"
+    if form == "safetensors":
+        save_file(trained.state_dict(), path)
+    else:
+        torch.save(trained.state_dict(), path, _use_new_zipfile_serialization=form == "pth")
+    whole, refused = path.read_bytes(), 0
+    for seed in range(100):
+        path.write_bytes(of_bytes(whole, random.Random(seed)))
+        try:
+            load_checkpoint(trained, path)
+        except HwqatError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert refused > 50
 
 
 def test_names_that_do_not_fit_are_named(trained, tmp_path):

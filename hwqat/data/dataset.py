@@ -12,6 +12,10 @@ from torch import Tensor
 
 from hwqat.data.augment import Augment
 from hwqat.errors import HwqatError
+from hwqat.naming import MOST_PATH, shown
+
+#: Classes of a data set at most.
+MOST_CLASSES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,16 @@ class Dataset:
     stream: Iterable | None = None
 
     def __post_init__(self) -> None:
+        if len(self.classes) > MOST_CLASSES:
+            raise HwqatError(
+                f"data set {shown(self.name)} has {len(self.classes)} classes; hwqat takes at most {MOST_CLASSES}"
+            )
+        for what, text in (("its name", self.name), *(("a class", text) for text in self.classes)):
+            if not isinstance(text, str) or len(text) > MOST_PATH or not text.isprintable():
+                raise HwqatError(
+                    f"data set {shown(self.name)}: {what} must be printable text of at most {MOST_PATH} characters, "
+                    f"not {shown(text)}"
+                )
         for word in ("train", "valid", "test"):
             split = getattr(self, word)
             for what, tensor, low, high in (
@@ -151,7 +165,7 @@ def stratified(labels: Tensor, fraction: float, seed: int) -> Tensor:
     """
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     random = np.random.RandomState(seed)
-    for label in range(int(labels.max()) + 1):
+    for label in np.unique(labels.numpy()):
         members = np.flatnonzero(labels.numpy() == label)
         picked = random.permutation(members)[: round(fraction * len(members))]
         chosen[torch.from_numpy(picked)] = True

@@ -15,8 +15,9 @@ from hwqat.data.own.pixels import dataset_of, split_of
 from hwqat.decode import read_bytes
 from hwqat.errors import HwqatError
 
-#: Bytes of a file, and that its arrays unpack to, at most.
-MOST = 1 << 33
+#: Bytes of a file, and that its arrays unpack to, at most; beyond LITTLE no more than RATIO times the file, which
+#: images need not be packed to.
+MOST, LITTLE, RATIO = 1 << 33, 1 << 28, 64
 PAIRS = {
     "train": (("train_images", "train_labels"), ("x_train", "y_train"), ("images", "labels")),
     "valid": (("valid_images", "valid_labels"), ("x_valid", "y_valid")),
@@ -29,7 +30,8 @@ def load(path: Path) -> Dataset:
     """Images as `hwqat.data.own.pixels` takes them. HwqatError says which array is missing or has another form."""
     if not path.is_file():
         raise HwqatError(f"there is no file {path}; {ADVICE}")
-    arrays = npz_from_bytes(read_bytes(path, ADVICE, MOST), path, ADVICE, MOST)
+    content = read_bytes(path, ADVICE, MOST)
+    arrays = npz_from_bytes(content, path, ADVICE, min(MOST, max(LITTLE, RATIO * len(content))))
     found = {}
     for split, pairs in PAIRS.items():
         for images, labels in pairs:

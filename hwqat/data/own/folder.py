@@ -16,8 +16,10 @@ from hwqat.errors import HwqatError
 from hwqat.progress import bar
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-#: Pixels of one image at most: what is larger is no training image, and may be a bomb.
-MOST_PIXELS = 1 << 24
+#: Readers of Pillow that may read them, whatever a file calls itself: that of EPS would start Ghostscript.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+#: Pixels of one image at most: what is larger is no training image, and may be a bomb. Bytes of all of them.
+MOST_PIXELS, MOST_BYTES = 1 << 24, 1 << 33
 SPLITS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
 
 
@@ -69,6 +71,10 @@ def _read(folder: Path, classes: list[str], reader: _Reader):
     with bar(len(files), "image", f"reading {folder.name}") as progress:
         for path, _ in files:
             images.append(reader.read(path))
+            if len(files) * images[0].nbytes > MOST_BYTES:
+                raise HwqatError(
+                    f"{folder}: {len(files)} images as {path} are more than {MOST_BYTES >> 30} GiB; resize them first"
+                )
             progress.update()
     return split_of(np.stack(images), np.array([label for _, label in files]), str(folder))
 
@@ -86,7 +92,7 @@ class _Reader:
     def read(self, path: Path) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3)."""
         try:
-            with self.open(path) as image:
+            with self.open(path, formats=FORMATS) as image:
                 if image.size[0] * image.size[1] > MOST_PIXELS:
                     raise HwqatError(f"{path} has {image.size[0]} x {image.size[1]} pixels; resize the images first")
                 if self.first is None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hwqat.data.augment import Augment
-from hwqat.data.dataset import IMAGE_GRID, PIXELS, Dataset, Grid, Split, stratified
+from hwqat.data.dataset import IMAGE_GRID, MOST_CLASSES, PIXELS, Dataset, Grid, Split, stratified
 from hwqat.errors import HwqatError
 
 CHANNELS = (1, 2, 3, 4)
@@ -60,10 +60,16 @@ def split_of(images: np.ndarray, labels: np.ndarray, where: str) -> tuple[Split,
     """
     levels, divided = to_bytes(images, where)
     q = np.ascontiguousarray(channels_first(levels, where))
+    if len(q) and not q.size:
+        raise HwqatError(f"{where}: images of {q.shape[1:]} have no pixels")
     labels = np.asarray(labels)
     if labels.shape != (len(q),) or labels.dtype.kind not in "iu":
         raise HwqatError(
             f"{where}: labels must be {len(q)} integers, one for each image, not {labels.dtype} {labels.shape}"
+        )
+    if labels.size and (labels.min() < 0 or labels.max() >= MOST_CLASSES):
+        raise HwqatError(
+            f"{where}: labels are numbers of classes, 0 up to {MOST_CLASSES - 1}, not {labels.min()}..{labels.max()}"
         )
     if divided:
         return Split(torch.from_numpy(q), torch.from_numpy(labels.astype(np.int64))), PIXELS
