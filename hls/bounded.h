@@ -5,8 +5,8 @@
 // writes one that is full; then another one goes on. When none can while some wait, that is a deadlock: of the depths,
 // whatever the order of turns, since blocking dataflow is determinate. No clock, no thread, no timeout.
 //
-// A trip of hardware reads all of its inputs at once and writes all of its outputs at once: HWQAT_READ_TOGETHER and
-// HWQAT_WRITE_TOGETHER wait until it can.
+// A trip of hardware reads all of its inputs at once and then writes all of its outputs at once: HWQAT_READ_TOGETHER and
+// HWQAT_WRITE_TOGETHER wait until it can. A trip that does not, and so would hold more than hardware does, is an error.
 #ifndef HWQAT_BOUNDED_H
 #define HWQAT_BOUNDED_H
 
@@ -39,6 +39,7 @@ struct fibre {
     int calls = 0; // processes that it called and that have not ended
     bool queued = false;
     trip_counter *trips = nullptr;
+    const std::string *read = nullptr, *written = nullptr; // the last streams of this trip
     std::unique_ptr<char[]> stack;
     ucontext_t context;
 };
@@ -78,6 +79,9 @@ class fibres
         wake(made);
         return true;
     }
+
+    /// A trip of a stage's loop begins.
+    void trip() { current_->read = current_->written = nullptr; }
 
     /// The current process waits, until it is woken.
     void rest()
@@ -153,11 +157,17 @@ class fibres
     {
         const auto found = depths_.find(name);
         if (found == depths_.end()) {
-            std::printf("error: no depth is known of stream %s\n", name.c_str());
-            std::fflush(stdout);
-            std::_Exit(1); // the stack that this runs on is one of ours
+            fail("no depth is known of stream " + name);
         }
         return std::size_t(found->second);
+    }
+
+    /// Says what is wrong and ends the program.
+    [[noreturn]] static void fail(const std::string &what)
+    {
+        std::printf("error: %s\n", what.c_str());
+        std::fflush(stdout);
+        std::_Exit(1); // the stack that this runs on is one of ours
     }
 
   private:
@@ -210,6 +220,13 @@ template <class T> class stream
 
     T read()
     {
+        hwqat::fibre &self = hwqat::fibres::all().current();
+        if (self.trips && (self.written || self.read == &name_ || (self.read && empty()))) {
+            const std::string &before = self.written ? *self.written : *self.read;
+            hwqat::fibres::fail(self.name + " moves a beat of " + before + " before it reads " + name_ +
+                                " in one trip: its loop needs HWQAT_READ_TOGETHER");
+        }
+        self.read = &name_;
         wait_for_beat();
         if (data_.empty()) { // read by the bench
             return T();
@@ -222,6 +239,12 @@ template <class T> class stream
 
     void write(const T &beat)
     {
+        hwqat::fibre &self = hwqat::fibres::all().current();
+        if (self.trips && (self.written == &name_ || (self.written && full()))) {
+            hwqat::fibres::fail(self.name + " writes " + *self.written + " before it writes " + name_ +
+                                " in one trip: its loop needs HWQAT_WRITE_TOGETHER");
+        }
+        self.written = &name_;
         wait_for_room();
         data_.push_back(beat);
         notify(reader_);

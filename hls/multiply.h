@@ -45,6 +45,7 @@ Pixel:
             const bool fresh = CHANNEL ? pixel == 0 : PIXEL ? group == 0 : true;
             beat<S::in1_lanes, S::in1_bits> second = kept[place];
             if (fresh) {
+                HWQAT_READ_TOGETHER(in0, in1)
                 second = in1.read();
                 kept[place] = second;
             }

@@ -46,7 +46,11 @@ struct trip_counter {
     HWQAT_PROCESS(stage, __VA_ARGS__) \
     static hwqat::trip_counter stage_trips(#stage); \
     hwqat::trip_counter::running() = &stage_trips;
+#ifdef HWQAT_BOUNDED
+#define HWQAT_TRIP() hwqat::fibres::all().trip(), ++hwqat::trip_counter::running()->trips
+#else
 #define HWQAT_TRIP() ++hwqat::trip_counter::running()->trips
+#endif
 #else
 #define HWQAT_STAGE(...)
 #define HWQAT_TRIP()

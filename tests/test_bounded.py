@@ -1,10 +1,14 @@
 """Bounded C-simulation: the C++ on FIFOs of the planned depths finishes, and locks up where the model says so."""
 
+import re
+
 import numpy as np
 import pytest
 from drawing import random_case
 from toy_builds import resnet
 
+from hwqat.backends import hls
+from hwqat.errors import HwqatError
 from hwqat.passes import Target, make_plan
 from hwqat.passes.regions import find_regions
 from hwqat.sim.generated import csim
@@ -31,10 +35,10 @@ def least_depth(plan, name: str) -> int:
     return high
 
 
-def small():
+def small(dsp=20):
     """A residual network with a branch of its own convolution, two frames of any integers."""
     graph = resnet(size=8, channels=1, widths=(4, 6), depth=1, name="tiny")
-    plan = make_plan(graph, Target(dsp=20))
+    plan = make_plan(graph, Target(dsp=dsp))
     x = np.random.default_rng(0).integers(-128, 128, (2, *graph.of("input")[0].out.shape))
     return plan, (x,), (graph.run(x),)
 
@@ -62,6 +66,27 @@ def check_at_the_edge(made, folder) -> int:
 
 def test_one_beat_less_on_a_branch_locks_up_as_the_model_says(tmp_path):
     assert check_at_the_edge([small()], tmp_path) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("header, side", [("requant.h", "reads"), ("fork.h", "writes")])
+def test_a_trip_that_moves_one_beat_after_the_other_is_an_error(header, side, tmp_path, monkeypatch):
+    """It would hold a beat more than hardware does, and finish on FIFOs that are too shallow."""
+    whole, macro = hls.library_files, "HWQAT_READ_TOGETHER" if side == "reads" else "HWQAT_WRITE_TOGETHER"
+
+    def without(*plans):
+        files = whole(*plans)
+        assert macro in files[header]
+        text = "\n".join(line for line in files[header].splitlines() if macro not in line)
+        swapped = re.sub(r"(.*\bin0\.read.*\n)(.*\bin1\.read.*\n)", r"\2\1", text)  # the one that comes early first
+        return files | {header: swapped}
+
+    case = small(dsp=100)  # joins that take both at once
+    name = next(name for name in branches(case[0]) if "_copy" in name)  # behind the fork
+    depths = {name: least_depth(case[0], name) - 1}
+    monkeypatch.setattr(hls, "library_files", without)
+    with pytest.raises(HwqatError, match=f"{side} .* in one trip: its loop needs {macro}"):
+        csim.run_many([case], tmp_path, dialect="bounded", depths=[depths])
 
 
 def test_random_graphs_run_on_the_planned_depths(tmp_path):

@@ -21,6 +21,7 @@ Beat:
     for (int i = 0; i < S::cycles; ++i) {
         HWQAT_PIPELINE
         HWQAT_TRIP();
+        HWQAT_READ_TOGETHER(in0, in1)
         x_t a[S::pe], b[S::pe];
 #pragma HLS ARRAY_PARTITION variable=a complete
 #pragma HLS ARRAY_PARTITION variable=b complete
