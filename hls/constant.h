@@ -3,7 +3,8 @@
 // `constant<ap_fixed<W, I>>` is that very type in hardware and with -DHWQAT_AP_ARITHMETIC. In C-simulation, and for
 // bambu (which loses tables of ap types wider than 32 bits), the same name is a native integer: the raw one.
 // A table has both beside each other, HWQAT_REAL(raw, value): a double holds every value exactly, so no compiler
-// rounds any.
+// rounds any. `many_constants<ap_fixed<W, I>>` and HWQAT_MANY_REAL are the same for weights, but native in all
+// C-simulation: g++ would build a table of ap_fixed one by one, for minutes.
 #ifndef HWQAT_CONSTANT_H
 #define HWQAT_CONSTANT_H
 
@@ -17,22 +18,34 @@
 #define HWQAT_FIXED_POINT 1
 #define HWQAT_REAL(raw, value) value
 #endif
+#if HWQAT_SIM || defined(__BAMBU__)
+#define HWQAT_MANY_REAL(raw, value) raw
+#else
+#define HWQAT_MANY_REAL(raw, value) value
+#endif
 
 namespace hwqat {
 
-template <class T> struct constant_of;
-template <int BITS> struct constant_of<ap_int<BITS>> { using type = rom_int<BITS>; };
-template <int BITS> struct constant_of<ap_uint<BITS>> { using type = rom_uint<BITS>; };
+/// The integer that holds a T's raw one.
+template <class T> struct raw_rom;
+template <int BITS> struct raw_rom<ap_int<BITS>> { using type = rom_int<BITS>; };
+template <int BITS> struct raw_rom<ap_uint<BITS>> { using type = rom_uint<BITS>; };
+template <int BITS, int INTEGER> struct raw_rom<ap_fixed<BITS, INTEGER>> { using type = rom_int<BITS>; };
+template <int BITS, int INTEGER> struct raw_rom<ap_ufixed<BITS, INTEGER>> { using type = rom_uint<BITS>; };
+
+template <class T> struct constant_of : raw_rom<T> {};
 #if HWQAT_FIXED_POINT
 template <int BITS, int INTEGER> struct constant_of<ap_fixed<BITS, INTEGER>> { using type = ap_fixed<BITS, INTEGER>; };
 template <int BITS, int INTEGER> struct constant_of<ap_ufixed<BITS, INTEGER>> { using type = ap_ufixed<BITS, INTEGER>; };
-#else
-template <int BITS, int INTEGER> struct constant_of<ap_fixed<BITS, INTEGER>> { using type = rom_int<BITS>; };
-template <int BITS, int INTEGER> struct constant_of<ap_ufixed<BITS, INTEGER>> { using type = rom_uint<BITS>; };
 #endif
 
 /// What a table of T holds.
 template <class T> using constant = typename constant_of<T>::type;
+#if HWQAT_SIM || defined(__BAMBU__)
+template <class T> using many_constants = typename raw_rom<T>::type;
+#else
+template <class T> using many_constants = constant<T>;
+#endif
 
 /// The raw integer of a constant.
 template <int BITS, bool SIGNED, class T> HWQAT_INLINE element_t<BITS, SIGNED> raw_of(const T &integer)

@@ -1,6 +1,6 @@
 // Depthwise unit: PE channels at once, each with its own filter and accumulator.
 //
-//   out[pixel, group][p] = sum over fold, t of  in[pixel, group, fold][t * pe + p] * weight[int(address)][t][p]
+//   out[pixel, group][p] = sum over fold, t of  in[pixel, group, fold][t * pe + p] * weights[int(address)][t][p]
 //   address = group * folds + fold
 //
 // No two products share an operand.
@@ -15,9 +15,9 @@
 
 namespace hwqat {
 
-template <class S>
+template <class S, class W>
 HWQAT_INLINE void dwu(hls::stream<beat<S::taps * S::pe, S::in_bits>> &in, hls::stream<beat<S::pe, S::acc_bits>> &out,
-                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::folds][S::taps * S::pe])
+                      const W (&weights)[S::groups * S::folds][S::taps * S::pe])
 {
     constexpr int DEPTH = S::groups * S::folds;
     static_assert(S::multiplier::count == 1, "the channels of a depthwise unit share no element");
@@ -54,7 +54,7 @@ Pixel:
                     for (int t = 0; t < S::taps; ++t) {
                         HWQAT_UNROLL
                         x[t] = every[t * S::pe + p];
-                        w[0][t] = weight[int(address)][t * S::pe + p];
+                        w[0][t] = weight<S::weight_bits>::raw(weights[int(address)][t * S::pe + p]);
                     }
                     S::multiplier::template dot<S::weight_bits, S::acc_bits>(x, w, sum);
                     acc[p] = fold == 0 ? wrap<S::acc_bits>(sum[0]) : wrap<S::acc_bits>(acc[p] + sum[0]);

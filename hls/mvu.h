@@ -1,6 +1,6 @@
 // Matrix-vector unit: PE accumulators, each adding SIMD products a trip.
 //
-//   out[pixel, group, repeat][p] = sum over fold, s of  in[pixel, group, fold][s] * weight[int(address)][p][s]
+//   out[pixel, group, repeat][p] = sum over fold, s of  in[pixel, group, fold][s] * weights[int(address)][p][s]
 //   address = (group * repeats + repeat) * folds + fold
 //
 // The `folds` beats of a pixel and group are read once and used `repeats` times: the unit keeps them.
@@ -17,9 +17,9 @@
 
 namespace hwqat {
 
-template <class S>
+template <class S, class W>
 HWQAT_INLINE void mvu(hls::stream<beat<S::simd, S::in_bits>> &in, hls::stream<beat<S::pe, S::acc_bits>> &out,
-                      const weight_rom<S::weight_bits> (&weight)[S::groups * S::repeats * S::folds][S::pe * S::simd])
+                      const W (&weights)[S::groups * S::repeats * S::folds][S::pe * S::simd])
 {
     constexpr int FOLDS = S::folds, DEPTH = S::groups * S::repeats * FOLDS, SHARE = S::multiplier::count;
     static_assert(S::cycles == S::pixels * DEPTH, "the plan's cycles must be pixels * groups * repeats * folds");
@@ -63,7 +63,10 @@ Pixel:
                         Simd:
                             for (int s = 0; s < S::simd; ++s) {
                                 HWQAT_UNROLL
-                                w[k][s] = p + k < S::pe ? weight[int(address)][(p + k) * S::simd + s] : weight_rom<S::weight_bits>(0);
+                                w[k][s] = 0;
+                                if (p + k < S::pe) {
+                                    w[k][s] = weight<S::weight_bits>::raw(weights[int(address)][(p + k) * S::simd + s]);
+                                }
                             }
                         }
                         S::multiplier::template dot<S::weight_bits, S::acc_bits>(x, w, sum);

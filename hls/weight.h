@@ -4,12 +4,16 @@
 #ifndef HWQAT_WEIGHT_H
 #define HWQAT_WEIGHT_H
 
-#include "types.h"
+#include "constant.h"
 
 namespace hwqat {
 
 template <int BITS> struct weight {
     using rom = rom_int<BITS>;
+
+    /// The integer of an element of a table, which may hold real constants.
+    template <class T> static HWQAT_INLINE rom raw(const T &element) { return raw_of<BITS, true>(element); }
+    static HWQAT_INLINE const rom &raw(const rom &element) { return element; }
 
     /// x * w, of which the low SUM_BITS bits matter; UNIT multiplies.
     template <class UNIT, int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &w)
@@ -20,6 +24,8 @@ template <int BITS> struct weight {
 
 template <> struct weight<1> {
     using rom = rom_uint<1>;
+
+    static HWQAT_INLINE const rom &raw(const rom &element) { return element; }
 
     template <class, int SUM_BITS, class X> static HWQAT_INLINE sum_t<SUM_BITS> times(const X &x, const rom &minus)
     {

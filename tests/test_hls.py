@@ -56,9 +56,9 @@ class Net:
         top = max(1, 2 ** (bits - 1) - 1)
         weight = self.rng.integers(-top, top + 1, (channels, *geometry.kernel, x.channels // groups))
         weight = np.where(weight < 0, -1, 1) if bits == 1 else weight
-        return self.add(
-            Conv2d, x, weight, weight_bits=bits, geometry=geometry, groups=groups, fold=Folding(*fold), **kwargs
-        )
+        scale = (1.0, 2.0 ** (1 - bits), 0.3)[len(self.nodes) % 3]  # weights are integers, or ap_fixed
+        facts = {"weight_bits": bits, "weight_scale": scale, "geometry": geometry, "groups": groups} | kwargs
+        return self.add(Conv2d, x, weight, fold=Folding(*fold), **facts)
 
     def requant(
         self,
@@ -316,6 +316,28 @@ def test_a_block_is_a_file_pair_and_a_page(small_plan):
         )
         <= 140
     )
+
+
+@pytest.mark.parametrize("frac", [7, 1, -3])
+def test_weights_whose_scale_is_a_power_of_two_are_ap_fixed(frac):
+    net = Net((4, 4, 2))
+    net.conv(net.x, 4, Geometry((3, 3)), (2, 2, 9), weight_scale=2.0**-frac)
+    plan = net.case("shifts")[0]
+    files = hls.render(plan)
+    text = files["constants/conv2d1_mvu.h"]
+    assert f"// weights, ap_fixed<8,{8 - frac}>, value = raw * 2^{-frac} in the sums' scale;" in text
+    assert f"= hwqat::many_constants<ap_fixed<8, {8 - frac}>>;" in files["shifts_types.h"]
+    cells = re.findall(r"HWQAT_MANY_REAL\( *(-?\d+), *([-.e\d]+)\)", text)
+    assert [int(raw) for raw, _ in cells] == plan.network.stage("conv2d1_mvu").rom("weight").values.reshape(-1).tolist()
+    assert all(Fraction(float(value)) == Fraction(int(raw)) / Fraction(2) ** frac for raw, value in cells)
+
+
+@pytest.mark.parametrize("scale, bits", [(1.0, 8), (0.3, 8), (2.0**-65, 8), (0.5, 1)])
+def test_weights_of_other_scales_are_integers(scale, bits):
+    net = Net((4, 4, 2))
+    net.conv(net.x, 4, Geometry((3, 3)), (2, 2, 9), weight_scale=scale, bits=bits)
+    text = hls.render(net.case("whole")[0])["constants/conv2d1_mvu.h"]
+    assert "ap_fixed" not in text and "REAL" not in text
 
 
 def test_constants_are_ap_fixed_with_value_and_raw_beside_each_other(small_plan):

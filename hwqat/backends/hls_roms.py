@@ -18,7 +18,7 @@ def rom_type(rom: Rom) -> str:
     sign = "" if rom.signed else "u"
     frac = _frac(rom)
     if frac is not None:
-        return f"hwqat::constant<ap_{sign}fixed<{rom.bits}, {rom.bits - frac}>>"
+        return f"hwqat::{'many_constants' if rom.many else 'constant'}<ap_{sign}fixed<{rom.bits}, {rom.bits - frac}>>"
     return f"hwqat::constant<ap_{sign}int<{rom.bits}>>"
 
 
@@ -55,7 +55,8 @@ def _cells(rom: Rom) -> list[str]:
         return words
     values = [repr(raw * 2.0**-frac) for raw in raws]
     width = max(map(len, values))
-    return [f"HWQAT_REAL({word}, {value.rjust(width)})" for word, value in zip(words, values, strict=True)]
+    macro = "HWQAT_MANY_REAL" if rom.many else "HWQAT_REAL"
+    return [f"{macro}({word}, {value.rjust(width)})" for word, value in zip(words, values, strict=True)]
 
 
 def _word(cells: list[str], row: int, indent: str) -> str:

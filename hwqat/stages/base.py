@@ -33,7 +33,7 @@ class Rom:
             depends on.
         frac: fractional bits of real constants, value = raw * 2^-frac; None: they are integers.
         readers: addresses that are read in one cycle. wired: each of its words is known where it is used, so that it
-            becomes wires and no memory.
+            becomes wires and no memory. many: so many real constants that C-simulation holds them as integers always.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Rom:
     frac: int | None = None
     readers: int = 1
     wired: bool = False
+    many: bool = False
 
     @property
     def depth(self) -> int:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import math
+
 from ..devices import Packing, Resources
+from ..tensor import Tensor
 from .base import Rom
 from .parameters import RTL, Parameter, cpp_only, number
 
+#: Fractional bits, either way, of the weights that are written as real numbers.
+MOST_FRAC = 64
 
-def weight_rom(values, bits: int, order: str) -> Rom:
-    """Weights as a ROM (its axes behind the address are ``order``); one-bit weights become their sign bit."""
+
+def weight_rom(values, bits: int, order: str, x: Tensor, out: Tensor) -> Rom:
+    """Weights as a ROM (its axes behind the address are ``order``); one-bit weights become their sign bit.
+
+    Where the weights' scale is a power of two, they are real constants. x, out: what they multiply, and the sums.
+    """
+    frac = None if bits == 1 else _frac(out.scale / x.scale)
     kind = "one bit: 0 is +1, 1 is -1" if bits == 1 else f"ap_int<{bits}>"
+    if frac is not None:
+        kind = f"ap_fixed<{bits},{bits - frac}>, value = raw * 2^{-frac} in the sums' scale"
     note = f"weights, {kind}; [address][{order}], {values.size * bits} bits in all"
     if bits == 1:
         return Rom("weight", (values < 0).astype(values.dtype), 1, False, note)
-    return Rom("weight", values, bits, True, note)
+    return Rom("weight", values, bits, True, note, frac=frac, many=frac is not None)
+
+
+def _frac(scale: float) -> int | None:
+    """Fractional bits of integers of that scale; None where it is no power of two, or they are integers."""
+    mantissa, exponent = math.frexp(scale)
+    frac = 1 - exponent
+    return frac if mantissa == 0.5 and frac and abs(frac) <= MOST_FRAC else None
 
 
 def packing_parameters(packing: Packing) -> tuple[Parameter, ...]:

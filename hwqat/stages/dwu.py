@@ -41,7 +41,7 @@ class Dwu(Plain, Stage):
         if constants:
             split = node.weight.reshape(groups, pe, folds, taps)
             values = split.transpose(0, 2, 3, 1).reshape(groups * folds, taps, pe)
-            roms = (weight_rom(values, node.weight_bits, "tap][channel"),)
+            roms = (weight_rom(values, node.weight_bits, "tap][channel", x, node.out),)
         return cls(
             name=f"{node.name}_dwu",
             node=node.name,

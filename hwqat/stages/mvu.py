@@ -46,7 +46,7 @@ class Mvu(Stage):
         if constants:
             split = weight.reshape(groups, repeats, pe, kh * kw // taps, taps, beats, lanes)
             values = split.transpose(0, 1, 3, 5, 2, 4, 6).reshape(groups * repeats * folds, pe, taps * lanes)
-            roms = (weight_rom(values, node.weight_bits, "pe][simd"),)
+            roms = (weight_rom(values, node.weight_bits, "pe][simd", x, node.out),)
         return cls(
             name=f"{node.name}_mvu",
             node=node.name,
