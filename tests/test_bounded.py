@@ -1,6 +1,7 @@
 """Bounded C-simulation: the C++ on FIFOs of the planned depths finishes, and locks up where the model says so."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from toy_builds import resnet
 from hwqat.backends import hls
 from hwqat.errors import HwqatError
 from hwqat.passes import Target, make_plan
+from hwqat.passes import depths as depths_pass
 from hwqat.passes.regions import find_regions
 from hwqat.sim.generated import csim
 from hwqat.sim.models.cycles import Model
@@ -66,6 +68,21 @@ def check_at_the_edge(made, folder) -> int:
 
 def test_one_beat_less_on_a_branch_locks_up_as_the_model_says(tmp_path):
     assert check_at_the_edge([small()], tmp_path) >= 1
+
+
+def test_a_lock_up_that_no_depth_mends_is_an_error_and_no_endless_search(monkeypatch):
+    plan, asked = small()[0], []
+    network, waits = plan.network, branches(plan)
+
+    class Stuck:
+        def run(self, frames, depths):
+            asked.append(depths)
+            return SimpleNamespace(deadlock="nobody can go on")
+
+    monkeypatch.setattr(depths_pass, "_shortest", lambda network: Stuck())
+    with pytest.raises(HwqatError, match="no depths of the branches' FIFOs .*: nobody can go on"):
+        depths_pass._merge(network, network.cycles, {}, {"rtl": {}, "hls": {}}, waits)
+    assert all(asked[-1][name] >= network.stream(name).beats for name in waits) and len(asked) < 200
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import HwqatError
 from ..sim.models.cycles import UNBOUNDED, Model
 from .bounds import bound_depths, count_bursts
 from .network import DECOUPLES, Network, Stream
@@ -102,7 +103,11 @@ def _shortest(network: Network) -> Model:
 def _merge(
     network: Network, cycles: int, models: dict[str, Model], least: dict[str, dict[str, int]], waits: list[str]
 ) -> dict[str, int]:
-    """One depth for each stream that is enough for both back ends, and what a memory holds."""
+    """One depth for each stream that is enough for both back ends, and what a memory holds.
+
+    It ends. Depths only grow, and a branch's no further than a tenth (and what a memory holds) beyond all beats of a
+    run: there its FIFO never fills, as if it had no end, which keeps the rate (`_settle`) and cannot lock up.
+    """
     beats = {stream.name: stream.beats for stream in network.streams}
     held = lambda name, depth: min(round_up(depth), max(beats[name], depth))  # noqa: E731
     depths = {name: held(name, max(2, *(found.get(name, 2) for found in least.values()))) for name in beats}
@@ -112,7 +117,9 @@ def _merge(
         before = dict(depths)
         for model in models.values():
             _settle(model, cycles, depths, waits, tight=False)
-        while waits and shortest.run(1, depths=depths).deadlock:
+        while waits and (stuck := shortest.run(1, depths=depths).deadlock):
+            if all(depths[name] >= beats[name] for name in waits):  # one frame never fills any of them
+                raise HwqatError(f"no depths of the branches' FIFOs keep the C++ from locking up: {stuck}")
             depths |= {name: depths[name] + -(-depths[name] // 10) for name in waits}
         depths = {name: held(name, depth) for name, depth in depths.items()}
     return depths
