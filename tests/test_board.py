@@ -331,7 +331,7 @@ def test_a_thousand_frames_take_twenty_registers(digits, pynq, tmp_path):
     for count in (1, 1000):
         Mmio.touched = 0
         accelerator.run(images[:count] if driver.INPUTS[0].lo == 0 else images[:count] - 8)
-        assert Mmio.touched <= 20, Mmio.touched
+        assert Mmio.touched == 19  # as docs/board.md says; at most 20 are asked for
 
 
 def test_images_become_classes(digits, pynq, tmp_path):
@@ -342,7 +342,8 @@ def test_images_become_classes(digits, pynq, tmp_path):
     real = datasets.load("digits").to_real(test.images).numpy()  # (N, 1, 8, 8)
     port = driver.OUTPUTS[0]
     golden = digits.graph.run(test.images.permute(0, 2, 3, 1).long().numpy())
-    for images in (real, real.transpose(0, 2, 3, 1), real[:, 0]):
+    pixels = (test.images[:, 0].numpy() + 8).astype(np.uint8)  # 0..16, as scikit-learn has them
+    for images in (real, real.transpose(0, 2, 3, 1), real[:, 0], pixels):
         found = accelerator.predict(images)
         assert np.array_equal(found.integers, golden)
         assert np.array_equal(found.logits, golden * digits.graph.tensor(digits.network.outputs[0].node).scale)

@@ -8,6 +8,7 @@ from test_board import ports_plan
 
 from hwqat.backends import board, rtl
 from hwqat.sim.generated import harness, verilator
+from hwqat.synth import tools
 
 DIGEST = "00112233445566778899aabbccddeeff"
 MISTAKES = {
@@ -63,6 +64,28 @@ def failures(folder, change=None, plan=None):
 
 def test_the_registers_and_the_batches(tmp_path):
     assert failures(tmp_path) == 0, (tmp_path / "log").read_text()[-3000:]
+
+
+@pytest.mark.slow
+def test_yosys_takes_the_board(tmp_path):
+    """As a whole, without a warning of its checks; the registers alone are small."""
+    plan = ports_plan()
+    for name, text in (rtl.library_files() | rtl.render(plan) | board.render(plan)).items():
+        (tmp_path / name).write_text(text)
+    sources = " ".join(path.name for path in sorted(tmp_path.glob("*.sv")))
+    (tmp_path / "look.ys").write_text(
+        f"read_verilog -sv {sources}\nread_verilog ports_axis.v\nhierarchy -check -top ports_axis\nproc\ncheck -assert\n"
+    )
+    tools.run([tools.yosys(), "-q", "look.ys"], tmp_path, "Yosys cannot read the board")
+    (tmp_path / "count.ys").write_text(
+        "read_verilog -sv hwqat_board_registers.sv\nsynth_xilinx -family xc7 -top hwqat_board_registers -flatten\n"
+        "tee -q -o count.json stat -json\n"
+    )
+    tools.run([tools.yosys(), "-q", "count.ys"], tmp_path, "Yosys cannot synthesise the registers")
+    cells = json.loads((tmp_path / "count.json").read_text())["design"]["num_cells_by_type"]
+    luts = sum(count for name, count in cells.items() if name.startswith("LUT"))
+    flops = sum(count for name, count in cells.items() if name.startswith("FD"))
+    assert 100 < flops < 400 and luts < 500, (flops, luts)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from hwqat.cli import make_parser
 
@@ -43,7 +44,7 @@ def test_the_tutorial_as_it_is_written(tmp_path):
 
 
 #: Pages whose programs and commands run as they stand there, one after the other in one folder.
-RUN = ("own_loop.md", "board.md", "waves.md", "exactness.md")
+RUN = ("own_loop.md", "board.md", "waves.md", "exactness.md", "config.md", "widths.md", "interchange.md")
 
 
 def pieces(page: str) -> list[tuple[str, str]]:
@@ -51,26 +52,86 @@ def pieces(page: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
+def run(command: str, folder: Path) -> str:
+    """What a line of a page prints; it must end as the line says."""
+    program, *argv = shlex.split(command, comments=True)
+    start = {"hwqat": [sys.executable, "-m", "hwqat"], "python": [sys.executable]}[program]
+    done = subprocess.run([*start, *argv], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == int("exits with 1" in command), f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_a_page_as_it_is_written(page, tmp_path):
     """Python blocks that begin with a file's name make that file; shell blocks run; text blocks are lines that were said."""
+    if page == "widths.md":
+        pytest.importorskip("optuna")
     said, ran = "", 0
     for language, text in pieces(page):
-        if language == "python" and (name := re.match(r"# (\w+\.py)\n", text)):
+        if language in ("python", "toml") and (name := re.match(r"# (\w+\.\w+)\n", text)):
             with (tmp_path / name[1]).open("a") as file:
                 file.write(text.removeprefix(name[0]))
         elif language == "bash":
             for command in text.replace("\\\n", "").splitlines():
-                program, *argv = shlex.split(command, comments=True)
-                run = {"hwqat": [sys.executable, "-m", "hwqat"], "python": [sys.executable]}[program]
-                done = subprocess.run([*run, *argv], cwd=tmp_path, capture_output=True, text=True)
-                wanted = int("exits with 1" in command)
-                assert done.returncode == wanted, f"{command}\n{done.stdout}{done.stderr}"
-                said, ran = said + done.stdout, ran + 1
+                said, ran = said + run(command, tmp_path), ran + 1
         elif language == "text":
             assert not [line for line in text.splitlines() if line not in said.splitlines()], said
     assert ran
+
+
+OWN = """
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(3, 6, 3, stride=4, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 3),
+        )
+
+
+def make():
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(90) % 3
+    images = torch.randint(0, 200, (90, 3, 32, 32), generator=random) + 20 * labels.reshape(-1, 1, 1, 1)
+    return TensorDataset(images.to(torch.uint8), labels)
+"""
+
+
+@pytest.fixture
+def at_home(tmp_path):
+    """What the pages call a user's own: file.py:Net, flowers/ in class folders, net.pth."""
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "file.py").write_text(OWN)
+    scope: dict = {}
+    exec(OWN, scope)
+    for number, (pixels, label) in enumerate(scope["make"]()):
+        folder = tmp_path / "flowers" / "rose tulip iris".split()[int(label)]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.fromarray(pixels.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
+    torch.save(scope["Net"]().state_dict(), tmp_path / "net.pth")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["docs/data.md"])
+def test_what_is_shown_with_ones_own_files(page, at_home):
+    """Every line of the shell that names a user's own files: the five steps of README, data and weights."""
+    shell = "".join(re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL))
+    commands = [line for line in shell.splitlines() if line.startswith("hwqat ")]
+    assert len(commands) >= 6
+    said = "".join(run(command, at_home) for command in commands)
+    if page == "README.md":
+        assert said.count(" 0 mismatches") == 2 and (at_home / "build/mine/report/index.html").is_file()
+
+
+def test_what_the_parsers_write_is_current():
+    done = subprocess.run([sys.executable, DOCS / "reference.py", "--check"], capture_output=True, text=True)
+    assert done.stdout == "current\n", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)

@@ -69,8 +69,8 @@ def frame_bytes(port):
 def quantise(images, port):
     """Images (N, H, W, C) or (N, C, H, W) as the integers that the port takes, (N, H, W, C).
 
-    Bytes of a grid of 256 steps are pixels: 0 is the grid's lowest integer. Other integers are taken as they are. Floats are
-    what the network took in PyTorch, and go to the nearest step.
+    Bytes (uint8) are pixels: 0 is the grid's lowest integer. Other integers are taken as they are. Floats are what the
+    network took in PyTorch, and go to the nearest step.
     """
     images, (h, w, c) = np.asarray(images), port.shape
     plain = [tuple(n for n in shape if n > 1) for shape in (images.shape[1:], (h, w, c), (c, h, w))]
@@ -80,7 +80,7 @@ def quantise(images, port):
         images = images.reshape(-1, h, w, c)
     else:
         images = images.reshape(-1, c, h, w).transpose(0, 2, 3, 1)
-    if images.dtype == np.uint8 and port.hi - port.lo == 255:
+    if images.dtype == np.uint8:
         return images.astype(np.int64) + port.lo
     if images.dtype.kind in "iu":
         return images.astype(np.int64)
