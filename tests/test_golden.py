@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from drawing import random_case
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwqat.errors import HwqatError
@@ -74,7 +74,7 @@ def convolutions(draw):
     return x, Convolution(weight, Geometry(kernel, stride, dilation, padding), groups, fill)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(convolutions())
 def test_each_kernel_that_takes_a_convolution_is_exact(case):
     x, layer = case
