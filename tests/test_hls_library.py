@@ -76,6 +76,18 @@ def test_only_the_body_of_a_loop_or_a_variable_has_a_pragma():
             assert re.fullmatch(r"variable=\w+ complete(?: dim=\d)?", line), header
 
 
+def test_a_product_is_bound_where_it_initialises_a_variable():
+    """BIND_OP finds the operation in the initialiser of its variable (UG1399), not in a call or a later assignment."""
+    found = []
+    for header, text in LIBRARY.items():
+        lines = [line.strip() for line in text.splitlines()]
+        for before, line in zip(lines, lines[1:]):
+            if bound := re.fullmatch(r"HWQAT_BIND_PRODUCT\((\w+), (dsp|fabric)\)", line):
+                assert re.fullmatch(rf"const auto {bound[1]} = [\w<>, ]*\(?a\)? \* [\w<>, ]*\(?b\)?;", before), before
+                found.append((header, bound[2]))
+    assert sorted(found) == [("packed.h", unit) for unit in ("dsp", "dsp", "fabric", "fabric")]
+
+
 def test_no_member_of_the_vendor_s_types_is_used_that_is_not_documented():
     for header, text in hls.library_files().items():
         assert not re.search(r"\.V\b|get_pVal|set_pVal|get_VAL|\b_AP_", text), header
