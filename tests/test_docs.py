@@ -118,7 +118,7 @@ def at_home(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
 def test_what_is_shown_with_ones_own_files(page, at_home):
     """Every line of the shell that names a user's own files: the five steps of README, data and weights."""
     shell = "".join(re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL))
@@ -132,6 +132,15 @@ def test_what_is_shown_with_ones_own_files(page, at_home):
 def test_what_the_parsers_write_is_current():
     done = subprocess.run([sys.executable, DOCS / "reference.py", "--check"], capture_output=True, text=True)
     assert done.stdout == "current\n", done.stdout + done.stderr
+
+
+def test_the_readme_is_short_and_its_picture_small():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    (picture,) = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert 10_000 < (ROOT / picture).stat().st_size < 200_000
+    for link in re.findall(r"\]\(((?!http)[\w./-]+)\)", text):
+        assert (ROOT / link).exists(), link
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
