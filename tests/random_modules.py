@@ -238,6 +238,17 @@ class Writer:
             options.append(nn.PixelUnshuffle(2))
         return self.pick(*options)
 
+    def transposed(self, channels: int) -> nn.Module:
+        """A transposed convolution with any arguments."""
+        groups = self.pick(1, 1, self.pick(*(d for d in range(1, channels + 1) if channels % d == 0)))
+        kernel, stride, dilation = ([self.pick(1, 2, 2, 3, most) for _ in range(2)] for most in (4, 2, 1))
+        padding = [self.rng.randint(0, d * (k - 1)) for k, d in zip(kernel, dilation)]
+        more = [self.rng.randint(0, max(s, d) - 1) for s, d in zip(stride, dilation)]
+        outs = groups * self.rng.randint(1, 3)
+        return nn.ConvTranspose2d(
+            channels, outs, kernel, stride, padding, more, groups, self.pick(True, False), dilation
+        )
+
     def shared(self, channels: int) -> nn.Module:
         """One layer twice."""
         one = self.conv(channels, channels, same=True)
@@ -297,6 +308,7 @@ class Writer:
             "move",
             "move",
             "move",
+            "transposed",
         )
         if kind == "block":
             conv = self.conv(channels)

@@ -522,6 +522,11 @@ def _element(node, xs, y, x, c):
         return xs[0][y, x, node.channels[c]] if node.channels[c] >= 0 else node.out.zero_point
     if node.op == "crop":
         return xs[0][node.start[0] + y * node.stride[0], node.start[1] + x * node.stride[1], c]
+    if node.op == "pad":
+        at = [i - before for i, before in zip((y, x), node.padding)]
+        if node.edge:
+            at = [min(max(i, 0), size - 1) for i, size in zip(at, xs[0].shape)]
+        return xs[0][(*at, c)] if all(0 <= i < size for i, size in zip(at, xs[0].shape)) else node.pad_value
     if node.op == "upsample":
         return xs[0][y // node.factor[0], x // node.factor[1], c]
     if node.op == "depth_to_space":

@@ -26,6 +26,7 @@ from hwqat.ops import (
     MaxPool,
     Multiply,
     Output,
+    Pad,
     Requant,
     Select,
     SpaceToDepth,
@@ -207,6 +208,8 @@ def moves():
     for cls, xs, *given in (
         (Select, [net.x], [2, -1, 0, 3, 1, -1]),
         (Crop, [net.x], (1, 0), (2, 3), (1, 2)),
+        (Pad, [net.x], (2, 1, 1, 2), True),
+        (Pad, [net.x], (0, 2, 1, 0), False, -5),
         (Upsample, [net.x], (2, 3)),
         (DepthToSpace, [net.x], (2, 1)),
         (SpaceToDepth, [net.x], (2, 3)),

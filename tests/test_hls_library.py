@@ -48,7 +48,7 @@ def test_the_library_has_the_loops_that_are_looked_at():
     assert names == {
         *("from_axis", "to_axis", "mvu", "dwu", "pool", "global_pool", "requant", "requant_shared"),
         *("widen", "narrow", "fork", "window_serial", "window_rows", "window_parallel"),
-        *("select", "crop", "reorder", "multiply", "table"),
+        *("select", "crop", "pad", "reorder", "multiply", "table"),
     }
 
 

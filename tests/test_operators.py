@@ -14,7 +14,7 @@ from hwqat.errors import HwqatError
 from hwqat.functions import FUNCTIONS
 from hwqat.graph import Graph, verify
 from hwqat.interchange import qonnx, run_qonnx
-from hwqat.ops import Crop, DepthToSpace, Input, Multiply, Output, Select, SpaceToDepth, SumPool, Table, Upsample
+from hwqat.ops import Crop, DepthToSpace, Input, Multiply, Output, Pad, Select, SpaceToDepth, SumPool, Table, Upsample
 from hwqat.windows import Geometry
 
 torch.set_num_threads(1)
@@ -49,6 +49,11 @@ def as_frames(tensor):
             lambda x: torch.cat([x, 0 * x[:, :1]], 1)[:, [7, 0, 0, 8, 3]],
         ),
         (lambda x: Crop.make("s", x, (1, 0), (2, 3), (2, 2)), lambda x: x[:, :, 1::2, ::2]),
+        (
+            lambda x: Pad.make("s", x, (3, 1, 0, 2), edge=True),
+            lambda x: F.pad(x.float(), (1, 2, 3, 0), mode="replicate").long(),
+        ),
+        (lambda x: Pad.make("s", x, (3, 1, 0, 2), pad_value=5), lambda x: F.pad(x, (1, 2, 3, 0), value=5)),
         (lambda x: Upsample.make("s", x, (3, 2)), lambda x: F.interpolate(x, scale_factor=(3, 2))),
         # torch has its channels (c, dy, dx), the operator (dy, dx, c)
         (lambda x: DepthToSpace.make("s", x, (2, 2)), lambda x: F.pixel_shuffle(x[:, [0, 2, 4, 6, 1, 3, 5, 7]], 2)),
@@ -57,7 +62,7 @@ def as_frames(tensor):
             lambda x: F.pixel_unshuffle(x, 2).unflatten(1, (8, 4)).transpose(1, 2).flatten(1, 2),
         ),
     ],
-    ids=["select", "crop", "upsample", "depth_to_space", "space_to_depth"],
+    ids=["select", "crop", "edges", "pad", "upsample", "depth_to_space", "space_to_depth"],
 )
 def test_moves_are_torch_s(make, meant):
     x = image()
@@ -91,6 +96,11 @@ def test_a_table_for_each_channel():
         (lambda x: Crop.make("n", x, (0, 0), (5, 2)), "rows must be inside 4"),
         (lambda x: DepthToSpace.make("n", x, (3, 1)), "channels must be a multiple of 3, not 8"),
         (lambda x: SpaceToDepth.make("n", x, (3, 1)), "height must be a multiple of 3, not 4"),
+        (lambda x: Pad.make("n", x, (0, -1, 0, 0)), "padding must be four numbers, each at least 0"),
+        (
+            lambda x: Pad.make("n", x, (0, 1, 0, 0), pad_value=99),
+            "pad_value must be an integer that 4 bits hold, not 99",
+        ),
         (lambda x: Upsample.make("n", x, (0, 1)), "out.shape must be .H, W, C., each at least 1"),
         (lambda x: Table.make("n", x, np.zeros(9)), r"table.shape must be \(1, 15\) or \(8, 15\), not \(1, 9\)"),
         (lambda x: Table.make("n", x, np.full(15, 1 << 17)), "out.bits must be 1..16"),
@@ -112,13 +122,15 @@ def test_rules_are_sentences(make, said):
     [
         lambda x: [Select.make("s", x, [7, 0, -1, 3])],
         lambda x: [Crop.make("s", x, (1, 0), (2, 3), (2, 2))],
+        lambda x: [Pad.make("s", x, (3, 1, 0, 2), edge=True)],
+        lambda x: [Pad.make("s", x, (3, 1, 0, 2))],
         lambda x: [Upsample.make("s", x, (3, 2))],
         lambda x: [DepthToSpace.make("s", x, (2, 2))],
         lambda x: [SpaceToDepth.make("s", x, (2, 2))],
         lambda x: [Multiply.make("s", (x, x))],
         lambda x: [p := SumPool.make("p", x, Geometry((4, 6))), Multiply.make("s", (x, p.out))],
     ],
-    ids=["select", "crop", "upsample", "depth_to_space", "space_to_depth", "square", "gate"],
+    ids=["select", "crop", "edges", "pad", "upsample", "depth_to_space", "space_to_depth", "square", "gate"],
 )
 def test_qonnx_executes_as_golden(make):
     x = image()
@@ -193,6 +205,28 @@ FORMS = {
     "unshuffle": (lambda: Net(lambda m, x: F.pixel_unshuffle(x, 2), outs=32), {"space_to_depth"}),
     "shuffle_pixels": (lambda: Net(lambda m, x: F.pixel_shuffle(x, 2), outs=2), {"depth_to_space"}),
     "upsample": (lambda: Net(lambda m, x: F.interpolate(x, size=(16, 24)), outs=8), {"upsample"}),
+    "transposed": (lambda: Net(lambda m, x: m.layers[0](F.relu(x)), nn.ConvTranspose2d(8, 4, 2, 2), outs=4),
+                   {"depth_to_space"}),
+    "transposed_ragged": (lambda: Net(lambda m, x: m.layers[0](F.relu(x)), nn.ConvTranspose2d(8, 4, 3, 2, 1, 1, 2)),
+                          {"depth_to_space", "concat"}),
+    "transposed_function": (lambda: Net(lambda m, x: F.conv_transpose2d(x, m.layers[0].weight, None, 2, 1),
+                                        nn.Conv2d(4, 8, 4)), {"depth_to_space", "crop"}),
+    "bilinear": (lambda: Net(lambda m, x: F.interpolate(F.relu(x), scale_factor=2, mode="bilinear"), outs=8),
+                 {"pad", "depth_to_space", "crop"}),
+    "bilinear_3_by_4": (lambda: Net(lambda m, x: nn.Upsample(scale_factor=(3, 4), mode="bilinear")(x)), {"pad"}),
+    "bilinear_to_size": (lambda: Net(lambda m, x: F.interpolate(x, size=(8, 24), mode="bilinear"), outs=8), {"pad"}),
+    "edges": (lambda: Net(lambda m, x: m.layers[0](F.relu(x)),
+                          nn.Conv2d(8, 4, 3, padding=1, padding_mode="replicate")), {"pad"}),
+    "edges_out": (lambda: Net(lambda m, x: nn.ReplicationPad2d((1, 2, 0, 3))(x)), {"pad"}),
+    "padded_skip": (lambda: Net(lambda m, x: torch.cat([F.pad(F.relu(x)[..., 1:, :-2], (1, 1, 0, 1)), x], 1), outs=16),
+                    {"pad", "concat"}),
+    "padded_pointwise": (lambda: Net(lambda m, x: m.layers[0](nn.ZeroPad2d(2)(x)), nn.Conv2d(8, 4, 1)), {"pad"}),
+    "padded_by_itself": (lambda: Net(lambda m, x: m.layers[0](x), nn.Conv2d(8, 4, (1, 3), padding=(1, 4))), {"pad"}),
+    "padded_pool": (lambda: Net(lambda m, x: F.max_pool2d(nn.ZeroPad2d(1)(x), 2)), {"pad", "max_pool"}),
+    "average_of_a_row": (lambda: Net(lambda m, x: F.avg_pool2d(x, (8, 3), 1, (0, 1), count_include_pad=True), outs=8),
+                         {"sum_pool"}),
+    "average_divided": (lambda: Net(lambda m, x: F.avg_pool2d(x, 3, 2, 1, True, False, divisor_override=7), outs=8),
+                        {"sum_pool"}),
     "excite": (lambda: Net(lambda m, x: x * excite(m, x), *squeeze(), outs=8), {"multiply", "table"}),
     "excite_expanded": (lambda: Net(lambda m, x: excite(m, x).expand_as(x) * x, *squeeze(), outs=8), {"multiply"}),
     "gate_of_pixels": (lambda: Net(lambda m, x: m.layers[0](x).sigmoid() * x, nn.Conv2d(8, 1, 3, padding=1), outs=8),

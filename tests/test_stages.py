@@ -172,6 +172,7 @@ def test_beats_carry_the_tensor(stages):
         ("window", {"taps": 7919}, "taps"),
         ("select", {"places": (0,) * 70_000}, "channels"),
         ("crop", {"start": (900, 0)}, "rows"),
+        ("pad", {"padding": (0, -1, 0, 0)}, ("padding", "at least 0", (0, -1, 0, 0))),
         ("reorder", {"in_beats": 0}, "strides"),
         ("multiply", {"out_bits": 65}, ("out_bits", "at most 64", 65)),
         ("table", {"out_bits": 17}, ("out_bits", "1..16", 17)),

@@ -29,6 +29,7 @@ from . import (
     select,
     shape,
     table,
+    transposed,
     upsample,
 )
 
@@ -53,5 +54,6 @@ __all__ = [
     "select",
     "shape",
     "table",
+    "transposed",
     "upsample",
 ]

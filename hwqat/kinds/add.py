@@ -75,7 +75,7 @@ class AddKind(Kind):
         operands, unsigned = [], True
         for (name, gain), is_branch in zip(sides, (False, True)):
             value = draft.values[name]
-            summed = draft.steps[value.operands[0][0]].multiplies
+            summed = (source := draft.sum_in(value.operands[0][0])) is not None and source.multiplies
             requantised_branch = is_branch and summed and draft.scheme.branch == "requantise"
             if value.ready is None and (value.clipped or len(value.operands) > 1 or requantised_branch):
                 draft.requantise(name)

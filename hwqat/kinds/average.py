@@ -1,4 +1,4 @@
-"""Average pools, padded zeros counted, and means over space."""
+"""Average pools that divide by one number everywhere, and means over space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ from .windows import adaptive, along, grown, image_shape, last, more_padding, wi
 
 @dataclass(frozen=True)
 class Params(calls.Params):
+    """divisor: of each sum; 0: how many taps there are."""
+
     geometry: Geometry
+    divisor: int = 0
+
+    @property
+    def divides_by(self) -> int:
+        return self.divisor or self.geometry.taps
 
 
 @spelled("nn.functional.avg_pool2d")
@@ -36,14 +43,21 @@ def read_average(
     divisor_override=None,
 ):
     image_shape(input)
-    geometry = window(kernel_size, stride, padding)
-    if grown(geometry, node, input, ceil_mode) != geometry:
-        raise Unsupported("ceil_mode; pad the image instead")
-    if any(geometry.padding) and not count_include_pad:
-        raise Unsupported("count_include_pad=False with padding; use count_include_pad=True")
-    if divisor_override not in (None, geometry.taps):
-        raise Unsupported("divisor_override; leave it out")
-    return Read("average", (input,), Params(geometry))
+    geometry = grown(window(kernel_size, stride, padding), node, input, ceil_mode)
+    divisors = [divisor_override]
+    if divisor_override is None:
+        how = (geometry.kernel, geometry.stride, geometry.padding[:2], ceil_mode, count_include_pad)
+        ones = torch.ones(1, 1, *image_shape(input)[1:], dtype=torch.float64)
+        taps = F.avg_pool2d(ones, *how, divisor_override=1) / F.avg_pool2d(ones, *how)
+        divisors = taps.round().long().unique().tolist()
+    if len(divisors) > 1:
+        what = "ceil_mode" if count_include_pad else "count_include_pad=False with padding"
+        raise Unsupported(
+            f"{what}: averages of {divisors[0]} to {divisors[-1]} pixels; use nn.ReplicationPad2d in front of a pool without "
+            "padding, or count_include_pad=True and whole windows, or divisor_override"
+        )
+    (divisor,) = divisors
+    return Read("average", (input,), Params(geometry, 0 if divisor == geometry.taps else int(divisor)))
 
 
 @spelled("nn.functional.avg_pool1d", "avg_pool1d")
@@ -107,10 +121,11 @@ class AverageKind(Kind):
 
     def run(self, call, tensors, training, x):
         g = call.params.geometry
-        if g.kernel == tuple(x.shape[2:]) and not any(g.padding):
+        if g.kernel == tuple(x.shape[2:]) and not any(g.padding) and not call.params.divisor:
             return x.mean((2, 3), keepdim=True)
         top, left, bottom, right = g.padding
-        return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), g.kernel, g.stride)
+        x = F.pad(x, (left, right, top, bottom))
+        return F.avg_pool2d(x, g.kernel, g.stride, divisor_override=call.params.divides_by)
 
     def never_negative(self, call, inputs):
         return all(inputs)
@@ -121,17 +136,19 @@ class AverageKind(Kind):
     def padded(self, call, padding, value, never_negative):
         if value != 0:
             return None
-        return replace(call, params=Params(more_padding(call.params.geometry, padding)))
+        p = call.params
+        return replace(call, params=Params(more_padding(p.geometry, padding), p.divisor))
 
     def place(self, draft, call, x):
         geometry = call.params.geometry
         source = draft.read(call)
         x = draft.values[call.inputs[0]]
-        if geometry.trivial:
+        if geometry.trivial and call.params.divides_by == 1:
             return x
         path = call.label("average")
-        name = draft.add_step(SumPool, path, call.block, [source], geometry=geometry)
-        chain = (Mean(geometry.taps),)
+        divisor = call.params.divides_by
+        name = draft.add_step(SumPool, path, call.block, [source], geometry=geometry, divisor=divisor)
+        chain = (Mean(divisor),)
         return Placed(((name, chain),), f"{path}_q", call.block, unsigned=x.unsigned, order=x.order)
 
 

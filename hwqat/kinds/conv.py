@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import nn
 
-from hwqat.nn.steps import Conv2d
+from hwqat.nn.steps import Conv2d, Pad
 from hwqat.nn.weighted import QuantConv1d, QuantConv2d, planar
 from hwqat.placement.products import layer_of, sum_of
 from hwqat.tracing import calls
@@ -16,7 +16,7 @@ from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 from hwqat.windows import Geometry
 
-from .windows import along, image_shape, last, more_padding, window
+from .windows import along, image_shape, last, more_padding, split_padding, window
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ConvKind(Kind):
         return False
 
     def window(self, call):
-        return call.params.geometry
+        return split_padding(call.params.geometry)[1]
 
     def padded(self, call, padding, value, never_negative):
         if value != 0:
@@ -78,13 +78,15 @@ class ConvKind(Kind):
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups not in (1, len(order)):
             source, order = draft.in_order(source, order), None
-        geometry = call.params.geometry
+        beyond, geometry = split_padding(call.params.geometry)
+        if any(beyond):
+            source = draft.add_step(Pad, f"{call.path}_pad", call.block, [source], padding=beyond)
         name = draft.add_step(Conv2d, call.path, call.block, [source], layer=layer, geometry=geometry, order=order)
         return sum_of(call, name, layer, draft.steps[name].out_order)
 
     def layer(self, call, weight, bias):
         """PyTorch's layer, whose own padding is that which is alike on opposite sides."""
-        g = call.params.geometry
+        g = split_padding(call.params.geometry)[1]
         padding = g.padding[:2] if g.padding[:2] == g.padding[2:] else (0, 0)
         outs, ins = weight.shape[:2]
         signal = weight.ndim == 3

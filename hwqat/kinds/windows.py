@@ -64,3 +64,11 @@ def adaptive(image: Node, size) -> Geometry:
 def more_padding(geometry: Geometry, extra: tuple[int, int, int, int]) -> Geometry:
     padding = tuple(map(sum, zip(geometry.padding, extra)))
     return Geometry(geometry.kernel, geometry.stride, geometry.dilation, padding)
+
+
+def split_padding(geometry: Geometry) -> tuple[tuple[int, int, int, int], Geometry]:
+    """Hardware's windows pad by less than they span: what a stage in front has to pad, and the window with the rest."""
+    most = tuple(span - 1 for span in geometry.span) * 2
+    beyond = tuple(max(0, n - m) for n, m in zip(geometry.padding, most))
+    own = tuple(min(n, m) for n, m in zip(geometry.padding, most))
+    return beyond, Geometry(geometry.kernel, geometry.stride, geometry.dilation, own)

@@ -60,6 +60,20 @@ class Bias:
         return line.add(self.layer.bias_values())
 
 
+class Added:
+    """The bias of the layer in front, which does not add it itself: of a transposed convolution, whose phases without a
+    tap are bias alone."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x + _column(self.layer.bias, x)
+
+    def on(self, line: Line) -> Line:
+        return line.add(self.layer.bias_values())
+
+
 class Folded(Bias):
     """The bias of the layer in front, with a batch norm folded into it: the layer does all of that in training."""
 

@@ -92,12 +92,17 @@ class _Quantised:
         ]
         return sources if self.fold is None else [*sources, self.fold.norm.eps, *self.fold.norm.state_dict().values()]
 
+    @property
+    def outs(self) -> int:
+        """Channels that come out."""
+        return len(self.weight)
+
     def bias_values(self) -> np.ndarray:
         """float64 (OC,), zeros if there is none."""
         if self.fold is not None:
             return self.fold.bias(self._exact_weight(), self.bias).detach().numpy()
         if self.bias is None:
-            return np.zeros(len(self.weight))
+            return np.zeros(self.outs)
         return self.bias.detach().to("cpu", torch.float64).numpy()
 
     def _real(self, weight: Tensor) -> Tensor:
@@ -160,6 +165,61 @@ class QuantConv1d(_Quantised, nn.Conv1d):
             (first, *own) for first, own in ((1, self.stride), (0, self.padding), (1, self.dilation))
         )
         return F.conv2d(x, planar(weight), bias, stride, padding, dilation, self.groups)
+
+
+class QuantConvTranspose2d(_Quantised, nn.ConvTranspose2d):
+    """nn.ConvTranspose2d, likewise; its weights, (IC, OC/groups, KH, KW), have one step."""
+
+    def __init__(self, conv: nn.ConvTranspose2d, quantiser: WeightQuantiser) -> None:
+        super().__init__(*_arguments(conv), device="meta")
+        self.weight, self.bias = conv.weight, conv.bias
+        self.weight_quantiser = quantiser
+        self.user_names = getattr(conv, "user_names", {})
+
+    @property
+    def outs(self):
+        return self.out_channels
+
+    def product(self, x, weight, bias):
+        return F.conv_transpose2d(
+            x, weight, bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        )
+
+
+class QuantConvTranspose1d(_Quantised, nn.ConvTranspose1d):
+    """nn.ConvTranspose1d on images one pixel high, likewise."""
+
+    def __init__(self, conv: nn.ConvTranspose1d, quantiser: WeightQuantiser) -> None:
+        super().__init__(*_arguments(conv), device="meta")
+        self.weight, self.bias = conv.weight, conv.bias
+        self.weight_quantiser = quantiser
+        self.user_names = getattr(conv, "user_names", {})
+
+    @property
+    def outs(self):
+        return self.out_channels
+
+    def product(self, x, weight, bias):
+        stride, padding, more, dilation = (
+            (first, *own)
+            for first, own in ((1, self.stride), (0, self.padding), (0, self.output_padding), (1, self.dilation))
+        )
+        return F.conv_transpose2d(x, planar(weight), bias, stride, padding, more, self.groups, dilation)
+
+
+def _arguments(conv) -> tuple:
+    """What a transposed convolution like this one is made with."""
+    return (
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.output_padding,
+        conv.groups,
+        conv.bias is not None,
+        conv.dilation,
+    )
 
 
 class QuantLinear(_Quantised, nn.Linear):

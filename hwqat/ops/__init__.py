@@ -12,6 +12,7 @@ from .linear import Linear
 from .max_pool import MaxPool
 from .multiply import Multiply
 from .output import Output
+from .pad import Pad
 from .requant import Requant
 from .select import Select
 from .space_to_depth import SpaceToDepth
@@ -43,6 +44,7 @@ __all__ = [
     "Multiply",
     "Op",
     "Output",
+    "Pad",
     "Requant",
     "Select",
     "SpaceToDepth",

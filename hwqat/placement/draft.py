@@ -229,6 +229,15 @@ class Draft:
             return None
         return self.quantiser_of(made.inputs[0])
 
+    def sum_in(self, step: str) -> Step | None:
+        """The step whose exact sums another hands on, moved at most; None if those are no exact sums."""
+        made = self.steps[step]
+        if made.sums:
+            return made
+        if isinstance(made, (Input, Logits)) or made.bits()[1] is not None:
+            return None
+        return next((found for name in made.inputs if (found := self.sum_in(name)) is not None), None)
+
     def in_order(self, step: str, order: tuple[int, ...] | None) -> str:
         """The step with what ``step`` makes in PyTorch's order of channels; ``order``: what it is in now."""
         if order is None:
@@ -271,7 +280,7 @@ class Draft:
     def _quantiser(self, call: Call, value: Placed, path: str) -> ActQuantiser:
         """The quantiser of what ``call`` made, with the bits that the scheme gives it."""
         sources = [self.steps[source] for source, _ in value.operands]
-        only_norm = not value.clipped and len(sources) == 1 and not sources[0].sums
+        only_norm = not value.clipped and len(sources) == 1 and self.sum_in(sources[0].name) is None
         layer = self.scheme.layer(
             path,
             first=self.facts.depth[call.name] <= 1 and kind_of(call).keeps_first,

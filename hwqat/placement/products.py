@@ -18,8 +18,9 @@ from hwqat.tracing.table import kind_of
 from .draft import Draft, Placed
 
 
-def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Module]):
-    """The quantised layer of a call: ``kind`` of what ``build(call, weight, bias)`` makes; shared ones stay shared."""
+def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Module], one_step: bool = False):
+    """The quantised layer of a call: ``kind`` of what ``build(call, weight, bias)`` makes; shared ones stay shared.
+    one_step: its weights have one, whatever the scheme says."""
     key = draft.key(call)
     if key not in draft.layers:
         tensors = {role: draft.tensor(constant) for role, constant in call.tensors.items()}
@@ -31,6 +32,8 @@ def layer_of(draft: Draft, call: Call, kind: type, build: Callable[..., nn.Modul
         layer = draft.scheme.layer(call.path, first=draft.facts.is_first(call), last=draft.facts.is_last(call))
         if draft.scheme.depthwise_per_channel and _is_depthwise(plain):
             layer = replace(layer, per_channel=True)
+        if one_step:
+            layer = replace(layer, per_channel=False)
         draft.layers[key] = kind(plain, _weight_quantiser(draft, weight, layer))
     return draft.layers[key]
 
@@ -58,7 +61,7 @@ def fold_into(draft: Draft, call: Call, norm: nn.Module, x: Placed) -> Placed | 
     facts = draft.facts
     source = facts.by_name[call.inputs[0]]
     alone = draft.is_used_once(call) and draft.is_used_once(source) and len(facts.users[source.name]) == 1
-    if not (draft.scheme.bn == "folded" and kind_of(source).multiplies and alone):
+    if not (draft.scheme.bn == "folded" and kind_of(source).multiplies and kind_of(source).folds and alone):
         return None
     layer = draft.layers[draft.key(source)]
     layer.fold = Fold(norm)

@@ -23,6 +23,7 @@ from hwqat.nn.steps.product import Product
 
 #: No channel is scaled by more than this, or its inverse.
 MOST = 100.0
+_CONVS = (nn.Conv1d, nn.Conv2d)
 
 
 @torch.no_grad()
@@ -37,7 +38,7 @@ def equalise(model: QatModel, batches: Iterable[Tensor]) -> int:
     ranges = _ranges(model, [requantise for requantise, _ in pairs], batches)
     for requantise, product in pairs:
         weight = product.layer.weight
-        depthwise = product.layer.groups == weight.shape[0] > 1 if isinstance(product.layer, nn.Conv2d) else False
+        depthwise = product.layer.groups == weight.shape[0] > 1 if isinstance(product.layer, _CONVS) else False
         axis = 0 if depthwise else 1
         r1 = ranges[requantise.name].to(weight)
         r2 = weight.abs().amax([a for a in range(weight.ndim) if a != axis])
@@ -69,8 +70,10 @@ def _pairs(model: QatModel) -> list[tuple[Requantise, Product]]:
         if not (clip_is_linear and alone and _divisible(_source(model, step), step.chains[0], uses)):
             continue
         product = readers[step.name][0]
-        whole = product.layer.groups in (1, product.layer.in_channels) if isinstance(product.layer, nn.Conv2d) else True
-        multiplier = isinstance(product.layer, nn.Conv2d) and 1 < product.layer.groups != product.layer.out_channels
+        if not isinstance(product.layer, (*_CONVS, nn.Linear)):
+            continue
+        whole = product.layer.groups in (1, product.layer.in_channels) if isinstance(product.layer, _CONVS) else True
+        multiplier = isinstance(product.layer, _CONVS) and 1 < product.layer.groups != product.layer.out_channels
         if whole and not multiplier and uses[id(product.layer)] == 1 and product.layer.fold is None:
             found.append((step, product))
     return found

@@ -8,6 +8,7 @@ from .fork import Fork
 from .global_pool import GlobalPool
 from .multiply import Multiply
 from .mvu import Mvu
+from .pad import Pad
 from .pool import Pool
 from .reorder import Reorder
 from .requant import Requant
@@ -29,6 +30,7 @@ STAGES: tuple[type[Stage], ...] = (
     Concat,
     Select,
     Crop,
+    Pad,
     Reorder,
     Multiply,
     Table,

@@ -17,7 +17,7 @@ _FORMS = {
     "use BatchNorm2d": "layernorm layer_norm groupnorm group_norm instancenorm2d instance_norm localresponsenorm "
     "local_response_norm rmsnorm",
     "use Conv2d": "conv3d",
-    "use upsampling by whole factors and a Conv2d, or PixelShuffle": "convtranspose2d conv_transpose2d upsamplingbilinear2d",
+    "use ConvTranspose2d": "convtranspose3d conv_transpose3d",
     "use Linear, or a 1x1 Conv2d": "matmul bmm mm einsum baddbmm addmm",
     "use convolutions": "multiheadattention scaled_dot_product_attention lstm gru rnn embedding",
     "a part of a tensor; take whole channels, or rows and columns": "chunk split unbind tensor_split narrow",

@@ -33,6 +33,10 @@ def _take_padding(call: Call, source: Call, by_name, positive, problems: list[Pr
     while (source := _padding(source, by_name)) is not None:
         before = source.inputs[0]
         padded = kind.padded(call, source.params.padding, source.params.value, positive[before])
+        if padded is not None and any(kind.window(padded).problems((*by_name[before].shape[1:], 1))):
+            padded = None  # wider than the window
+        if padded is None and source.params.value == 0:
+            return call  # a stage of its own
         if padded is None:
             problems.append(Problem("padding", source.path, source.source, _why_not(kind.window(call) is not None)))
             padded = call
@@ -49,9 +53,8 @@ def _padding(source: Call, by_name) -> Call | None:
 
 
 def _why_not(window: bool) -> str:
-    if window:
-        return "padding with another value than 0 (in front of a max pool, 0 behind a ReLU, or -inf); pad with 0"
-    return "padding that no convolution or pool reads directly; pad in front of one"
+    more = " (in front of a max pool, -inf is taken too)" if window else ""
+    return f"padding with another value than 0{more}; pad with 0"
 
 
 def _window_problems(call: Call, image: Call) -> Iterator[Problem]:

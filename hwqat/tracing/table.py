@@ -59,6 +59,7 @@ class Kind(ABC):
     Attributes:
         name: in `Call.kind`. Params: the dataclass of what it needs beside its tensors.
         multiplies: it has weights: what stands in front and behind are layers of a scheme.
+        folds: a batch norm behind it can be folded into its weights.
         adds: it sums activations: a residual addition.
         moves: it hands integers on as they are, changed in place or order at most; `again` does that with others.
         keeps_first: what it makes of the first layer's activations has the bits of the first layer.
@@ -72,6 +73,7 @@ class Kind(ABC):
     name: ClassVar[str]
     Params: ClassVar[type[Params]] = Params
     multiplies: ClassVar[bool] = False
+    folds: ClassVar[bool] = True
     adds: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     keeps_first: ClassVar[bool] = True

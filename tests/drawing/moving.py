@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwqat.graph import Tensor
-from hwqat.ops import Crop, DepthToSpace, Geometry, Multiply, Select, SpaceToDepth, SumPool, Table, Upsample
+from hwqat.ops import Crop, DepthToSpace, Geometry, Multiply, Pad, Select, SpaceToDepth, SumPool, Table, Upsample
 
 from .maker import Maker, drawn
 from .products import conv
@@ -37,6 +37,15 @@ def crop(maker: Maker, x: Tensor) -> None:
         start.append(maker.rng.randint(0, whole - 1)), stride.append(maker.pick((1, 2, 1, 3)))
         size.append(maker.rng.randint(1, (whole - 1 - start[-1]) // stride[-1] + 1))
     maker.add(Crop, x, start, size, stride)
+
+
+@drawn()
+def pad(maker: Maker, x: Tensor) -> None:
+    padding = [maker.rng.randint(0, 2) for _ in range(4)]
+    if maker.chance(50):
+        maker.add(Pad, x, padding, edge=True)
+    else:
+        maker.add(Pad, x, padding, pad_value=maker.pad_value(x))
 
 
 @drawn()

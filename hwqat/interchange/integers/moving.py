@@ -25,6 +25,22 @@ def crop(out: Builder, node, ins, xs) -> OnnxTensor:
     return OnnxTensor(out.add("Slice", xs[0].name, *(out.vector(v, "slice") for v in vectors)), xs[0].dtype)
 
 
+@writes("pad")
+def pad(out: Builder, node, ins, xs) -> OnnxTensor:
+    """The edge by places of rows and columns: Pad's mode of that name is not for all types of integers."""
+    top, left, bottom, right = node.padding
+    if not node.edge:
+        x = cast(out, xs[0], dtype_of(node.out))
+        pads = out.vector((0, 0, top, left, 0, 0, bottom, right), "pads")
+        return OnnxTensor(out.add("Pad", x.name, pads, out.constant(node.pad_value, x.dtype)), x.dtype)
+    name = xs[0].name
+    for axis, before in enumerate((top, left)):
+        if node.out.shape[axis] != ins[0].shape[axis]:
+            places = (np.arange(node.out.shape[axis]) - before).clip(0, ins[0].shape[axis] - 1)
+            name = out.add("Gather", name, out.vector(places, "places"), axis=2 + axis)
+    return OnnxTensor(name, xs[0].dtype)
+
+
 @writes("upsample")
 def upsample(out: Builder, node, ins, xs) -> OnnxTensor:
     """Rows and columns by their places: Resize is for fractions."""

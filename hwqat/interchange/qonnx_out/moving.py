@@ -32,6 +32,20 @@ def crop(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     return replace(xs[0], name=w.out.add("Slice", xs[0].name, *(w.out.vector(v, "slice") for v in vectors)))
 
 
+@writes("pad")
+def pad(w: Writing, node: Op, ins, xs) -> QonnxTensor:
+    x, (top, left, bottom, right) = xs[0], node.padding
+    if not node.edge and (x.offset != node.pad_value).any():
+        raise HwqatError(
+            f"node {node.name!r} (module {node.module!r}) pads with {node.pad_value}, which is not what means zero; QONNX "
+            "pads with zeros only"
+        )
+    pads = w.out.vector((0, 0, top, left, 0, 0, bottom, right), "pads")
+    if node.edge:
+        return replace(x, name=w.out.add("Pad", x.name, pads, mode="edge"))
+    return replace(x, name=w.out.add("Pad", x.name, pads, w.out.constant(0, np.float32)))
+
+
 @writes("upsample")
 def upsample(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     factors = w.out.constant(np.array([1, 1, *node.factor]), np.float32, "factors")

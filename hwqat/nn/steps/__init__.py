@@ -2,10 +2,11 @@
 
 from hwqat.nn.steps.base import Step
 from hwqat.nn.steps.ends import Input, Output
-from hwqat.nn.steps.moving import Crop, DepthToSpace, Select, SpaceToDepth, Upsample
+from hwqat.nn.steps.interpolate import Interpolate
+from hwqat.nn.steps.moving import Crop, DepthToSpace, Pad, Select, SpaceToDepth, Upsample
 from hwqat.nn.steps.multiply import Multiply
 from hwqat.nn.steps.pooling import MaxPool, SumPool
-from hwqat.nn.steps.product import Conv2d, Linear
+from hwqat.nn.steps.product import Conv2d, Linear, TransposedPart
 from hwqat.nn.steps.requantise import Logits, Requantise
 from hwqat.nn.steps.shaping import Concat, Flatten
 from hwqat.nn.steps.table import Table
@@ -17,16 +18,19 @@ __all__ = [
     "DepthToSpace",
     "Flatten",
     "Input",
+    "Interpolate",
     "Linear",
     "Logits",
     "MaxPool",
     "Multiply",
     "Output",
+    "Pad",
     "Requantise",
     "Select",
     "SpaceToDepth",
     "Step",
     "SumPool",
     "Table",
+    "TransposedPart",
     "Upsample",
 ]

@@ -77,6 +77,37 @@ class Crop(_Move):
         return ops.Crop.make(name, xs[0], self.start, self.size, self.stride, module=self.module)
 
 
+class Pad(_Move):
+    """padding: (top, left, bottom, right) pixels around an image, of 0, or (edge) the nearest of the image."""
+
+    def __init__(self, name, inputs, path, block, *, padding, edge=False) -> None:
+        super().__init__(name, inputs, path, block)
+        self.padding, self.edge = padding, edge
+
+    def fake(self, x):
+        return self._padded(x, 0.0)
+
+    def _padded(self, x, zero):
+        top, left, bottom, right = self.padding
+        if self.edge:
+            return torch.nn.functional.pad(x, (left, right, top, bottom), mode="replicate")
+        return torch.nn.functional.pad(x, (left, right, top, bottom), value=zero)
+
+    def spec(self, x):
+        if self.edge:
+            return x
+        ends = (
+            np.array([f(*pair) for pair in zip(v, x.zero_points)], object) for f, v in ((min, x.lows), (max, x.highs))
+        )
+        return Spec(x.scale, *ends, x.zero_points)
+
+    def integers(self, x):
+        return Value(self._padded(x.q, float(x.spec.zero_point)), self.spec(x.spec))
+
+    def node(self, name, xs, specs):
+        return ops.Pad.make(name, xs[0], self.padding, self.edge, module=self.module)
+
+
 class _Factor(_Move):
     """factor: of rows and of columns."""
 

@@ -28,16 +28,20 @@ class _Pool(Step):
 
 
 class SumPool(_Pool):
-    """Average pooling, padded zeros counted; in integers the exact sum: the division is in the M behind it."""
+    """Average pooling; in integers the exact sum: the division by ``divisor`` is in the M behind it."""
 
     sums = True
     pads_with = 0.0
 
+    def __init__(self, name, inputs, path, block, *, geometry, divisor=None) -> None:
+        super().__init__(name, inputs, path, block, geometry=geometry)
+        self.divisor = divisor or geometry.taps
+
     def fake(self, x):
-        if self._whole(x):
+        if self._whole(x) and self.divisor == self.geometry.taps:
             return x.mean((2, 3), keepdim=True)
         x, padding = self._padded(x, 0.0)
-        return F.avg_pool2d(x, self.geometry.kernel, self.geometry.stride, padding)
+        return F.avg_pool2d(x, self.geometry.kernel, self.geometry.stride, padding, divisor_override=self.divisor)
 
     def _whole(self, x) -> bool:
         return self.geometry.kernel == tuple(x.shape[2:]) and not any(self.geometry.padding)

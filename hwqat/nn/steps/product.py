@@ -11,7 +11,14 @@ from hwqat.errors import HwqatError
 from hwqat.nn import exact
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
-from hwqat.nn.weighted import QuantConv1d, QuantConv2d, QuantLinear, planar
+from hwqat.nn.weighted import (
+    QuantConv1d,
+    QuantConv2d,
+    QuantConvTranspose1d,
+    QuantConvTranspose2d,
+    QuantLinear,
+    planar,
+)
 from hwqat.ops.base import accumulator_range
 
 
@@ -31,7 +38,7 @@ class Product(Step):
     """What both share. layer: the quantised layer, whose weights are used."""
 
     multiplies = sums = True
-    layer: QuantConv1d | QuantConv2d | QuantLinear
+    layer: QuantConv1d | QuantConv2d | QuantConvTranspose1d | QuantConvTranspose2d | QuantLinear
 
     def __init__(self, name, inputs, path, block, *, layer) -> None:
         super().__init__(name, inputs, path, block)
@@ -129,8 +136,15 @@ class Conv2d(Product):
             return min(x.lo, x.zero_point), max(x.hi, x.zero_point)
         return x.lo, x.hi
 
+    def _made_of(self, weight: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(OC, IC/groups, KH, KW) and (OC,): the filters that it computes with, and their steps, of the layer's."""
+        return planar(weight), step
+
+    def spec(self, x):
+        return self._spec(x, *self._made_of(*self.layer.integers()))
+
     def integers(self, x):
-        weight, step = self.layer.integers()
+        weight, step = self._made_of(*self.layer.integers())
         spec = self._spec(x.spec, weight, step)
         layer, lo_hi = self.layer, self._hull(x.spec)
         bound = _bound(weight, max(-lo_hi[0], lo_hi[1]))
@@ -141,7 +155,7 @@ class Conv2d(Product):
             padding = (0, 0)
         q = exact.conv2d(
             image,
-            torch.from_numpy(planar(weight)),
+            torch.from_numpy(weight),
             bound,
             stride=self.geometry.stride,
             padding=padding,
@@ -151,17 +165,46 @@ class Conv2d(Product):
         return Value(q, spec)
 
     def node(self, name, xs, specs):
-        weight, step = self._stored()
+        weight, step = self._made_of(*self._stored())
         return ops.Conv2d.make(
             name,
             xs[0],
-            planar(self._in_stream_order(weight)).transpose(0, 2, 3, 1),
+            self._in_stream_order(weight).transpose(0, 2, 3, 1),
             weight_bits=self.layer.weight_quantiser.stored_bits,
             geometry=self.geometry,
             groups=self.layer.groups,
             weight_scale=float(step.max()),
             module=self.module,
         )
+
+
+class TransposedPart(Conv2d):
+    """Some phases of a transposed convolution, as one convolution (`hwqat.phases`). Its bias is added behind."""
+
+    def __init__(self, name, inputs, path, block, *, layer, part, order=None) -> None:
+        super().__init__(name, inputs, path, block, layer=layer, geometry=part.geometry, order=order)
+        self.part = part
+
+    def fake(self, x):
+        layer = self.layer
+        return self._convolved(x, self._filters(layer.weight_quantiser(layer.weight)))
+
+    def _convolved(self, x, filters):
+        top, left, bottom, right = self.geometry.padding
+        padding = (top, left)
+        if (top, left) != (bottom, right):
+            x, padding = torch.nn.functional.pad(x, (left, right, top, bottom)), (0, 0)
+        return torch.nn.functional.conv2d(x, filters, None, 1, padding, self.geometry.dilation, self.layer.groups)
+
+    def _filters(self, weight):
+        return self.part.filters(planar(weight), self.layer.groups)
+
+    def macs(self, shape):
+        return self._filters(self.layer.weight).numel() * int(np.prod(shape[1:], dtype=int))
+
+    def _made_of(self, weight, step):
+        filters = self._filters(torch.from_numpy(weight)).numpy()
+        return filters, np.full(len(filters), step[0])
 
 
 class Linear(Product):

@@ -24,6 +24,19 @@ def crop(node, xs, ins):
     return np.stack([np.stack([xs[0][:, y, x] for x in columns], axis=1) for y in rows], axis=1)
 
 
+@reference("pad")
+def pad(node, xs, ins):
+    (height, width), (top, left, _, _) = ins[0].shape[:2], node.padding
+    out = np.full((len(xs[0]), *node.out.shape), node.pad_value, dtype=np.int64)
+    for y, x in product(range(node.out.shape[0]), range(node.out.shape[1])):
+        at = y - top, x - left
+        if node.edge:
+            at = min(max(at[0], 0), height - 1), min(max(at[1], 0), width - 1)
+        if 0 <= at[0] < height and 0 <= at[1] < width:
+            out[:, y, x] = xs[0][:, at[0], at[1]]
+    return out
+
+
 @reference("upsample")
 def upsample(node, xs, ins):
     height, width, _ = node.out.shape
