@@ -1,11 +1,13 @@
 """Networks as they are usually written: eval(), golden, C-simulation and RTL agree; golden and a plan at full size."""
 
+import architectures_decoders
 import architectures_more
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from architectures import DSCNN, VGG, MobileNetV2, ResNet18
+from table_floats import with_grids
 
 import hwqat
 from hwqat.sim.generated import cosim, csim
@@ -21,6 +23,7 @@ SMALL = {
     "vgg11": (lambda: VGG(11, 10, width=1 / 16, pool=1, hidden=256), (3, 32, 32)),
     "dscnn": (lambda: DSCNN(channels=8), (1, 49, 10)),
     **architectures_more.SMALL,
+    **architectures_decoders.SMALL,
 }
 FULL = {
     "resnet18": (ResNet18, (3, 224, 224)),
@@ -29,6 +32,7 @@ FULL = {
     "vgg16": (lambda: VGG(16), (3, 224, 224)),
     "dscnn": (DSCNN, (1, 49, 10)),
     **architectures_more.FULL,
+    **architectures_decoders.FULL,
 }
 
 
@@ -57,7 +61,7 @@ def lively(make, shape):
 def lowered(net, q):
     """The graph of a network, its golden outputs, and eval()'s, which have golden's integers."""
     model = hwqat.prepare(net, hwqat.Scheme(per_channel=True), q / 128).eval()
-    graph, x = hwqat.lower(model), q.permute(0, 2, 3, 1).numpy()
+    graph, x = hwqat.lower(model), q.reshape(len(q), *model.input_shape).permute(0, 2, 3, 1).numpy()
     golden = graph.run(x)
     golden = golden if isinstance(golden, tuple) else (golden,)
     for a, b in zip(model.integers(q), golden, strict=True):
@@ -72,22 +76,43 @@ def test_small_is_golden(name):
     lowered(lively(make, shape), frames(shape, 3))
 
 
-@pytest.mark.parametrize("name", architectures_more.SMALL)
+#: What is left out at an output, since it keeps the order of the classes.
+LEFT_OUT = {
+    "jet_tagger": lambda x: x.softmax(1),
+    "keywords": lambda x: x.log_softmax(1),
+    "image_autoencoder": torch.sigmoid,
+}
+#: Largest error at 16 bits, of the largest output, where it is more than 1e-3: of float with the grids of the tables, and
+#: of plain float. An integer at the border of a table's step falls on the other side now and then: 12 bits, 5e-4 of the
+#: range, and it adds up where tables stand one behind the other.
+GRIDS = {"efficientnet": 2e-3, "yolo": 5e-2}
+PLAIN = {"mobilenetv3": 2e-3, "efficientnet": 2e-3, "superresolution": 2e-3, "yolo": 3e-2}
+
+
+@pytest.mark.filterwarnings("ignore:.*at the output of")
+@pytest.mark.parametrize("name", [*architectures_more.SMALL, *architectures_decoders.SMALL])
 def test_small_is_near_float(name):
-    """At 16 bits within 1e-3 of the user's network, and at 8 bits at least 20 dB over the error."""
+    """At 16 bits within 1e-3 of the user's network with the grids of its tables, and bounded of what it is without; at 8
+    bits at least 20 dB over the error."""
     make, shape = SMALL[name]
     net, q = lively(make, shape), frames(shape, 4)
+    model = hwqat.prepare(net, FINE, q / 128).eval()
     with torch.no_grad():
-        wanted = outputs(net(q / 128))
-        fine = outputs(hwqat.prepare(net, FINE, q / 128).eval()(q / 128))
+        wanted, fine = outputs(net(q / 128)), outputs(model(q / 128))
+    gridded = outputs(with_grids(net, model, q / 128))
     _, _, _, got = lowered(net, q)
-    for a, b, c in zip(wanted, fine, got, strict=True):
-        assert float((a.flatten() - b.flatten()).abs().max()) < TOLERANCE.get(name, 1e-3) * float(a.abs().max())
-        assert name in AMPLIFIES or decibels(a, c) > 20
+    for a, b, c, d in zip(wanted, fine, gridded, got, strict=True):
+        b, d = (LEFT_OUT.get(name, lambda x: x)(x.float()).flatten() for x in (b, d))
+        a, c = a.flatten(), c.flatten()
+        errors = [float((b - x).abs().max() / a.abs().max()) for x in (c, a)]
+        found = decibels(a, d)
+        print(
+            f"{name}: {errors[0]:.1e} of float on its tables' grids, {errors[1]:.1e} of float, {found:.1f} dB at 8 bits"
+        )
+        assert errors[0] < GRIDS.get(name, 1e-3) and errors[1] < PLAIN.get(name, 1e-3)
+        assert name in AMPLIFIES or found > 20
 
 
-#: Where tables of 12-bit inputs stand one behind the other, their errors add up.
-TOLERANCE = {"mobilenetv3": 5e-3, "efficientnet": 1e-2, "yolo": 3e-2, "superresolution": 5e-3, "prelu": 5e-3}
 #: With random weights a deep network with batch norms and few shortcuts amplifies every disturbance layer by layer (Yang et al. 2019,
 #: "A Mean Field Theory of Batch Normalization"), so that its error at 8 bits says nothing of the quantiser. Such a one is trained first.
 AMPLIFIES = {"yolo"}
