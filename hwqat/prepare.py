@@ -84,7 +84,7 @@ def prepare(
         reading = _read(network, given(two_images(batches[0])))
         if normalise is not None:
             reading = _normalised(reading, normalise)
-        whole, reading = reading, _without_the_last_order(reading)
+        whole, reading = reading, _without_the_last_order(reading, scheme)
         steps = place(reading, scheme, grid)  # names all that is not supported
         wanted = _hold(network, whole, batches[0], grid, given)
         if reading is not whole:
@@ -119,25 +119,36 @@ def _read(network: nn.Module, images: Tensor) -> Reading:
     return reading
 
 
-def _without_the_last_order(reading: Reading) -> Reading:
-    """Without softmax, log_softmax and sigmoid at the outputs, said in a warning: what reads logits finds the same order."""
+def _without_the_last_order(reading: Reading, scheme: Scheme) -> Reading:
+    """Without softmax, log_softmax and sigmoid at the outputs, said in a warning: what reads logits finds the same order.
+    One that is a table stays where the scheme's layers give it act_bits by its path."""
     calls, end = {call.name: call for call in reading.calls}, reading.calls[-1]
     read = Counter(name for call in reading.calls for name in call.inputs)
     left_out = {
         name: calls[name].inputs[0]
         for name in end.inputs
-        if find_kind(calls[name].kind).leaves_order(calls[name]) and read[name] == 1
+        if find_kind(calls[name].kind).leaves_order(calls[name])
+        and read[name] == 1
+        and "act_bits" not in scheme.layers.get(_table_path(calls[name]), {})
     }
     if not left_out:
         return reading
     named = ", ".join(dict.fromkeys(calls[name].what or calls[name].kind for name in left_out))
+    tables = [path for name in left_out if (path := _table_path(calls[name]))]
+    more = f", or keep its table by layers={{{tables[0]!r}: {{'act_bits': 8}}}} of the scheme" if tables else ""
     warnings.warn(
-        f"{named} at the output of {reading.name} is left out: logits have the same order; apply it behind the network",
+        f"{named} at the output of {reading.name} is left out: logits have the same order; apply it behind the network"
+        f"{more}",
         stacklevel=3,
     )
     end = replace(end, inputs=tuple(left_out.get(name, name) for name in end.inputs))
     kept = [call for call in reading.calls[:-1] if call.name not in left_out]
     return replace(reading, calls=(*kept, end))
+
+
+def _table_path(call: Call) -> str:
+    """What a scheme calls the table of a call; empty where it is none."""
+    return call.label(call.params.function) if find_kind(call.kind).tabulates else ""
 
 
 def _hold(network: nn.Module, reading: Reading, batch: Tensor, grid: Grid, given: Callable[[Tensor], Tensor]):

@@ -236,6 +236,7 @@ FORMS = {
     "hard_swish": (lambda: Net(lambda m, x: x * F.relu6(x + 3) / 6, outs=8), {"multiply"}),
     "swish_out": (lambda: Net(lambda m, x: x * torch.sigmoid(x)), {"multiply", "table"}),
     "prelu": (lambda: Net(lambda m, x: m.layers[0](x), nn.PReLU(8, 0.3), outs=8), {"table"}),
+    "prelu_one": (lambda: Net(lambda m, x: m.layers[0](x), nn.PReLU(), outs=8), {"table"}),
     **{
         name: (lambda act=act: Net(lambda m, x: act(x), outs=8), {"table"})
         for name, act in {
@@ -328,6 +329,20 @@ def test_what_keeps_the_order_is_left_out_at_an_output(end, said):
     with torch.no_grad():
         assert torch.allclose(model(q / 128).float(), net[:-1](q / 128), atol=1e-3)
     assert not hwqat.lower(model).of("table")
+
+
+def test_a_sigmoid_at_an_output_stays_where_the_scheme_gives_it_bits():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1), nn.Sigmoid()).eval()
+    q = torch.randint(-128, 128, (6, 3, 8, 8))
+    with pytest.warns(UserWarning, match=r"or keep its table by layers=\{'3': \{'act_bits': 8\}\} of the scheme"):
+        hwqat.prepare(copy.deepcopy(net), FINE, q / 128)
+    model = hwqat.prepare(net, FINE.with_changes(layers={"3": {"act_bits": 8}}), q / 128).eval()
+    graph = hwqat.lower(model)
+    assert [node.out.bits for node in graph.of("table")] == [8]
+    with torch.no_grad():
+        assert (model(q / 128) - net(q / 128)).abs().max() < 1 / 200
+    assert np.array_equal(model.integers(q)[0].numpy(), graph.run(q.permute(0, 2, 3, 1).numpy()))
 
 
 @dataclass
