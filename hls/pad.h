@@ -20,6 +20,7 @@ HWQAT_INLINE void pad(hls::stream<beat<S::pe, S::bits>> &in, hls::stream<beat<S:
     constexpr int ROWS = S::top + S::height + S::bottom, COLUMNS = S::left + S::width + S::right;
     constexpr int KEPT = S::edge ? S::width * S::groups : 1, DISTANCE = S::groups;
     static_assert(S::cycles == ROWS * COLUMNS * S::groups, "the plan's cycles must be the beats that leave");
+    static_assert(DISTANCE >= 1, "a beat must be kept before it leaves again");
 
     static beat<S::pe, S::bits> line[KEPT];
     HWQAT_READ_AFTER_WRITE(line, DISTANCE)
