@@ -9,6 +9,7 @@
 #include "global_pool.h"
 #include "multiply.h"
 #include "mvu.h"
+#include "pad.h"
 #include "pool.h"
 #include "reorder.h"
 #include "requant.h"
@@ -242,6 +243,38 @@ static void cropped()
     ran<crop_shape>("trips of crop");
 }
 
+// A row of two pixels: the nearest ones around it, one above, two to the left, one to the right; then -7 below.
+struct edge_shape {
+    static constexpr int height = 1, width = 2, groups = 1, pe = 1, bits = 6, zero = 0, cycles = 10;
+    static constexpr int top = 1, left = 2, bottom = 0, right = 1;
+    static constexpr bool edge = true, signed_elements = true;
+};
+
+struct border_shape {
+    static constexpr int height = 1, width = 2, groups = 1, pe = 1, bits = 6, zero = -7, cycles = 4;
+    static constexpr int top = 0, left = 0, bottom = 1, right = 0;
+    static constexpr bool edge = false, signed_elements = true;
+};
+
+static void padded()
+{
+    hls::stream<beat<1, 6>> in, out;
+    put<6>(in, {5});
+    put<6>(in, {-6});
+    pad<edge_shape>(in, out);
+    for (int wanted : {5, 5, 5, -6, -6, 5, 5, 5, -6, -6}) {
+        expect<6>("pad of the edge", out, {wanted});
+    }
+    ran<edge_shape>("trips of pad");
+    put<6>(in, {5});
+    put<6>(in, {-6});
+    pad<border_shape>(in, out);
+    for (int wanted : {5, -6, -7, -7}) {
+        expect<6>("pad", out, {wanted});
+    }
+    ran<border_shape>("trips of pad");
+}
+
 // A gate of one value for each channel; zero is 1 in the first input, -2 in the second.
 struct multiply_shape {
     static constexpr int pixels = 2, groups = 1, pe = 2, in0_bits = 8, zero0 = 1, in1_lanes = 2, in1_bits = 4, zero1 = -2;
@@ -355,6 +388,7 @@ int main()
     requantised();
     slots();
     cropped();
+    padded();
     multiplied();
     reordered();
     selected();

@@ -5,6 +5,7 @@
 #include "fork.h"
 #include "global_pool.h"
 #include "mvu.h"
+#include "pad.h"
 #include "pool.h"
 #include "reorder.h"
 #include "requant.h"
@@ -119,6 +120,19 @@ struct images : common {
 };
 // says: the plan's cycles must be the beats that come in
 void long_crop(stream<2, 8> &in, stream<2, 8> &out) { crop<images>(in, out); }
+
+struct padded {
+    static constexpr int height = 2, width = 2, groups = 1, pe = 2, bits = 8, zero = 0, cycles = 8;
+    static constexpr int top = 0, left = 0, bottom = 1, right = 0;
+    static constexpr bool edge = true, signed_elements = true;
+};
+// says: the plan's cycles must be the beats that leave
+void long_pad(stream<2, 8> &in, stream<2, 8> &out) { pad<padded>(in, out); }
+struct no_groups : padded {
+    static constexpr int groups = 0, cycles = 0;
+};
+// says: a beat must be kept before it leaves again
+void no_pad(stream<2, 8> &in, stream<2, 8> &out) { pad<no_groups>(in, out); }
 
 struct units {
     static constexpr int units = 1, in_beats = 2, out_beats = 2, trips = 2, pe = 2, bits = 8, distance = 2, cycles = 2;
