@@ -12,6 +12,7 @@ from table_floats import with_grids
 import hwqat
 from hwqat.sim.generated import cosim, csim
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*at the output of")  # a softmax is left out, in words
 torch.set_num_threads(1)
 
 #: 16 bits everywhere: what is left of an error is that of the tables.
@@ -89,7 +90,6 @@ GRIDS = {"efficientnet": 2e-3, "yolo": 5e-2}
 PLAIN = {"mobilenetv3": 2e-3, "efficientnet": 2e-3, "superresolution": 2e-3, "yolo": 3e-2}
 
 
-@pytest.mark.filterwarnings("ignore:.*at the output of")
 @pytest.mark.parametrize("name", [*architectures_more.SMALL, *architectures_decoders.SMALL])
 def test_small_is_near_float(name):
     """At 16 bits within 1e-3 of the user's network with the grids of its tables, and bounded of what it is without; at 8
