@@ -203,8 +203,3 @@ def test_post_training_takes_them():
         before = model.run_float(images)[0]
         equalise(model, [images])
         assert (model.run_float(images)[0] - before).abs().max() < 1e-3 * before.abs().max()
-
-
-def test_three_dimensions_are_refused():
-    with pytest.raises(hwqat.HwqatError, match=r"images must be|ConvTranspose2d|not images"):
-        hwqat.prepare(nn.Sequential(nn.ConvTranspose3d(1, 1, 2)), hwqat.Scheme(), torch.zeros(2, 1, 4, 4, 4))
