@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from quantised_files import Small, depthwise, lively, mlp, quiet
 from torch import nn
 
@@ -29,6 +30,30 @@ def test_a_program_gives_the_integers_of_its_network(name):
     make, shape = NETWORKS[name]
     torch.manual_seed(0)
     model, q = lively(make()), torch.randint(-128, 128, (4, *shape))
+    theirs, ours = (hwqat.prepare(m, hwqat.Scheme(), q / 128).eval() for m in (model, exported(model, q / 128)))
+    for a, b in zip(theirs.integers(q), ours.integers(q), strict=True):
+        assert torch.equal(a, b)
+
+
+class Decoder(nn.Module):
+    """The ways up, and padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.conv = (
+            nn.ConvTranspose2d(3, 4, 3, 2, 1, 1),
+            nn.Conv2d(4, 3, 3, padding=1, padding_mode="replicate"),
+        )
+
+    def forward(self, x):
+        x = F.interpolate(F.relu(self.up(x)), scale_factor=2, mode="bilinear")
+        x = F.interpolate(F.pad(self.conv(x), (1, 0, 0, 2)), scale_factor=2)
+        return F.avg_pool2d(F.interpolate(x, size=(88, 68), mode="bilinear"), 3, 2, 1, divisor_override=4)
+
+
+def test_a_program_with_every_way_up():
+    torch.manual_seed(0)
+    model, q = Decoder().eval(), torch.randint(-128, 128, (4, 3, 5, 4))
     theirs, ours = (hwqat.prepare(m, hwqat.Scheme(), q / 128).eval() for m in (model, exported(model, q / 128)))
     for a, b in zip(theirs.integers(q), ours.integers(q), strict=True):
         assert torch.equal(a, b)

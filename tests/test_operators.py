@@ -1,7 +1,7 @@
 """Operators that move, multiply and look up: against PyTorch's own, in every spelling; their forms in QONNX."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ def test_a_table_for_each_channel():
         (lambda x: SpaceToDepth.make("n", x, (3, 1)), "height must be a multiple of 3, not 4"),
         (lambda x: Pad.make("n", x, (0, -1, 0, 0)), "padding must be four numbers, each at least 0"),
         (
-            lambda x: Pad.make("n", x, (0, 1, 0, 0), pad_value=99),
+            lambda x: replace(Pad.make("n", x, (0, 1, 0, 0)), pad_value=99),
             "pad_value must be an integer that 4 bits hold, not 99",
         ),
         (lambda x: Upsample.make("n", x, (0, 1)), "out.shape must be .H, W, C., each at least 1"),

@@ -236,7 +236,7 @@ class Apply(nn.Module):
 @pytest.mark.parametrize(
     "layer, message",
     [
-        (nn.Conv2d(3, 8, 3, padding_mode="reflect", padding=1), "padding_mode 'reflect'; use 'zeros'"),
+        (nn.Conv2d(3, 8, 3, padding_mode="reflect", padding=1), "padding_mode 'reflect'; use 'replicate' or 'zeros'"),
         (nn.AvgPool2d(3, ceil_mode=True), "ceil_mode: averages of 4 to 9 pixels; use nn.ReplicationPad2d in front"),
         (nn.ConstantPad2d(1, 0.5), "padding with another value than 0; pad with 0"),
         (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)), "padding with another value than 0"),

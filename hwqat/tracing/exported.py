@@ -23,6 +23,16 @@ def _without(function: Callable, *names: str) -> Callable:
     return lambda *args, **kwargs: function(*args, **{k: v for k, v in kwargs.items() if k not in names})
 
 
+def _upsampling(mode: str) -> Callable:
+    """interpolate as ATen has it: (x, size, [align_corners,] scales)."""
+
+    def function(x, size, *more):
+        aligned = {"align_corners": more[0]} if mode in ("linear", "bilinear") else {}
+        return F.interpolate(x, size, None if size is not None else more[-1], mode, **aligned)
+
+    return function
+
+
 #: Names of ATen's operators whose functions have other names or other arguments.
 OTHERS: dict[str, Callable] = {
     "batch_norm": _batch_norm,
@@ -34,6 +44,10 @@ OTHERS: dict[str, Callable] = {
     "_to_copy": torch.Tensor.to,
     "_unsafe_view": torch.Tensor.reshape,
     "view": torch.Tensor.reshape,
+    "upsample_nearest1d": _upsampling("nearest"),
+    "upsample_nearest2d": _upsampling("nearest"),
+    "upsample_linear1d": _upsampling("linear"),
+    "upsample_bilinear2d": _upsampling("bilinear"),
 }
 
 
