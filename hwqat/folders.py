@@ -26,13 +26,22 @@ def write_folder(out: str | Path, files: dict[str, bytes | str], kind: str) -> P
             raise HwqatError(f"{out} is a link to itself; choose another --out")
     content = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     content[MANIFEST] = manifest_file(kind, content)
+    with replacing(out, _require_ours) as fresh:
+        _fill(fresh, content)
+    return out
+
+
+@contextlib.contextmanager
+def replacing(out: Path, require_ours: Callable[[Path], None]) -> Iterator[Path]:
+    """A folder to fill, which takes the place of ``out`` when it is whole. require_ours: raises where something of
+    somebody else's would be lost."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         tidy(out)
-        _require_ours(out)
+        require_ours(out)
         fresh, old = (out.with_name(f".{out.name}.{identity()}.{word}") for word in ("new", "old"))
         try:
-            _fill(fresh, content)
+            yield fresh
             if out.exists():
                 os.replace(out, old)
             try:
@@ -46,7 +55,6 @@ def write_folder(out: str | Path, files: dict[str, bytes | str], kind: str) -> P
                 shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise HwqatError(f"cannot write {out}: {error.strerror or error}; choose another --out") from None
-    return out
 
 
 def _fill(folder: Path, content: dict[str, bytes]) -> None:

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,6 +111,30 @@ def test_training_starts_from_it(trained, tmp_path, monkeypatch, capsys):
     assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in model.state_dict().items())
     assert main([*words, "--weights", "net.pth", "--from", "run", "--out", "other"]) == 2
     assert "--weights and --from both say where to start" in capsys.readouterr().err
+
+
+def test_quantize_replaces_a_run_of_ours_and_nothing_else(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    torch.save(trained.state_dict(), "net.pth")
+    words = ["quantize", "digitnet", "--weights", "net.pth", "--data", "digits", "--images", "32", "--out", "out"]
+    content = lambda: {str(p): p.read_bytes() for p in sorted(Path("out").rglob("*")) if p.is_file()}  # noqa: E731
+    assert main(words) == 0
+    first = content()
+    for file, text, said in (
+        ("notes.txt", "mine", "holds notes.txt, which hwqat did not write"),
+        ("float/thesis.tex", "mine", "holds thesis.tex, which hwqat did not write"),
+        ("float/run.json", "years of work", "run.json is damaged"),
+        ("run.json", "{}", "run.json"),
+    ):
+        path = Path("out", file)
+        before = path.read_bytes() if path.exists() else None
+        path.write_text(text)
+        capsys.readouterr()
+        assert main(words) == 2 and said in capsys.readouterr().err
+        assert content() == first | {str(path): text.encode()}
+        path.write_bytes(before) if before is not None else path.unlink()
+    assert main(words) == 0
+    assert content() == first and [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
 def test_quantize_on_the_command_line(trained, tmp_path, monkeypatch, capsys):

@@ -47,16 +47,16 @@ def run(args):
     from .. import models
     from ..config import read_config
     from ..errors import HwqatError
+    from ..folders import replacing
     from ..quant import Scheme
     from ..quantize import quantize
-    from ..runs import CARD, Run
+    from ..runs import Run
     from ..runs.save import save_run
     from ..train import accuracy, require_fit
     from ..train.checkpoints import load_checkpoint
 
-    out = Path(args.out)
-    if out.exists() and not (out / CARD).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise HwqatError(f"{out} exists and is no RUN; name another folder with --out")
+    out = Path(args.out).absolute()
+    _require_ours(out)
     changes = {} if args.bits is None else {"weight_bits": args.bits, "act_bits": args.bits}
     scheme = Scheme.from_dict(read_config(args.config).scheme | changes)
     dataset = datasets.load(args.data, args.data_dir)
@@ -77,14 +77,35 @@ def run(args):
         correct_means=args.correct,
     )
     reached = {}
-    for name, network, folder in (("float", model, out / "float"), ("quantised", made.model, out)):
-        measured = {split: _percent(accuracy(network, getattr(dataset, split), dataset.grid)) for split in SPLITS}
-        card = Run(args.net, dataset.name, {}, 0, 0, net_kwargs=kwargs, accuracy=measured, command=args.typed)
-        save_run(folder, card, network, dataset)
-        reached[name] = measured
-        print(f"{name}: {measured['test']:.2f} % of the {len(dataset.test)} test images")
-    print(f"wrote {out}; 'hwqat export {out} --out BUILD' makes its hardware")
-    return {"net": args.net, "data": dataset.name, "out": str(out), "accuracy": reached}, 0
+    with replacing(out, _require_ours) as fresh:
+        for name, network, folder in (("float", model, fresh / "float"), ("quantised", made.model, fresh)):
+            measured = {split: _percent(accuracy(network, getattr(dataset, split), dataset.grid)) for split in SPLITS}
+            card = Run(args.net, dataset.name, {}, 0, 0, net_kwargs=kwargs, accuracy=measured, command=args.typed)
+            save_run(folder, card, network, dataset)
+            reached[name] = measured
+            print(f"{name}: {measured['test']:.2f} % of the {len(dataset.test)} test images")
+    print(f"wrote {args.out}; 'hwqat export {args.out} --out BUILD' makes its hardware")
+    return {"net": args.net, "data": dataset.name, "out": args.out, "accuracy": reached}, 0
+
+
+def _require_ours(out: Path) -> None:
+    """HwqatError unless nothing is at ``out``, or a RUN and nothing beside it."""
+    from ..errors import HwqatError
+    from ..runs import CARD, MODEL, NETWORK, PROBE, SAMPLE, load_card
+    from ..train import board, checkpoint
+    from ..train.folder import LOG
+
+    known = {CARD, MODEL, NETWORK, PROBE, SAMPLE, LOG, checkpoint.NAME, board.FOLDER, "float"}
+    if out.exists() and not out.is_dir():
+        raise HwqatError(f"{out} is a file; choose another --out")
+    for folder in (out, out / "float"):
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if names and CARD not in names:
+            raise HwqatError(f"{folder} exists and is no RUN (it has no {CARD}); choose another --out")
+        if names:
+            load_card(folder)
+        if strange := sorted(names - known):
+            raise HwqatError(f"{folder} holds {strange[0]}, which hwqat did not write; choose another --out")
 
 
 SPLITS = ("valid", "test")
