@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -75,6 +76,12 @@ def load_graph(folder: str | Path) -> Graph:
             raise HwqatError(f"{folder} has no {name}; {advice}")
     path = folder / GRAPH
     content = read_bytes(path, "export it again")
+    return decode_graph(content, path, lambda: read_npz(folder / WEIGHTS, "export it again", MOST_WEIGHTS))
+
+
+def decode_graph(content: bytes, path: str | Path, weights: Callable[[], dict[str, np.ndarray]]) -> Graph:
+    """The verified graph of a graph.json's bytes; ``path``: what they are called in sentences; weights: of the other file,
+    asked for once the version is known."""
     try:
         raw = msgspec.json.decode(content)
     except FAULTS as error:
@@ -82,7 +89,7 @@ def load_graph(folder: str | Path) -> Graph:
     version = raw.get("version") if isinstance(raw, dict) else None
     if version != VERSION:
         raise HwqatError(f"{path} has version {_shown(version)}, this hwqat reads version {VERSION}; export it again")
-    arrays = read_npz(folder / WEIGHTS, "export it again", MOST_WEIGHTS)
+    arrays = weights()
     try:
         data = msgspec.convert(raw, _Graph)
         if len(data.nodes) > MOST_NODES:

@@ -33,6 +33,7 @@ ENGINES = (
     "hwqat/nn/steps",
     "hwqat/interchange/integers",
     "hwqat/interchange/qonnx_out",
+    "hwqat/interchange/qdq_out",
     "hwqat/interchange/qonnx_in",
     "sim/models/fxp",
     "tests/drawing",
@@ -261,7 +262,7 @@ def table() -> str:
             of("hwqat/kinds"),
             of("hwqat/nn/steps"),
             of("sim/models/fxp"),
-            of("hwqat/interchange/integers", "hwqat/interchange/qonnx_out", "hwqat/interchange/qonnx_in"),
+            of(*(folder for folder in ENGINES if "interchange" in folder)),
             of("tests/drawing"),
         ]
         names = lambda paths: ", ".join(short(p) for p in paths)  # noqa: E731

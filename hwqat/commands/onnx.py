@@ -15,32 +15,42 @@ MOST_FRAMES = 2000
 def arguments(parser) -> None:
     parser.add_argument("source", metavar="RUN|BUILD", help="folder of a run or of a build, or zoo:NAME")
     parser.add_argument("--out", required=True, metavar="F.onnx", help="file to write")
-    parser.add_argument("--qonnx", action="store_true", help="real values with Quant nodes, for hls4ml, FINN and qonnx")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--qonnx", action="store_true", help="real values with Quant nodes, for hls4ml, FINN and qonnx")
+    kind.add_argument(
+        "--qdq", action="store_true", help="QuantizeLinear and DequantizeLinear, which onnxruntime runs on integers"
+    )
     parser.add_argument(
         "--plain", action="store_true", help="with --qonnx: one multiplier for each input, inexact near ties"
     )
     parser.add_argument(
-        "--check", action="store_true", help="run the file (onnxruntime; qonnx) and compare it with golden"
+        "--check",
+        action="store_true",
+        help="run the file (onnxruntime; qonnx) and compare it with golden: integers, or classes",
     )
     data_arguments(parser)
 
 
 def run(args):
-    from ..interchange import integer_onnx, qonnx
+    from ..interchange import integer_onnx, qdq_onnx, qonnx
     from .common import graph_and_frames
 
     _require_ours(Path(args.out))
     graph, frames = graph_and_frames(args.source, args.data_dir)
     if args.plain and not args.qonnx:
         raise HwqatError("--plain is a way to write QONNX; give --qonnx too")
-    model = qonnx(graph, args.plain) if args.qonnx else integer_onnx(graph)
+    kind = "qonnx" if args.qonnx else "qdq" if args.qdq else "integer"
+    model = qonnx(graph, args.plain) if args.qonnx else qdq_onnx(graph) if args.qdq else integer_onnx(graph)
     data = model.SerializeToString(deterministic=True)
-    result = {"file": args.out, "kind": "qonnx" if args.qonnx else "integer", "bytes": len(data)}
+    result = {"file": args.out, "kind": kind, "bytes": len(data)}
     code, said = 0, ""
+    if args.qdq and (floats := _said(model, "hwqat.floats").split()):
+        said = f"computed in float, since they read or have more than 8 bits: {', '.join(floats)}\n"
+        result["floats"] = floats
     if args.check:
-        look = _check_qonnx if args.qonnx else _check_integers
-        found, code, said = look(model, graph, tuple(x[:MOST_FRAMES] for x in frames))
-        result |= found
+        look = {"qonnx": _check_qonnx, "qdq": _check_qdq, "integer": _check_integers}[kind]
+        found, code, line = look(model, graph, tuple(x[:MOST_FRAMES] for x in frames))
+        result, said = result | found, said + line
     _write(Path(args.out), data)
     print(f"wrote {args.out} ({len(data)} bytes)\n{said}".rstrip())
     return result, code
@@ -61,6 +71,24 @@ def _check_integers(model, graph, frames):
     wrong = sum(int(np.count_nonzero(ours != truth)) for ours, truth in zip(found, _golden(graph, frames), strict=True))
     said = f"onnxruntime: {len(frames[0])} frames, {wrong} mismatches"
     return {"frames": len(frames[0]), "mismatches": wrong}, int(bool(wrong)), said
+
+
+def _check_qdq(model, graph, frames):
+    """How many frames get another class, and how many of the first output's integers are others'."""
+    import numpy as np
+
+    from ..interchange import run_qdq
+
+    y, truth = run_qdq(model.SerializeToString(), graph, frames)[0], _golden(graph, frames)[0]
+    out = graph.of("output")[0].out
+    differing = int((np.rint(y / out.scale + out.zero_point) != truth).sum())
+    other = int((y.reshape(len(y), -1).argmax(1) != truth.reshape(len(y), -1).argmax(1)).sum())
+    said = f"onnxruntime: {len(y)} frames, {other} of another class; {differing} of {truth.size} output integers differ"
+    return {"frames": len(y), "other_class": other, "differing": differing}, 0, said
+
+
+def _said(model, key: str) -> str:
+    return next((entry.value for entry in model.metadata_props if entry.key == key), "")
 
 
 def _check_qonnx(model, graph, frames):

@@ -12,6 +12,8 @@ from ..naming import unique
 
 #: Of the models that are written: old enough for every reader, new enough for 64-bit Clip and Pad.
 OPSET, IR_VERSION = 17, 8
+#: Of those with codes of 16 bits, and the format's version then.
+WORDS_OPSET, WORDS_IR_VERSION = 21, 10
 #: The domain of Quant nodes.
 QONNX = "qonnx.custom_op.general"
 PRODUCER = "hwqat"
@@ -71,13 +73,15 @@ class Builder:
         self.add("Identity", source, out=name)
         self.outputs.append(self._value_info(name, dtype, shape))
 
-    def model(self, properties: dict[str, str], domains: tuple[str, ...] = ()):
-        """The checked ModelProto; ``properties`` go to its metadata."""
+    def model(self, properties: dict[str, str], domains: tuple[str, ...] = (), opset: int | None = None):
+        """The checked ModelProto; ``properties`` go to its metadata; ``opset``: a newer one than usual."""
         helper = self.onnx.helper
         self._name_outputs()
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, list(self.constants.values()))
-        opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
-        model = helper.make_model(graph, producer_name=PRODUCER, opset_imports=opsets, ir_version=IR_VERSION)
+        opsets = [helper.make_opsetid("", opset or OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        model = helper.make_model(
+            graph, producer_name=PRODUCER, opset_imports=opsets, ir_version=WORDS_IR_VERSION if opset else IR_VERSION
+        )
         helper.set_model_props(model, dict(sorted(properties.items())))
         self.onnx.checker.check_model(model)
         return model

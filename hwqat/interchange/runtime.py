@@ -23,27 +23,49 @@ def run_integers(model: bytes | str | Path, graph: Graph, frames: tuple[np.ndarr
         model: a serialised ModelProto, or the path of one.
         frames: for each input node of ``graph``, integers (N, H, W, C).
     """
+    session = _session(model)
+    takes = [(port.name, _TYPES[port.type]) for port in session.get_inputs()]
+    feeds = {name: x.transpose(0, 3, 1, 2).astype(dtype) for (name, dtype), x in zip(takes, frames, strict=True)}
+    return tuple(y.astype(np.int64) for y in _run(session, graph, feeds))
+
+
+def run_qdq(model: bytes | str | Path, graph: Graph, frames: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Each output's real values (N, H, W, C), by onnxruntime on the CPU.
+
+    Args:
+        model: of `hwqat.interchange.qdq_onnx`. frames: as for `run_integers`.
+    """
+    inputs = [node.out for node in graph.of("input")]
+    names = [node.name for node in graph.of("input")]
+    feeds = {
+        name: ((x - t.zero_point) * t.scale).transpose(0, 3, 1, 2).astype(np.float32)
+        for name, t, x in zip(names, inputs, frames, strict=True)
+    }
+    return _run(_session(model), graph, feeds)
+
+
+def _session(model: bytes | str | Path):
     try:
         import onnxruntime
     except ModuleNotFoundError:
         raise HwqatError("running an ONNX file needs the onnxruntime package; pip install 'hwqat[onnx]'") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
     )
-    takes = [(port.name, _TYPES[port.type]) for port in session.get_inputs()]
-    found = []
-    for start in range(0, len(frames[0]), BATCH):
-        part = slice(start, start + BATCH)
-        feeds = {
-            name: x[part].transpose(0, 3, 1, 2).astype(dtype) for (name, dtype), x in zip(takes, frames, strict=True)
-        }
-        found.append(session.run(None, feeds))
+
+
+def _run(session, graph: Graph, feeds: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Batch by batch; each output (N, H, W, C)."""
+    count = len(next(iter(feeds.values())))
+    found = [
+        session.run(None, {name: x[start : start + BATCH] for name, x in feeds.items()})
+        for start in range(0, count, BATCH)
+    ]
     outputs = [node.out for node in graph.of("output")]
     return tuple(
-        _channels_last(np.concatenate(parts), out.shape).astype(np.int64)
-        for parts, out in zip(zip(*found), outputs, strict=True)
+        _channels_last(np.concatenate(parts), out.shape) for parts, out in zip(zip(*found), outputs, strict=True)
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ...graph import Graph
 from ...ops import ENDS
 from ..build import Builder
+from ..inside import kept
 from . import ends, moving, pooling, products, requant, shaping
 from .base import WRITERS, OnnxTensor, dtype_of, writes
 
@@ -42,4 +43,4 @@ def integer_onnx(graph: Graph):
             properties[f"{node.name}.scale"] = repr(node.out.scale)
             properties[f"{node.name}.zero_point"] = str(node.out.zero_point)
         values[node.name] = WRITERS.of(node)(out, node, graph.ins(node), [values[name] for name in node.inputs])
-    return out.model(properties)
+    return out.model(properties | kept(graph, "integer"))

@@ -11,7 +11,8 @@ beside the graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from hwqat.naming import shown
 from hwqat.ops import Input
 
 from ..build import import_onnx
-from . import affine, binary, codes, pooling, products, quants, shaping
+from . import affine, binary, codes, curves, moving, pooling, products, quants, shaping, sizes
 from .draft import Draft, clean
 from .execution import Agreement, agreement
-from .file import File, array_of, read_file
+from .file import File, array_of, held, parse
+from .own import written
 from .readers import READERS, reads
 from .summary import operators, summary
 from .values import Real, real
@@ -36,7 +38,9 @@ __all__ = [
     "affine",
     "binary",
     "codes",
+    "curves",
     "import_qonnx",
+    "moving",
     "operators",
     "pooling",
     "products",
@@ -44,6 +48,7 @@ __all__ = [
     "read_qonnx",
     "reads",
     "shaping",
+    "sizes",
 ]
 
 
@@ -79,9 +84,18 @@ def read_qonnx(
         HwqatError: names what is not supported, or the first tensor that the executor computes otherwise.
     """
     onnx = import_onnx()
+    model = parse(onnx, file)
+    own = written(model, str(file))
+    if own is not None and own.graph is not None and own.takes(grid):
+        graph = own.graph
+        graph = verify(replace(graph, name=name or graph.name, meta=graph.meta | (meta or {})))
+        return Imported(graph, own.agreement() if check else None, own.summary())
     name = name or clean(Path(file).stem)
-    read = read_file(onnx, file, name)
-    graph, tensors = _read(onnx, read, name, grid, meta or {})
+    try:
+        read = held(onnx, model, file, name)
+        graph, tensors = _read(onnx, read, name, grid, meta or {})
+    except HwqatError as error:
+        raise HwqatError(f"{error}{own.reason(grid)}" if own is not None else str(error)) from None
     return Imported(graph, agreement(read, graph, tensors) if check else None, tuple(summary(read, graph)))
 
 
@@ -119,7 +133,7 @@ def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[st
     values: dict[str, object] = {"": None}  # what an optional input is called that is left out
     for port in file.inputs:
         values[port.name] = Real(raw=port, flat=len(port.shape) == 2) if grid is None else _arriving(draft, port, grid)
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []  # operator, sentence
     unread: set[str] = set()
     for node in file.nodes:
         if unread.intersection(node.inputs):
@@ -131,17 +145,22 @@ def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[st
                 values[node.output] = _constant(draft, onnx, node)
             elif node.op in codes.MOVES and any(isinstance(x, codes.Codes) for x in xs):
                 values[node.output] = codes.moved(draft, node, *xs)
+            elif (known := sizes.folded(node, xs)) is not None:
+                values[node.output] = known
             else:
                 values[node.output] = READERS[node.op](draft, node, *xs)
         except HwqatError as error:
-            problems.append(str(error))
+            problems.append((node.op, str(error)))
             unread.add(node.output)
         except _FAULTS as error:
-            problems.append(f"{draft.where(node)} cannot be read ({type(error).__name__}: {error})")
+            problems.append((node.op, f"{draft.where(node)} cannot be read ({type(error).__name__}: {error})"))
             unread.add(node.output)
     if problems:
-        more = f"; and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
-        raise HwqatError("; ".join(problems[:MOST_PROBLEMS]) + more)
+        said = "; ".join(sentence for _, sentence in problems[:MOST_PROBLEMS])
+        if len(problems) > MOST_PROBLEMS:
+            counts = ", ".join(f"{n} x {op}" for op, n in Counter(op for op, _ in problems).items())
+            said += f"; and {len(problems) - MOST_PROBLEMS} more: {counts} in all"
+        raise HwqatError(said)
     for port in file.outputs:
         if port.name not in values:
             raise HwqatError(f"{name}: output {shown(port.name)} is a constant; return what the network computes")

@@ -37,21 +37,25 @@ CODED = (
     "QLinearGlobalAveragePool",
     "QLinearAveragePool",
     "QLinearConcat",
+    "QLinearMul",
+    "QLinearSigmoid",
+    "QLinearLeakyRelu",
 )
 
 
 @dataclass(frozen=True)
 class Agreement:
     """What was compared. differing: integers of the graph that the executor rounded to their neighbour, all of them
-    next to a tie, where its floats do not decide."""
+    next to a tie, where its floats do not decide; what: how those are called."""
 
     frames: int
     tensors: int
     integers: int
     differing: int
+    what: str = "the neighbour across a tie"
 
     def __str__(self) -> str:
-        ties = f", {self.differing} of them the neighbour across a tie" if self.differing else ""
+        ties = f", {self.differing} of them {self.what}" if self.differing else ""
         return (
             f"executed beside the graph: {self.frames} frames, {self.integers} integers of {self.tensors} tensors{ties}"
         )
@@ -63,7 +67,7 @@ def agreement(file: File, graph: Graph, tensors: Mapping[str, Real]) -> Agreemen
     Args:
         tensors: what each of the file's tensors of integers became.
     """
-    frames = [_frames(node.out, np.random.default_rng(number)) for number, node in enumerate(graph.of("input"))]
+    frames = random_frames(graph)
     golden = graph.run(*frames, keep=True)
     arriving = dict(zip((port.name for port in file.inputs), graph.of("input"), strict=True))
     outputs = dict(zip((port.name for port in file.outputs), graph.of("output"), strict=True))
@@ -99,6 +103,11 @@ def agreement(file: File, graph: Graph, tensors: Mapping[str, Real]) -> Agreemen
                 compared.add(node.output)
                 count += wanted.size
     return Agreement(FRAMES, len(compared), count, differing)
+
+
+def random_frames(graph: Graph) -> list[np.ndarray]:
+    """For each input integers (FRAMES, H, W, C), the same every time."""
+    return [_frames(node.out, np.random.default_rng(number)) for number, node in enumerate(graph.of("input"))]
 
 
 def _frames(x, rng: np.random.Generator) -> np.ndarray:
@@ -205,8 +214,10 @@ def _run(opset: int, proto: Any, feeds: dict[str, np.ndarray]) -> np.ndarray:
     import onnxruntime
 
     make = onnx.helper
+    kept = [onnx.numpy_helper.from_array(x, k) for k, x in feeds.items() if not x.size]  # as good as left out
+    feeds = {k: x for k, x in feeds.items() if x.size}
     ports = [make.make_tensor_value_info(k, make.np_dtype_to_tensor_dtype(x.dtype), x.shape) for k, x in feeds.items()]
-    graph = make.make_graph([proto], "node", ports, [onnx.ValueInfoProto(name=proto.output[0])])
+    graph = make.make_graph([proto], "node", ports, [onnx.ValueInfoProto(name=proto.output[0])], kept)
     model = make.make_model(
         graph, opset_imports=[make.make_opsetid("", opset), make.make_opsetid("com.microsoft", 1)], ir_version=10
     )

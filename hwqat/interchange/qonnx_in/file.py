@@ -20,6 +20,7 @@ from hwqat.errors import HwqatError
 from hwqat.naming import shown
 
 from .forms import FORMS, OLDEST, Unreadable, attributes_of, inputs_of
+from .splits import without_splits
 
 #: Bytes of a file, and nodes in it, at most: twice a ResNet152 in float32.
 MOST_BYTES, MOST_NODES = 1 << 29, 10_000
@@ -73,6 +74,11 @@ class File:
 
 def read_file(onnx, path: str | Path, name: str) -> File:
     """The file, held to the format and to the table of forms; ``name`` stands for it in sentences."""
+    return held(onnx, parse(onnx, path), path, name)
+
+
+def parse(onnx, path: str | Path):
+    """The ModelProto of a file, all of whose constants are in it; nothing else is known of it."""
     content = read_bytes(path, "give a QONNX file", MOST_BYTES)
     try:
         model = onnx.ModelProto.FromString(content)
@@ -81,10 +87,18 @@ def read_file(onnx, path: str | Path, name: str) -> File:
     if not model.HasField("graph") or not model.graph.node:
         raise HwqatError(f"{path} cannot be read as an ONNX file: it has no nodes")
     _gather(onnx, model, Path(path))
+    return model
+
+
+def held(onnx, model, path: str | Path, name: str) -> File:
+    """A model, held to the format and to the table of forms."""
     model = _inlined(onnx, model, path)
-    graph, opset = model.graph, _opset(onnx, model, path)
+    opset = _opset(onnx, model, path)
+    graph = model.graph
     if len(graph.node) > MOST_NODES:
         raise HwqatError(f"{path} has {len(graph.node)} nodes, more than the {MOST_NODES} that hwqat reads")
+    model = without_splits(onnx, model, opset, name)
+    graph = model.graph
     constants = Constants(onnx, graph, name)
     inputs = tuple(_port(onnx, port, name) for port in graph.input if port.name not in constants)
     outputs = tuple(_port(onnx, port, name) for port in graph.output)
@@ -287,32 +301,41 @@ def _kinds(onnx, graph) -> dict[str, str]:
         if node.op_type == "Constant" and node.output:
             for value in (each for each in node.attribute if each.name == "value"):
                 found[node.output[0]] = value.t.data_type
+        if node.op_type == "Identity" and node.output and node.input and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
     known = {number: text for text, number in onnx.TensorProto.DataType.items()}
     return {name: known.get(number, "") for name, number in found.items()}
 
 
 def _nodes(onnx, protos, opset: int, outputs: list[str], name: str, kinds: dict[str, str]) -> tuple[Node, ...]:
     """All of them as records; what cannot be read is named at once."""
-    nodes, unknown, wrong = [], [], []
+    nodes, unknown, wrong = [], {}, []
     read = {source for node in protos for source in node.input} | set(outputs)
     for proto in protos:
         standard = proto.domain in ("", "ai.onnx")
         form = FORMS.get(proto.op_type)
         if form is None or proto.domain not in form.domains:
-            where = _label(proto)
-            unknown.append(where if standard else f"{where} of domain {shown(proto.domain)}")
+            what = shown(proto.op_type)[1:-1] + ("" if standard else f" of domain {shown(proto.domain)}")
+            unknown.setdefault(what, []).append(shown(proto.name or next(iter(proto.output), "")))
             continue
         try:
             nodes.append(_node(onnx, proto, opset, read, kinds))
         except Unreadable as error:
             wrong.append(f"{name}, {_label(proto)} {error}")
     if unknown:
-        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-        raise HwqatError(f"{name}: not supported: {', '.join(unknown[:NAMED])}{more}; there are {', '.join(FORMS)}")
+        kinds = [f"{len(names)} x {what} ({_named(names)})" for what, names in unknown.items()]
+        more = f" and {len(kinds) - NAMED} other operators" if len(kinds) > NAMED else ""
+        raise HwqatError(f"{name}: not supported: {', '.join(kinds[:NAMED])}{more}; there are {', '.join(FORMS)}")
     if wrong:
         more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         raise HwqatError("; ".join(wrong[:NAMED]) + more)
     return tuple(nodes)
+
+
+def _named(names: list[str]) -> str:
+    """``node 'a'``, ``nodes 'a', 'b', 'c' and 5 more``."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"node{'s' if len(names) > 1 else ''} {', '.join(names[:3])}{more}"
 
 
 def _node(onnx, proto, opset: int, read: set[str], kinds: dict[str, str]) -> Node:

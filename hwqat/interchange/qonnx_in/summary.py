@@ -7,11 +7,15 @@ from collections import Counter
 from hwqat.graph import Graph
 from hwqat.naming import shown
 
+from ..inside import ARRAYS, JSON
 from .file import File
 from .forms import FORMS
 
 #: Operators of a file that become nodes of the graph; the others become constants of a requantise, or nothing.
-OWN = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat")
+OWN = (
+    "Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "ConvInteger",
+    "MatMulInteger", "Resize", "Slice", "Gather", "DepthToSpace", "SpaceToDepth",
+)  # fmt: skip
 #: Facts of a file's metadata that are told at most, and characters of each.
 MOST_FACTS, MOST_TEXT = 6, 60
 
@@ -22,15 +26,21 @@ def summary(file: File, graph: Graph) -> list[str]:
     model = file.model
     made = " ".join(word for word in (model.producer_name, model.producer_version) if word)
     lines = [f"{len(file.nodes)} nodes of opset {file.opset}{f', written by {shown(made)}' if made else ''}"]
-    facts = [f"{shown(entry.key)}: {shown(entry.value[:MOST_TEXT])}" for entry in model.metadata_props[:MOST_FACTS]]
+    told = [entry for entry in model.metadata_props if entry.key not in (JSON, ARRAYS)]
+    facts = [f"{shown(entry.key)}: {shown(entry.value[:MOST_TEXT])}" for entry in told[:MOST_FACTS]]
     lines += [f"its metadata says {', '.join(facts)}"] if facts else []
-    rows = [_row(graph, node) for node in graph.nodes if node.op != "output"]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines += ["  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+    lines += rows(graph)
     own = sum(ops[op] for op in OWN if op in ops) + sum(n for op, n in ops.items() if op.startswith("QLinear"))
     folded = {op: n for op, n in sorted(ops.items()) if op not in OWN and not op.startswith("QLinear")}
     told = ", ".join(f"{n} {op}" for op, n in folded.items())
     return [*lines, f"{own} nodes became layers; {told or 'none'} are in their constants, or change nothing"]
+
+
+def rows(graph: Graph) -> list[str]:
+    """A line for each node of the graph."""
+    cells = [_row(graph, node) for node in graph.nodes if node.op != "output"]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return ["  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in cells]
 
 
 def _row(graph: Graph, node) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from ...graph import Graph
 from ...ops import ENDS
 from ..build import QONNX, Builder
+from ..inside import kept
 from . import ends, moving, pooling, products, requant, shaping
 from .base import WRITERS, QonnxTensor, Writing, writes
 
@@ -57,4 +58,5 @@ def qonnx(graph: Graph, plain: bool = False):
         if node.op in ENDS:
             properties[f"{node.name}.scale"] = repr(node.out.scale)
         values[node.name] = WRITERS.of(node)(writing, node, graph.ins(node), [values[name] for name in node.inputs])
-    return writing.out.model(properties | {"hwqat.inexact": " ".join(writing.inexact)}, domains=(QONNX,))
+    properties |= {"hwqat.inexact": " ".join(writing.inexact)} | kept(graph, "qonnx-plain" if plain else "qonnx")
+    return writing.out.model(properties, domains=(QONNX,))
