@@ -8,7 +8,8 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, signed_bits
-from hwqat.ops import Requant
+from hwqat.ops import Requant, Table
+from hwqat.ops.table import MOST_ENTRIES
 from hwqat.quant.constants import Rescale, make_constants
 
 from .draft import Draft
@@ -55,6 +56,10 @@ def thresholds(draft: Draft, node, x, levels):
 
 def _counted(draft: Draft, node, x: Real, levels: np.ndarray, scale: float, bias: float) -> Real:
     """``scale * (number of levels that x reaches) + bias``."""
+    if x.curve is not None:
+        raise HwqatError(
+            f"{draft.where(node)} counts thresholds of what a function made; put a Quant behind the function"
+        )
     ((tensor, operand),) = x.operands
     channels = tensor.channels
     rows = np.broadcast_to(levels, (channels, levels.shape[1]))
@@ -62,13 +67,11 @@ def _counted(draft: Draft, node, x: Real, levels: np.ndarray, scale: float, bias
     shift = np.broadcast_to(np.asarray(x.shift, float), channels)
     signs, integers = integer_thresholds(operand, shift, rows, x.floor, x.cap)
     found = line(operand, signs, integers)
-    if found is None:
-        raise HwqatError(
-            f"{draft.where(node)} has {levels.shape[1]} steps that are uneven, which no requantise makes; space the thresholds "
-            "of each channel evenly"
-        )
     first = ceil(bias / scale)  # what no level reached becomes; the rest of the zero point is a fraction
     fraction = first - bias / scale
+    if found is None:
+        made = _looked_up(draft, node, tensor, signs, integers, first, scale)
+        return real(draft.add(made), x.order, x.flat, fraction)
     made = Requant.make(
         draft.fresh(node, "_q"),
         [tensor],
@@ -83,6 +86,28 @@ def _counted(draft: Draft, node, x: Real, levels: np.ndarray, scale: float, bias
         module=draft.path(node),
     )
     return real(draft.add(made), x.order, x.flat, fraction)
+
+
+def _looked_up(draft: Draft, node, tensor, signs, integers: np.ndarray, first: int, scale: float) -> Table:
+    """Uneven steps, counted for each integer that may arrive."""
+    if tensor.hi - tensor.lo >= MOST_ENTRIES:
+        raise HwqatError(
+            f"{draft.where(node)} has {integers.shape[1]} steps that are uneven, of integers of {tensor.lo}..{tensor.hi}: no "
+            f"requantise makes them, and a table has at most {MOST_ENTRIES} entries; space the thresholds of each channel "
+            "evenly, or put a Quant of at most 12 bits in front"
+        )
+    places = np.arange(tensor.lo, tensor.hi + 1)
+    counts = [np.searchsorted(row.astype(np.int64), sign * places, side="right") for row, sign in zip(integers, signs)]
+    return Table.make(
+        draft.fresh(node, "_q"),
+        tensor,
+        first + np.stack(counts),
+        lo=first,
+        hi=first + integers.shape[1],
+        scale=scale,
+        what="thresholds",
+        module=draft.path(node),
+    )
 
 
 def _room(form: Fixed, first: int) -> Fixed:

@@ -26,8 +26,13 @@ RANGES = {
     for bits in (2, 4, 8, 16)
     for low in (True, False)
 }
+#: Those types by their numbers in ONNX.
+_TYPES = {2: "UINT8", 3: "INT8", 4: "UINT16", 5: "INT16", 21: "UINT4", 22: "INT4", 25: "UINT2", 26: "INT2"}
 #: Operators that move codes as they move real values.
-MOVES = ("Concat", "Flatten", "Identity", "MaxPool", "Reshape", "Transpose")
+MOVES = (
+    "Concat", "DepthToSpace", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Resize", "Slice", "SpaceToDepth",
+    "Squeeze", "Transpose", "Unsqueeze", "Upsample",
+)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -54,6 +59,8 @@ class Codes:
 def quantize(draft: Draft, node, x, scale, zero_point=None):
     scale = _scales(draft, node, scale)
     kind = node.kinds[2] if len(node.kinds) > 2 and node.kinds[2] else _named(draft, node, zero_point)
+    if zero_point is None and node.attributes.get("output_dtype"):
+        kind = _TYPES.get(node.attributes["output_dtype"], f"type {node.attributes['output_dtype']}")
     if kind not in RANGES:
         raise HwqatError(f"{draft.where(node)} makes codes of {kind}; there are {', '.join(sorted(RANGES))}")
     zeros = _zeros(draft, node, zero_point, scale)
@@ -174,6 +181,51 @@ def qlinear_average(draft: Draft, node, x, xs, xz, ys, yz=None):
 def qlinear_concat(draft: Draft, node, ys, yz, *xs):
     parts = [_read(draft, node, *xs[i : i + 3]) for i in range(0, len(xs), 3)]
     return _written(draft, node, READERS["Concat"](draft, node, *parts), ys, yz, 1)
+
+
+@reads("QLinearMul")
+def qlinear_mul(draft: Draft, node, a, a_scale, az, b, bs, bz, ys, yz=None):
+    made = READERS["Mul"](draft, node, _read(draft, node, a, a_scale, az), _read(draft, node, b, bs, bz))
+    return _written(draft, node, made, ys, yz, 7)
+
+
+@reads("QLinearSigmoid", "QLinearLeakyRelu")
+def qlinear_function(draft: Draft, node, x, xs, xz, ys, yz=None):
+    made = READERS[node.op.removeprefix("QLinear")](draft, node, _read(draft, node, x, xs, xz))
+    return _written(draft, node, made, ys, yz, 4)
+
+
+@reads("ConvInteger", "MatMulInteger")
+def integer_product(draft: Draft, node, x, w, xz=None, wz=None):
+    """Sums of products of integers, as real values that are those integers."""
+    if not isinstance(x, Codes) or not isinstance(x.x, Real):
+        raise HwqatError(
+            f"{draft.where(node)} reads what no QuantizeLinear made; quantise its input by a constant scale"
+        )
+    zero = 0 if xz is None else draft.integer(node, xz, "a zero point of", -(1 << 15), 1 << 16)
+    if zero != int(x.zero_point.item()):
+        raise HwqatError(
+            f"{draft.where(node)} has the zero point {zero}, the codes that it reads {int(x.zero_point.item())}"
+        )
+    q = np.asarray(w)
+    zeros = np.zeros(1, np.int64) if wz is None else draft.constant(node, wz).reshape(-1).astype(np.int64)
+    weights = _constants(draft, node, q, np.ones(zeros.size), zeros, 0 if node.op == "ConvInteger" else -1)
+    made = READERS[node.op.removesuffix("Integer")](draft, node, materialised(draft, node, x), weights)
+    ((tensor, operand),) = made.operands
+    return replace(made, operands=((tensor, replace(operand, scale=np.ones(tensor.channels))),))
+
+
+@reads("Cast")
+def cast(draft: Draft, node, x):
+    """To floats; integers of a sum are real values already."""
+    kinds = {1, 10, 11, 16}  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
+    if isinstance(x, Real) and node.attributes["to"] in kinds:
+        return x
+    if not isinstance(x, Real | Codes | Weights) and node.attributes["to"] in kinds:
+        return np.asarray(x, np.float32)
+    raise HwqatError(
+        f"{draft.where(node)} makes type {node.attributes['to']} of what it reads; only floats are supported"
+    )
 
 
 def _bias(draft: Draft, node, bias, x_scale, w_scale):

@@ -48,6 +48,15 @@ class Form:
 _WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
 _QUANT = {"signed": ("INT", 1), "narrow": ("INT", 0), "rounding_mode": ("STRING", "ROUND")}
 
+#: Functions of one number, and their attributes.
+_FUNCTIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Abs", "Cos", "Erf", "Exp", "HardSwish", "Log", "Mish", "Reciprocal", "Sigmoid", "Sin"), ()),
+    **dict.fromkeys(("Softplus", "Softsign", "Sqrt", "Tanh"), ()),
+    **dict.fromkeys(("Celu", "Elu", "LeakyRelu", "ThresholdedRelu"), ("alpha",)),
+    "Gelu": ("approximate",),
+    "HardSigmoid": ("alpha", "beta"),
+    "Selu": ("alpha", "gamma"),
+}
 #: The domain of onnxruntime's own operators.
 MICROSOFT = ("com.microsoft",)
 FORMS: dict[str, Form] = {
@@ -67,13 +76,13 @@ FORMS: dict[str, Form] = {
     ),
     "QuantizeLinear": Form(
         ("x", "scale", "zero_point?"),
-        ("axis",),
-        {"block_size": 0, "output_dtype": 0, "precision": 0},
-        ("saturate",),
+        ("axis", "output_dtype"),
+        {"block_size": 0},
+        ("saturate", "precision"),
         others=MICROSOFT,
     ),
     "DequantizeLinear": Form(
-        ("x", "scale", "zero_point?"), ("axis",), {"block_size": 0, "output_dtype": 0}, others=MICROSOFT
+        ("x", "scale", "zero_point?"), ("axis",), {"block_size": 0}, ("output_dtype",), others=MICROSOFT
     ),
     "QLinearConv": Form(
         ("x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "bias?"),
@@ -115,6 +124,21 @@ FORMS: dict[str, Form] = {
         },
     ),
     "QLinearConcat": Form(("x*",), ("axis",), own={"axis": ("INT", 1)}, others=MICROSOFT),
+    "QLinearMul": Form(
+        ("a", "a_scale", "a_zero_point?", "b", "b_scale", "b_zero_point?", "c_scale", "c_zero_point?"),
+        own={},
+        others=MICROSOFT,
+    ),
+    "QLinearSigmoid": Form(("x", "x_scale", "x_zero_point?", "y_scale", "y_zero_point?"), own={}, others=MICROSOFT),
+    "QLinearLeakyRelu": Form(
+        ("x", "x_scale", "x_zero_point?", "y_scale", "y_zero_point?"),
+        ("alpha",),
+        own={"alpha": ("FLOAT", 0.01)},
+        others=MICROSOFT,
+    ),
+    "ConvInteger": Form(("x", "w", "x_zero_point?", "w_zero_point?"), (*_WINDOW, "group")),
+    "MatMulInteger": Form(("a", "b", "a_zero_point?", "b_zero_point?")),
+    "Cast": Form(("x",), ("to",), idle=("saturate", "round_mode")),
     "Conv": Form(("x", "w", "bias?"), (*_WINDOW, "group")),
     "Gemm": Form(("a", "b", "c?"), ("alpha", "beta", "transB"), only={"transA": 0}),
     "MatMul": Form(("a", "b")),
@@ -125,6 +149,23 @@ FORMS: dict[str, Form] = {
     "Flatten": Form(("x",), ("axis",)),
     "Reshape": Form(("x", "shape"), ("allowzero",)),
     "Concat": Form(("x*",), ("axis",)),
+    "Shape": Form(("x",), ("start", "end")),
+    "Slice": Form(("x", "starts?", "ends?", "axes?", "steps?"), ("starts", "ends", "axes")),
+    "Gather": Form(("x", "indices"), ("axis",)),
+    "Squeeze": Form(("x", "axes?"), ("axes",)),
+    "Unsqueeze": Form(("x", "axes?"), ("axes",)),
+    "Resize": Form(
+        ("x", "roi?", "scales?", "sizes?"),
+        ("mode", "coordinate_transformation_mode", "nearest_mode"),
+        {"antialias": 0, "axes": None, "keep_aspect_ratio_policy": "stretch"},
+        ("cubic_coeff_a", "exclude_outside", "extrapolation_value"),
+    ),
+    "Upsample": Form(("x", "scales?"), ("mode", "scales")),
+    "DepthToSpace": Form(("x",), ("blocksize", "mode")),
+    "SpaceToDepth": Form(("x",), ("blocksize",)),
+    **{name: Form(("x",), _FUNCTIONS[name]) for name in _FUNCTIONS},
+    "PRelu": Form(("x", "slope")),
+    "Pow": Form(("x", "exponent")),
     "BatchNormalization": Form(
         ("x", "scale", "bias", "mean", "var"), ("epsilon",), {"training_mode": 0, "spatial": 1}, idle=("momentum",)
     ),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, from_real, shift_right, signed_bits
 from hwqat.graph import Tensor
-from hwqat.ops import Concat, Input, Output, Requant
+from hwqat.ops import Concat, Flatten, Input, Output, Requant, Table
 from hwqat.quant.constants import Rescale, make_constants
 
 from .draft import Draft
@@ -61,6 +59,8 @@ def requantised(
             x,
             [requantised(draft, node, part, scale, zero_point, lo, hi, bits, signed, rounding) for part in x.parts],
         )
+    if x.curve is not None:
+        return _tabulated(draft, node, x, scale, zero_point, lo, hi, bits, signed, rounding)
     lo, hi = (int(_round(end, scale, zero_point, rounding, lo, hi)) for end in (x.floor, x.cap))
     if x.raw is not None:
         return _input(draft, node, x, scale, zero_point, lo, hi, bits, signed)
@@ -90,6 +90,27 @@ def requantised(
     return real(out, x.order, x.flat)
 
 
+def _tabulated(
+    draft: Draft, node, x: Real, scale, zero_point: int, lo: int, hi: int, bits: int, signed: bool, rounding: Rounding
+) -> Real:
+    """What a function made, quantised: a table."""
+    steps = np.clip(x.curve / scale + zero_point, lo - 1.0, hi + 1.0)
+    q, _ = from_real(steps, Fixed(48, 48), rounding)
+    made = Table.make(
+        draft.fresh(node, "_q"),
+        x.tensor,
+        np.clip(q, lo, hi),
+        lo=lo,
+        hi=hi,
+        bits=bits,
+        signed=signed,
+        scale=scale,
+        zero_point=zero_point,
+        module=draft.path(node),
+    )
+    return real(draft.add(made), x.order, x.flat)
+
+
 def _round(end: float, scale: float, zero_point: int, mode: Rounding, lo: int, hi: int) -> int:
     """The integer that a clip's end becomes, within ``lo..hi``."""
     steps = min(max(end / scale, lo - zero_point - 1), hi - zero_point + 1)
@@ -113,7 +134,12 @@ def _input(
         zero_point=zero_point,
         module=draft.path(node),
     )
-    return real(draft.add(made), flat=x.flat)
+    tensor = draft.add(made)
+    if not x.flat or len(x.raw.shape) == 2:
+        return real(tensor, flat=x.flat)
+    places = np.arange(tensor.size).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+    made = Flatten.make(draft.fresh(node, "_flat"), tensor, module=draft.path(node))
+    return real(draft.add(made), places if tensor.pixels > 1 else None, flat=True)
 
 
 def frame_of(draft: Draft, port) -> tuple[int, int, int]:
@@ -215,22 +241,6 @@ def weights(draft: Draft, node, w, axes: str) -> tuple[Weights, np.ndarray]:
     return w, np.broadcast_to(scale.reshape(-1), outputs).astype(float)
 
 
-@reads("Transpose")
-def transpose(draft: Draft, node, w):
-    rank = w.rank if isinstance(w, Real) else (w.q if isinstance(w, Weights) else np.asarray(w)).ndim
-    perm = node.attributes["perm"] or range(rank)[::-1]
-    if sorted(perm) != list(range(rank)):
-        raise HwqatError(f"{draft.where(node)} has perm {perm} for {rank} axes")
-    if isinstance(w, Real):
-        if list(perm) == list(range(rank)):
-            return w
-        raise HwqatError(f"{draft.where(node)} transposes what the network computes; only weights may be")
-    if not isinstance(w, Weights):
-        return np.asarray(w).transpose(perm)
-    scale = w.scale if w.scale.size == 1 else w.scale.reshape((1,) * (rank - w.scale.ndim) + w.scale.shape)
-    return replace(w, q=w.q.transpose(perm), scale=scale if scale.size == 1 else scale.transpose(perm))
-
-
 def output(draft: Draft, port, x) -> None:
     if not isinstance(x, Real):
         raise HwqatError(f"{draft.name}: output {port.name!r} is a constant; return what the network computes")
@@ -243,7 +253,7 @@ def output(draft: Draft, port, x) -> None:
 
 def _logits(draft: Draft, port, x: Real) -> Tensor:
     """Exact sums and a bias on the sum's own steps: nothing is clipped. See `hwqat.nn.steps.Logits`."""
-    if len(x.operands) != 1 or x.clipped:
+    if len(x.operands) != 1 or x.clipped or x.curve is not None:
         raise HwqatError(f"{draft.name}: output {port.name!r} is not quantised; put a Quant in front of it")
     ((tensor, operand),) = x.operands
     steps = np.abs(operand.gain * operand.scale)

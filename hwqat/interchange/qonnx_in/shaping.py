@@ -12,13 +12,16 @@ from hwqat.ops import Flatten
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
+from .moving import Grouped, grouped, ungrouped
 from .quants import joined
 from .readers import reads
-from .values import Real, real
+from .values import Real, Weights, real
 
 
 @reads("Flatten")
 def flatten(draft: Draft, node, x):
+    if isinstance(x, Real) and x.raw is not None and not x.flat and node.attributes["axis"] in (1, -3):
+        return replace(x, flat=True)
     if node.attributes["axis"] not in (1, 1 - draft.arrived(node, x).rank):
         raise HwqatError(
             f"{draft.where(node)} flattens from axis {node.attributes['axis']}; only flattening is supported"
@@ -29,7 +32,12 @@ def flatten(draft: Draft, node, x):
 @reads("Reshape")
 def reshape(draft: Draft, node, x, shape):
     """Flattening, or what changes nothing."""
-    tensor, wanted = draft.arrived(node, x).tensor, draft.constant(node, shape).reshape(-1).tolist()
+    if isinstance(x, Grouped):
+        return ungrouped(draft, node, x, [int(v) for v in draft.constant(node, shape).reshape(-1)[1:]])
+    wanted = draft.constant(node, shape).reshape(-1).tolist()
+    if isinstance(x, Real) and x.raw is not None and not x.flat and _flattens(wanted, x.raw):
+        return replace(x, flat=True)
+    tensor = draft.arrived(node, x).tensor
     shape = x.shape
     if 0 in wanted and not node.attributes["allowzero"]:
         wanted = [(1, *shape)[i] if w == 0 and 0 < i <= len(shape) else w for i, w in enumerate(wanted)]
@@ -45,8 +53,19 @@ def reshape(draft: Draft, node, x, shape):
         return _flat(draft, node, x)
     if whole and frame == [tensor.size, 1, 1] and x.order is None and tensor.pixels == 1:
         return replace(x, flat=False)
+    if whole and (groups := grouped(draft, node, x, [int(v) for v in frame])) is not None:
+        return groups
     raise HwqatError(
         f"{draft.where(node)} reshapes {shape} to {wanted}; only flattening, to (N, C * H * W), is supported"
+    )
+
+
+def _flattens(wanted: list[float], port) -> bool:
+    """Whether a shape makes vectors of the network's input, which nothing has quantised yet."""
+    return (
+        len(wanted) == 2
+        and None not in port.shape[1:]
+        and wanted in ([b, n] for b in (0, 1, -1) for n in (prod(port.shape[1:]), -1) if (b, n) != (-1, -1))
     )
 
 
@@ -64,7 +83,8 @@ def _flat(draft: Draft, node, x: Real) -> Real:
         return real(made, places, flat=True, fraction=x.fraction)
     each = lambda v: np.tile(np.broadcast_to(v, channels), height * width)  # noqa: E731
     operand = Operand(*(each(getattr(operand, f.name)) for f in fields(Operand)))
-    return replace(x, operands=((made, operand),), shift=each(x.shift), order=places, flat=True)
+    curve = x.curve if x.curve is None or len(x.curve) == 1 else np.tile(x.curve, (height * width, 1))
+    return replace(x, operands=((made, operand),), shift=each(x.shift), order=places, flat=True, curve=curve)
 
 
 @reads("Concat")
@@ -87,3 +107,25 @@ def _joint_order(xs, tensors) -> np.ndarray | None:
     sizes = [tensor.channels for tensor in tensors]
     parts = [np.arange(size) if x.order is None else x.order for x, size in zip(xs, sizes)]
     return np.concatenate([part + sum(sizes[:i]) for i, part in enumerate(parts)])
+
+
+@reads("Transpose")
+def transpose(draft: Draft, node, w):
+    if isinstance(w, Grouped):
+        if list(node.attributes["perm"] or []) not in ([0, 1, 2, 3, 4], [0, 2, 1, 3, 4]):
+            raise HwqatError(
+                f"{draft.where(node)} has perm {node.attributes['perm']} for groups of channels; (0, 2, 1, 3, 4) is supported"
+            )
+        return replace(w, swapped=w.swapped != (node.attributes["perm"][1] == 2))
+    rank = w.rank if isinstance(w, Real) else (w.q if isinstance(w, Weights) else np.asarray(w)).ndim
+    perm = node.attributes["perm"] or range(rank)[::-1]
+    if sorted(perm) != list(range(rank)):
+        raise HwqatError(f"{draft.where(node)} has perm {perm} for {rank} axes")
+    if isinstance(w, Real):
+        if list(perm) == list(range(rank)):
+            return w
+        raise HwqatError(f"{draft.where(node)} transposes what the network computes; only weights may be")
+    if not isinstance(w, Weights):
+        return np.asarray(w).transpose(perm)
+    scale = w.scale if w.scale.size == 1 else w.scale.reshape((1,) * (rank - w.scale.ndim) + w.scale.shape)
+    return replace(w, q=w.q.transpose(perm), scale=scale if scale.size == 1 else scale.transpose(perm))

@@ -33,6 +33,8 @@ class Real:
         flat: (N, C) in the file; otherwise (N, C, H, W).
         fraction: of the zero point of ``source``, which a tensor of the graph keeps whole: half for -1 and 1 as 0 and 1.
         parts: of channels of different grids, joined; then there are no operands, until something quantises it.
+        curve: what a function made of the one operand: real values, (C, integers) or (1, integers), one for each integer
+            of its tensor from the least on; shift, floor and cap are in it.
     """
 
     operands: tuple[tuple[Tensor, Operand], ...] = ()
@@ -45,6 +47,7 @@ class Real:
     flat: bool = False
     fraction: float = 0.0
     parts: tuple[Real, ...] = ()
+    curve: np.ndarray | None = None
 
     @property
     def zero(self) -> float:
