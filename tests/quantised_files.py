@@ -12,6 +12,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from hwqat.interchange import qdq_onnx, qonnx
+
 PIXELS = "uint8:1/255"
 
 
@@ -46,6 +48,112 @@ def depthwise():
         nn.ReLU6(),
     ]
     return nn.Sequential(*parts, nn.Conv2d(16, 8, 1), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(32, 10))
+
+
+class ResNet8(nn.Module):
+    """MLPerf Tiny's, with fewer channels: a stem, three residual blocks, two with a convolution in the shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        conv = lambda i, o, k, s: nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o))  # noqa: E731
+        self.stem, self.fc = conv(3, 8, 3, 1), nn.Linear(32, 10)
+        sizes = [(8, 8, 1), (8, 16, 2), (16, 32, 2)]
+        self.first, self.second = (
+            nn.ModuleList(f) for f in zip(*((conv(i, o, 3, s), conv(o, o, 3, 1)) for i, o, s in sizes))
+        )
+        self.short = nn.ModuleList(nn.Identity() if s == 1 else conv(i, o, 1, s) for i, o, s in sizes)
+
+    def forward(self, x):
+        x = torch.relu(self.stem(x))
+        for first, second, short in zip(self.first, self.second, self.short):
+            x = torch.relu(second(torch.relu(first(x))) + short(x))
+        return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+class MobileNetV2(nn.Module):
+    """Inverted residuals with ReLU6."""
+
+    def __init__(self):
+        super().__init__()
+
+        def conv(i, o, k=1, s=1, g=1, act=True):
+            return nn.Sequential(
+                nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False),
+                nn.BatchNorm2d(o),
+                *[nn.ReLU6()] * act,
+            )
+
+        def block(i, o, s):
+            return nn.Sequential(conv(i, 3 * i), conv(3 * i, 3 * i, 3, s, 3 * i), conv(3 * i, o, act=False))
+
+        self.stem, self.head, self.fc = conv(3, 8, 3, 2), conv(16, 32), nn.Linear(32, 10)
+        self.blocks = nn.ModuleList([block(8, 8, 1), block(8, 16, 2), block(16, 16, 1)])
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            y = block(x)
+            x = x + y if x.shape == y.shape else y
+        return self.fc(self.head(x).mean((2, 3)))
+
+
+class Gate(nn.Module):
+    """Squeeze and excite."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(channels, 8, 1), nn.Conv2d(8, channels, 1)
+
+    def forward(self, x):
+        y = torch.relu(self.a(nn.functional.adaptive_avg_pool2d(x, 1)))
+        return x * nn.functional.hardsigmoid(self.b(y))
+
+
+class MobileNetV3(nn.Module):
+    """A block with hard swishes and a gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.e, self.p = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 16, 1), nn.Conv2d(16, 8, 1)
+        self.d, self.gate = nn.Conv2d(16, 16, 3, 1, 1, groups=16), Gate(16)
+        self.act, self.f = nn.Hardswish(), nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = self.act(self.a(x))
+        y = self.p(self.gate(self.act(self.d(self.act(self.e(x)))))) + x
+        return self.f(nn.functional.adaptive_avg_pool2d(self.act(y), 1).flatten(1))
+
+
+class UNet(nn.Module):
+    """One level down and up again."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, 1, 1), nn.Conv2d(8, 16, 3, 1, 1)
+        self.c, self.d = nn.Conv2d(24, 8, 3, 1, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        a = torch.relu(self.a(x))
+        b = torch.relu(self.b(nn.functional.max_pool2d(a, 2)))
+        return self.d(torch.relu(self.c(torch.cat([nn.functional.interpolate(b, scale_factor=2), a], 1))))
+
+
+class Moving(nn.Module):
+    """Halves, a shuffle, a subsample, a pixel shuffle, functions, and a product of two tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 8, 3, 1, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(8, 8, 1)
+        self.e, self.f = nn.Conv2d(8, 8, 1), nn.Linear(512, 5)
+
+    def forward(self, x):
+        x = nn.functional.silu(self.a(x))
+        p, q = x.chunk(2, 1)
+        y = torch.cat([p, torch.sigmoid(self.b(q))], 1)
+        y = y.view(-1, 2, 4, 16, 16).transpose(1, 2).reshape(-1, 8, 16, 16)
+        y = nn.functional.leaky_relu(self.c(y), 0.1)[:, :, ::2, ::2]
+        y = torch.tanh(y) * self.e(y)
+        return self.f(nn.functional.pixel_shuffle(y, 2).flatten(1))
 
 
 @contextlib.contextmanager
@@ -135,6 +243,50 @@ def qcdq(folder, weights, acts, bits=4):
             model.train()(torch.rand(4, 3, 16, 16))
         export_onnx_qcdq(model.eval(), args=torch.rand(1, 3, 16, 16), export_path=str(folder / "net.onnx"))
     return folder / "net.onnx"
+
+
+def resnet18(folder):
+    """Brevitas' ResNet18 at 4 bits for CIFAR-10, all of its 11 million weights."""
+    return bnn(folder, "RESNET18_4W4A")
+
+
+def own(folder, write, name="digitnet-int8"):
+    """What hwqat writes."""
+    from hwqat.commands.common import graph_and_frames
+
+    onnx.save(write(graph_and_frames(f"zoo:{name}", None)[0]), folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+def pt2e(folder, net, quantizer, size=16):
+    """torch.export's program, quantised by a quantiser of PT2E, by way of torch's own exporter to ONNX."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    torch.manual_seed(0)
+    with quiet():
+        example = (torch.rand(1, 3, size, size),)
+        program = torch.export.export(lively(net()), example).module()
+        model = prepare_pt2e(program, quantizer())
+        for _ in range(4):
+            model(torch.rand(1, 3, size, size))
+        model = convert_pt2e(model)
+        torch.onnx.export(
+            torch.export.export(model, example), example, str(folder / "net.onnx"), dynamo=True, external_data=False
+        )
+    return folder / "net.onnx"
+
+
+def x86():
+    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as of
+
+    return of.X86InductorQuantizer().set_global(of.get_default_x86_inductor_quantization_config())
+
+
+def xnnpack(per_channel=False):
+    from torchao.testing.pt2e import _xnnpack_quantizer as of
+
+    config = of.get_symmetric_quantization_config(is_per_channel=per_channel)
+    return of.XNNPACKQuantizer().set_global(config)
 
 
 def by_hand(folder, kind):
@@ -231,4 +383,15 @@ FILES = QUICK | {
     "onnxruntime, QOperator, MLP": (partial(static, net=mlp, size=8, form="QOperator"), None),
     "onnxruntime, QDQ, depthwise": (partial(static, net=depthwise, size=8, per_channel=True), None),
     "onnxruntime, QOperator, depthwise": (partial(static, net=depthwise, size=8, form="QOperator"), None),
+    **{f"onnxruntime, QDQ, {net.__name__}": (partial(static, net=net), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet, Moving)},
+    **{f"onnxruntime, QDQ, channels, {net.__name__}": (partial(static, net=net, per_channel=True, types=SIGNED), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet, Moving)},
+    **{f"onnxruntime, QOperator, {net.__name__}": (partial(static, net=net, form="QOperator"), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet)},
+    "Brevitas, RESNET18_4W4A": (resnet18, PIXELS),
+    "hwqat, QONNX": (partial(own, write=qonnx), None),
+    "hwqat, QONNX, plain": (partial(own, write=partial(qonnx, plain=True)), None),
+    "hwqat, QDQ": (partial(own, write=qdq_onnx), None),
+    "PT2E, X86, MLP": (partial(pt2e, net=mlp, quantizer=x86, size=8), None),
+    "PT2E, X86, ResNet8": (partial(pt2e, net=ResNet8, quantizer=x86), None),
+    "PT2E, XNNPACK, MobileNetV2": (partial(pt2e, net=MobileNetV2, quantizer=partial(xnnpack, True)), None),
+    "PT2E, XNNPACK, small": (partial(pt2e, net=Small, quantizer=xnnpack), None),
 }  # fmt: skip

@@ -137,14 +137,31 @@ def changed(path, tmp_path, change):
     return tmp_path / "changed.onnx"
 
 
-def test_uneven_thresholds_are_refused_by_name(made, tmp_path):
-    def uneven(graph):
-        node = next(n for n in graph.node if n.op_type == "MultiThreshold")
-        tensor = next(t for t in graph.initializer if t.name == node.input[1])
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) ** 3, tensor.name))
+def uneven(graph, place=0):
+    node = [n for n in graph.node if n.op_type == "MultiThreshold"][place]
+    tensor = next(t for t in graph.initializer if t.name == node.input[1])
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) ** 3, tensor.name))
 
-    with pytest.raises(HwqatError, match=r"\(MultiThreshold\) has 15 steps that are uneven"):
-        import_qonnx(changed(made("by hand, thresholds"), tmp_path, uneven), grid_of("uint8:1/255"))
+
+def test_uneven_thresholds_are_a_table(made, tmp_path):
+    path = changed(made("by hand, thresholds"), tmp_path, lambda graph: uneven(graph, 1))
+    found = compare(path, grid("by hand, thresholds"), frames=64)
+    assert [n.what for n in found.graph.of("table")] == ["thresholds"] and found.near == 0
+    assert not read_qonnx(path, grid("by hand, thresholds")).agreement.differing
+
+
+def test_uneven_thresholds_of_too_many_integers_are_refused_by_name(made, tmp_path):
+    def wide(graph):
+        uneven(graph)
+        for tensor in graph.initializer:  # weights of 15 bits
+            if tensor.name in [n.input[3] for n in graph.node if n.op_type == "Quant" and n.input[0] in known]:
+                tensor.CopyFrom(numpy_helper.from_array(np.float32(15), tensor.name))
+
+    known = [t.name for t in onnx.load(made("by hand, thresholds")).graph.initializer]
+    with pytest.raises(
+        HwqatError, match=r"\(MultiThreshold\) has 15 steps that are uneven, of integers of .* at most 4096"
+    ):
+        import_qonnx(changed(made("by hand, thresholds"), tmp_path, wide), grid_of("uint8:1/255"))
 
 
 def test_every_node_that_cannot_be_read_is_named_at_once(made, tmp_path):
@@ -194,3 +211,16 @@ def test_a_binary_network_is_simulated(made, tmp_path):
     assert main(["export", str(tmp_path / "graph"), "--out", str(tmp_path / "build"), "--vectors", "3"]) == 0
     assert main(["csim", str(tmp_path / "build")]) == 0
     assert main(["cosim", str(tmp_path / "build"), "--frames", "2"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Brevitas, CNV_1W1A", "onnxruntime, QDQ, ResNet8"])
+def test_from_the_file_to_co_simulation(name, made, tmp_path, capsys):
+    graph, build = tmp_path / "graph", tmp_path / "build"
+    arrives = [] if FILES[name][1] is None else ["--input", FILES[name][1]]
+    assert main(["import", str(made(name)), "--out", str(graph), *arrives]) == 0
+    assert main(["export", str(graph), "--out", str(build), "--vectors", "2"]) == 0
+    assert main(["csim", str(build)]) == 0
+    assert "C-simulation: 2 frames, 0 mismatches" in capsys.readouterr().out
+    assert main(["cosim", str(build), "--frames", "2"]) == 0
+    assert " 0 mismatches" in capsys.readouterr().out
