@@ -507,7 +507,7 @@ def root(v: Fraction) -> Fraction:
 
 
 def norm(a, kinds, xs, names):
-    gamma, beta, mean, var = map(fractions, xs[1:])
+    gamma, beta, mean, var = map(reals_of, xs[1:])
     epsilon = Fraction(float(a.get("epsilon", np.float32(1e-5))))
     gain = tuple(g / root(v + epsilon) for g, v in zip(gamma, var))
     return affine(xs[0], gain, tuple(b - g * m for b, g, m in zip(beta, gain, mean)))

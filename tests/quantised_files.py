@@ -367,6 +367,21 @@ QUICK = {
     "onnxruntime, QDQ": (static, None),
     "onnxruntime, QOperator": (partial(static, form="QOperator"), None),
 }
+#: Those that mean something for which there are no integers, and what is said of each.
+REFUSED = {
+    "PT2E, X86, ResNet8": (
+        partial(pt2e, net=ResNet8, quantizer=x86),
+        r"\(ReduceMean\) reads values that are not quantised",
+    ),
+    "PT2E, XNNPACK, small": (
+        partial(pt2e, net=Small, quantizer=xnnpack),
+        r"\(ReduceMean\) reads values that are not quantised",
+    ),
+    "onnxruntime, QOperator, MobileNetV3": (
+        partial(static, net=MobileNetV3, form="QOperator"),
+        r"\(GlobalAveragePool\) reads values that are not quantised",
+    ),
+}
 FILES = QUICK | {
     **{f"Brevitas, {n}": (partial(bnn, name=n), PIXELS) for n in ("TFC_1W1A", "TFC_1W2A", "TFC_2W2A", "CNV_1W1A", "CNV_1W2A", "CNV_2W2A")},
     "Brevitas QCDQ, floats": (partial(qcdq, weights="Int8WeightPerTensorFloat", acts="Int8ActPerTensorFloat"), None),
@@ -385,13 +400,15 @@ FILES = QUICK | {
     "onnxruntime, QOperator, depthwise": (partial(static, net=depthwise, size=8, form="QOperator"), None),
     **{f"onnxruntime, QDQ, {net.__name__}": (partial(static, net=net), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet, Moving)},
     **{f"onnxruntime, QDQ, channels, {net.__name__}": (partial(static, net=net, per_channel=True, types=SIGNED), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet, Moving)},
-    **{f"onnxruntime, QOperator, {net.__name__}": (partial(static, net=net, form="QOperator"), None) for net in (ResNet8, MobileNetV2, MobileNetV3, UNet)},
+    **{f"onnxruntime, QOperator, {net.__name__}": (partial(static, net=net, form="QOperator"), None) for net in (ResNet8, MobileNetV2, UNet)},
     "Brevitas, RESNET18_4W4A": (resnet18, PIXELS),
-    "hwqat, QONNX": (partial(own, write=qonnx), None),
     "hwqat, QONNX, plain": (partial(own, write=partial(qonnx, plain=True)), None),
     "hwqat, QDQ": (partial(own, write=qdq_onnx), None),
     "PT2E, X86, MLP": (partial(pt2e, net=mlp, quantizer=x86, size=8), None),
-    "PT2E, X86, ResNet8": (partial(pt2e, net=ResNet8, quantizer=x86), None),
+    "PT2E, X86, UNet": (partial(pt2e, net=UNet, quantizer=x86), None),
+    "PT2E, X86, depthwise": (partial(pt2e, net=depthwise, quantizer=x86, size=8), None),
+    "PT2E, XNNPACK, MLP": (partial(pt2e, net=mlp, quantizer=xnnpack, size=8), None),
     "PT2E, XNNPACK, MobileNetV2": (partial(pt2e, net=MobileNetV2, quantizer=partial(xnnpack, True)), None),
-    "PT2E, XNNPACK, small": (partial(pt2e, net=Small, quantizer=xnnpack), None),
+    "PT2E, XNNPACK, UNet": (partial(pt2e, net=UNet, quantizer=xnnpack), None),
+    "PT2E, XNNPACK, depthwise": (partial(pt2e, net=depthwise, quantizer=partial(xnnpack, True), size=8), None),
 }  # fmt: skip

@@ -18,7 +18,7 @@ from hwqat.fixed import Fixed, Rounding, from_real, signed_bits
 from .draft import Draft
 from .quants import requantised
 from .readers import READERS, reads
-from .values import Real, Weights
+from .values import Grouped, Real, Weights
 
 #: Range of each type of codes.
 RANGES = {
@@ -64,6 +64,9 @@ def quantize(draft: Draft, node, x, scale, zero_point=None):
     if kind not in RANGES:
         raise HwqatError(f"{draft.where(node)} makes codes of {kind}; there are {', '.join(sorted(RANGES))}")
     zeros = _zeros(draft, node, zero_point, scale)
+    if isinstance(x, Grouped):
+        codes = quantize(draft, node, x.x, scale, zero_point)
+        return replace(x, x=materialised(draft, node, codes))
     if isinstance(x, Real) and scale.size != 1:
         raise HwqatError(f"{draft.where(node)} has {scale.size} scales; an activation has one")
     x = x if isinstance(x, Real) else draft.constant(node, x)
@@ -80,7 +83,9 @@ def dequantize(draft: Draft, node, q, scale, zero_point=None):
                 f"{draft.where(node)} has another scale or zero point than the codes that it reads were made with"
             )
         return materialised(draft, node, q)
-    if isinstance(q, Real):
+    if isinstance(q, Grouped) and (q.x.source.scale, q.x.zero) == (float(scale.item()), int(zeros.item())):
+        return q
+    if isinstance(q, Real | Grouped):
         raise HwqatError(
             f"{draft.where(node)} reads real values; only what QuantizeLinear made, or constants, has codes"
         )

@@ -12,7 +12,7 @@ from hwqat.naming import Names, identifier, module_path, shown
 from hwqat.ops import Op
 
 from .file import Node
-from .values import Real, Weights
+from .values import Grouped, Real, Weights
 
 #: Channels of a tensor at most: those of a flattened image of a million pixels.
 MOST_CHANNELS = 1 << 20
@@ -57,6 +57,10 @@ class Draft:
 
     def real(self, node: Node, x) -> Real:
         """What an operator reads that changes what the network's input became."""
+        if isinstance(x, Grouped):
+            raise HwqatError(
+                f"{self.where(node)} reads channels in groups; a Transpose and a Reshape are supported there"
+            )
         if not isinstance(x, Real):
             raise HwqatError(f"{self.where(node)} computes with constants alone; fold them first, as onnxsim does")
         return x

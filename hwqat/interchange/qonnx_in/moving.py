@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hwqat.quant.constants import Operand
 
 from .draft import Draft
 from .readers import reads
-from .values import Real
+from .values import Grouped, Real
 
 
 def _moved(draft: Draft, node, x: Real, make, channels=None) -> Real:
@@ -224,15 +224,6 @@ def _reshaped(node, x, axes):
     if node.op == "Squeeze":
         return values.squeeze(None if axes is None else tuple(axes))
     return np.expand_dims(values, tuple(axes))
-
-
-@dataclass(frozen=True, eq=False)
-class Grouped:
-    """Channels in groups, (N, groups, C / groups, H, W), on their way to another order. swapped: groups stand inside."""
-
-    x: Real
-    groups: int
-    swapped: bool = False
 
 
 def grouped(draft: Draft, node, x: Real, frame: list[int]) -> Grouped | None:

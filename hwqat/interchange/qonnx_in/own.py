@@ -70,7 +70,13 @@ class Own:
             )
             made = [np.rint(y / out.scale + out.zero_point) for y, out in zip(reals, outs)]
         differing = sum(int((ours != truth).sum()) for ours, truth in zip(made, golden, strict=True))
-        return Agreement(FRAMES, len(outs), sum(y.size for y in golden), differing, "another integer in the file")
+        return Agreement(
+            FRAMES,
+            len(outs),
+            sum(y.size for y in golden),
+            differing,
+            "another integer in the file, which rounds in its own way",
+        )
 
     def summary(self) -> tuple[str, ...]:
         head = f"{len(self.model.graph.node)} nodes of hwqat's own {_CALLED[self.kind]}, which are what it writes of the graph inside"

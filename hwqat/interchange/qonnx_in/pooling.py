@@ -38,8 +38,7 @@ def average_pool(draft: Draft, node, x):
 
 @reads("GlobalAveragePool")
 def whole_average(draft: Draft, node, x):
-    tensor = draft.image(node, x)
-    return _average(draft, node, x, Geometry(tensor.shape[:2]))
+    return _whole(draft, node, x)
 
 
 @reads("ReduceMean")
@@ -47,13 +46,27 @@ def mean(draft: Draft, node, x, axes=None):
     axes = node.attributes["axes"] if axes is None else draft.constant(node, axes).reshape(-1).tolist()
     if not axes and node.attributes["noop_with_empty_axes"]:
         return x
-    tensor = draft.image(node, x)
     if axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
         raise HwqatError(
             f"{draft.where(node)} averages over axes {axes}; only height and width, 2 and 3, are supported"
         )
-    made = _average(draft, node, x, Geometry(tensor.shape[:2]))
+    made = _whole(draft, node, x)
     return replace(made, flat=not node.attributes["keepdims"])
+
+
+def _whole(draft: Draft, node, x) -> Real:
+    """Over the whole image: of integers, or of sums that nothing has clipped, each of which is added up exactly."""
+    summed = isinstance(x, Real) and x.operands and not (x.clipped or x.flat) and x.curve is None
+    if not summed or x.source is not None:
+        return _average(draft, node, x, Geometry(draft.image(node, x).shape[:2]))
+    geometry, operands = Geometry(x.tensor.shape[:2]), []
+    for tensor, operand in x.operands:
+        out = draft.add(SumPool.make(draft.fresh(node, "_pool"), tensor, geometry, module=draft.path(node)))
+        ((_, whole),) = real(out).operands
+        taps = geometry.taps
+        by = {"gain": operand.gain / taps, "centre": operand.centre * taps, "zero_point": operand.zero_point * taps}
+        operands.append((out, replace(operand, lows=whole.lows, highs=whole.highs, **by)))
+    return Real(tuple(operands), x.shift)
 
 
 def _average(draft: Draft, node, x: Real, geometry: Geometry) -> Real:

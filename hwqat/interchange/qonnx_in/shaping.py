@@ -12,10 +12,10 @@ from hwqat.ops import Flatten
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
-from .moving import Grouped, grouped, ungrouped
+from .moving import grouped, ungrouped
 from .quants import joined
 from .readers import reads
-from .values import Real, Weights, real
+from .values import Grouped, Real, Weights, real
 
 
 @reads("Flatten")

@@ -78,6 +78,15 @@ class Real:
         return values if self.order is None else values[np.argsort(self.order)]
 
 
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Channels in groups, (N, groups, C / groups, H, W), on their way to another order. swapped: groups stand inside."""
+
+    x: Real
+    groups: int
+    swapped: bool = False
+
+
 def real(tensor: Tensor, order=None, flat: bool = False, fraction: float = 0.0) -> Real:
     """A tensor of integers as it stands."""
     channels = tensor.channels
