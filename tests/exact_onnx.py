@@ -698,6 +698,15 @@ def resized(a, q, xs):
     return q.repeat(factors[2], 2).repeat(factors[3], 3)
 
 
+def padded(a, q, xs):
+    pads = a["pads"] if "pads" in a else [int(v) for v in xs[1]]
+    axes = range(q.ndim) if len(xs) < 4 else [int(v) for v in xs[3]]
+    around = [(0, 0)] * q.ndim
+    for i, axis in enumerate(axes):
+        around[axis] = (pads[i], pads[i + len(axes)])
+    return np.pad(q, around, mode=a.get("mode", b"constant").decode())
+
+
 def depth(a, q, xs):
     b, (n, c, h, w) = a["blocksize"], q.shape
     if a.get("mode", b"DCR") == b"DCR":
@@ -787,7 +796,7 @@ NODES = {
     "ReduceMean": reduce_mean, "GlobalAveragePool": lambda a, k, x, n: whole(x[0]), "Reshape": reshape,
     "Flatten": moved(lambda a, q, xs: q.reshape(len(q), -1), flat_of), "Transpose": transpose, "Concat": concat,
     "Identity": lambda a, k, x, n: x[0], "Dropout": lambda a, k, x, n: x[0], "Cast": lambda a, k, x, n: x[0],
-    "Mul": mul, "Div": div, "Add": add, "Sub": sub, "Slice": moved(sliced, slice_of),
+    "Mul": mul, "Div": div, "Add": add, "Sub": sub, "Slice": moved(sliced, slice_of), "Pad": moved(padded),
     "Gather": moved(lambda a, q, xs: q[:, np.asarray(xs[1])], lambda a, v, xs, shape: [v[int(i)] for i in xs[1]]),
     "Resize": moved(resized, lambda a, v, xs, shape: v), "DepthToSpace": moved(depth),
     "Squeeze": moved(lambda a, q, xs: q.reshape(len(q), -1), lambda a, v, xs, shape: v),

@@ -288,3 +288,19 @@ def test_a_function_of_too_many_integers_is_refused_by_name(tmp_path):
         HwqatError, match=r"\(Sigmoid\) is a function of -\d+..\d+, more than the 4096 integers of a table"
     ):
         import_qonnx(net.save(tmp_path, y))
+
+
+@pytest.mark.parametrize("opset, mode", [(10, "constant"), (13, "constant"), (18, "constant"), (13, "edge")])
+def test_pads_of_their_own(opset, mode, tmp_path):
+    net = Net(opset)
+    x = net.qdq("x")
+    if opset == 10:
+        y = net.add("Pad", x, mode=mode, pads=[0, 0, 1, 2, 0, 0, 3, 0], value=0.0)
+    else:
+        pads = net.put(np.array([1, 2, 3, 0] if opset == 18 else [0, 0, 1, 2, 0, 0, 3, 0]))
+        axes = [None, net.put(np.array([2, 3]))] if opset == 18 else []
+        y = net.add("Pad", x, pads, *axes, mode=mode)
+    y = net.add("Conv", net.qdq(y), net.weights(4, 3, 3, 3), strides=[2, 2])
+    path = net.save(tmp_path, net.qdq(y))
+    found = compare(path)
+    assert found.graph.of("pad")[0].padding == (1, 2, 3, 0) and read_qonnx(path).agreement.integers

@@ -31,7 +31,7 @@ def output(w: Writing, node: Op, ins, xs) -> Value:
     return x
 
 
-@writes("select", "crop", "upsample", "depth_to_space", "space_to_depth", "max_pool")
+@writes("select", "crop", "pad", "upsample", "depth_to_space", "space_to_depth", "max_pool")
 def move(w: Writing, node: Op, ins, xs) -> Value:
     """As QONNX has it, in real values."""
     x = settled(w, xs[0])

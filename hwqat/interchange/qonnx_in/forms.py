@@ -151,6 +151,7 @@ FORMS: dict[str, Form] = {
     "Concat": Form(("x*",), ("axis",)),
     "Shape": Form(("x",), ("start", "end")),
     "Slice": Form(("x", "starts?", "ends?", "axes?", "steps?"), ("starts", "ends", "axes")),
+    "Pad": Form(("x", "pads?", "value?", "axes?"), ("mode", "pads", "value")),
     "Gather": Form(("x", "indices"), ("axis",)),
     "Squeeze": Form(("x", "axes?"), ("axes",)),
     "Unsqueeze": Form(("x", "axes?"), ("axes",)),

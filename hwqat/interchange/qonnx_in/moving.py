@@ -8,12 +8,14 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.graph import Tensor
-from hwqat.ops import Crop, DepthToSpace, Select, SpaceToDepth, Upsample
+from hwqat.ops import Crop, DepthToSpace, Pad, Select, SpaceToDepth, Upsample
+from hwqat.ops.conv2d import fits
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
+from .quants import whole
 from .readers import reads
-from .values import Grouped, Real
+from .values import Grouped, Real, real
 
 
 def _moved(draft: Draft, node, x: Real, make, channels=None) -> Real:
@@ -87,6 +89,39 @@ def _list(draft: Draft, node, x) -> list[int]:
 
 def _constant_slice(draft: Draft, node, x, starts, ends, axes, steps):
     raise HwqatError(f"{draft.where(node)} computes with constants alone; fold them first, as onnxsim does")
+
+
+@reads("Pad")
+def pad(draft: Draft, node, x, pads=None, value=None, axes=None):
+    """Rows and columns of one value, or of the nearest pixels; channels of zeros. Before opset 11 as attributes."""
+    mode = node.attributes["mode"]
+    pads = node.attributes["pads"] if pads is None else _list(draft, node, pads)
+    fill = node.attributes["value"] if value is None or not np.size(value) else draft.number(node, value)
+    tensor = draft.image(node, x)
+    axes = list(range(4)) if axes is None else [a % 4 for a in _list(draft, node, axes)]
+    if len(pads) != 2 * len(axes) or len(set(axes)) != len(axes) or min(pads) < 0 or max(pads) > 1 << 12:
+        raise HwqatError(
+            f"{draft.where(node)} pads {axes} by {pads}; rows, columns and channels, by 0 or more, are supported"
+        )
+    around = dict.fromkeys(range(4), (0, 0)) | {a: (pads[i], pads[i + len(axes)]) for i, a in enumerate(axes)}
+    if any(around[0]) or mode not in ("constant", "edge") or (any(around[1]) and (mode == "edge" or fill)):
+        raise HwqatError(
+            f"{draft.where(node)} pads by {mode} {fill or 0:g}, {pads}; constants and edges of images are supported"
+        )
+    x = whole(draft, node, x)
+    tensor, module = x.source, draft.path(node)
+    code = float(fill or 0) / tensor.scale + tensor.zero_point
+    if mode == "constant" and (not float(code).is_integer() or not fits(int(code), tensor)):
+        raise HwqatError(f"{draft.where(node)} pads with {fill:g}, which is no integer of its input's grid; pad with 0")
+    made = x
+    if any(around[1]):
+        channels = [-1] * around[1][0] + list(range(tensor.channels)) + [-1] * around[1][1]
+        made = real(draft.add(Select.make(draft.fresh(node), tensor, channels, module=module)))
+    padding = (around[2][0], around[3][0], around[2][1], around[3][1])
+    if any(padding):
+        op = Pad.make(draft.fresh(node), made.source, padding, mode == "edge", int(code), module=module)
+        made = real(draft.add(op))
+    return made
 
 
 @reads("Gather")
