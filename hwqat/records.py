@@ -47,6 +47,8 @@ class PlanFile(TypedDict):
     """report/plan.json, as `hwqat.passes.report.plan_json` makes it."""
 
     target: str
+    board: NotRequired[str | None]
+    part: NotRequired[str]
     clock_mhz: float
     network: str
     macs: int
@@ -56,6 +58,10 @@ class PlanFile(TypedDict):
     lut: int
     ff: int
     bram: int
+    available: NotRequired[dict[str, int]]
+    used_percent: NotRequired[dict[str, float]]
+    fits: NotRequired[bool]
+    limit: NotRequired[str | None]
     memory_bits: int
     stages: list[StageFile]
     streams: list[StreamFile]

@@ -178,13 +178,17 @@ class Tags(html.parser.HTMLParser):
         pass
 
 
-def test_the_page_is_whole_and_stands_alone(facts):
+def test_the_page_is_whole_and_stands_alone(facts, build):
     text = page(facts)
     tags = Tags(text)
     assert not tags.open
     assert all(load.startswith("data:") for load in tags.loads)
-    assert not re.search(r"@import|url\(|<script|http-equiv", text)
-    assert {link[1:] for link in tags.links} <= set(tags.ids)  # every link leads somewhere
+    assert not re.search(r"@import|url\(|<script[^>]|http-equiv|fetch\(|import\(|XMLHttp", text)
+    inside = {link[1:] for link in tags.links if link.startswith("#")}
+    assert inside <= set(tags.ids) and len(set(tags.ids)) == len(tags.ids)  # every link leads somewhere
+    others = {link for link in tags.links if not link.startswith("#")}
+    assert "../graph.json" in others
+    assert all((build / "report" / link).is_file() for link in others)
     for node in facts.graph.nodes:
         assert node.name in text
     for svg in re.findall(r"<svg.*?</svg>", text, re.S):
@@ -347,13 +351,68 @@ def test_another_run_is_refused(compared, tmp_path, capsys):
     assert not (build / "report/index.html").exists()
 
 
+# Another build ------------------------------------------------------------------------------------------------------
+
+
+def test_a_build_against_another(build, tmp_path, capsys):
+    other = toy_builds.write_build(toy_builds.resnet(8, 1, (8, 16), 1, "toy"), tmp_path / "other", frames=8, dsp=60)
+    save_result(other, "eval", {"engine": "golden", "images": 100, "accuracy": 91.25})
+    assert main(["report", str(build), str(other), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    apart = {row["what"]: row for row in said["differences"]}
+    mine, theirs = (json.loads((b / "report/plan.json").read_text()) for b in (build, other))
+    assert (apart["cycles a frame"]["mine"], apart["cycles a frame"]["other"]) == (mine["cycles"], theirs["cycles"])
+    assert mine["cycles"] < theirs["cycles"] and mine["dsp"] > theirs["dsp"]
+    assert apart["cycles a frame"]["better"] and not apart["DSP"]["better"]
+    assert apart["multiply-accumulates"]["better"] is None  # equal
+    assert apart["accuracy, %"] == {"what": "accuracy, %", "mine": None, "other": 91.25, "better": None}
+    text = (build / "report/index.html").read_text()
+    assert 'id="against"' in text and "Against toy in other" in text and str(tmp_path) not in text
+    change = 100 * (mine["dsp"] - theirs["dsp"]) / theirs["dsp"]
+    assert f'<td class="n bad">{change:+.1f} %</td>' in text
+    assert "hwqat report BUILD OTHER" in text
+    layers = re.search(r"(\d+) of (\d+) layers differ", text)
+    assert 0 < int(layers[1]) <= int(layers[2])
+    assert main(["report", str(build), str(build)]) == 0
+    assert "0 of" in (build / "report/index.html").read_text()
+    assert main(["report", str(build), str(tmp_path)]) == 2
+    assert main(["report", str(build)]) == 0 and 'id="against"' not in (build / "report/index.html").read_text()
+
+
+def test_what_the_board_has(build, tmp_path):
+    other = shutil.copytree(build, tmp_path / "other")
+    plan = json.loads((other / "report/plan.json").read_text())
+    plan |= {"board": "kv260", "part": "xck26", "available": {"dsp": 10 * plan["dsp"], "lut": 1, "ff": 1, "bram": 7}}
+    (other / "report/plan.json").write_text(json.dumps(plan))
+    text = page(gather(toy_builds.reseal(other)))
+    assert "kv260 (xck26)" in text and f"<b>10 %</b> <small>{plan['dsp']:,} of {10 * plan['dsp']:,}</small>" in text
+    assert 'class="bar top"><span class="name">LUT' in text  # more than there is
+    assert re.search(r"of the board</th>.*<td class=\"n\">10 %</td>", text, re.S)
+
+
+def test_the_commands_are_those_that_made_it(compared):
+    _facts, run, _ = compared["32"]
+    build = run.parent / "build"
+    assert main(["report", str(build), "--run", str(run)]) == 0
+    shown = re.search(r"<pre>(.*?)</pre>", (build / "report/index.html").read_text(), re.S)[1].split("\n")
+    assert shown[-2] == "hwqat report BUILD --run RUN" and not any(str(run.parent) in line for line in shown)
+
+
 # In a browser -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
+#: Elements that reach beyond the screen; those whose words are cut; tables that must be scrolled to be read.
+BEYOND = """return [...document.querySelectorAll("body *")].filter(e => !e.closest("svg") && e.getClientRects().length
+  && e.getBoundingClientRect().right > %d + 0.5).map(e => e.outerHTML.slice(0, 80))"""
+CUT = """return [...document.querySelectorAll("body *:not(svg *)")].filter(e => e.clientWidth && e.tagName !== "INPUT"
+  && getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+browses = pytest.mark.skipif(
     not chromium.CHROMIUM,
     reason="no chromium (apt-get install chromium)",
 )
+
+
+@browses
 def test_in_a_browser(tmp_path):
     build = toy_builds.write_build(toy_builds.resnet(), tmp_path / "resnet20", frames=8)
     assert main(["report", str(build)]) == 0
@@ -369,9 +428,76 @@ def test_in_a_browser(tmp_path):
                 "the page is wider than the screen"
             )
             assert window.script("return [...document.images].every(i => i.complete && i.naturalWidth > 0)")
+            assert window.script(BEYOND % width) == [] and window.script(CUT) == []
             boxes = window.script(
                 "return [...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width * s.getBoundingClientRect().height)"
             )
             assert len(boxes) > 60 and min(boxes) > 1000
             paper, ink = window.script("const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]")
             assert (sum(map(int, re.findall(r"\d+", paper))) < sum(map(int, re.findall(r"\d+", ink)))) == dark
+
+
+@pytest.mark.slow
+@browses
+def test_what_a_reader_does(tmp_path):
+    """Sort, find, choose a kind, zoom, follow a card to its row and back; on a phone open a row; print."""
+    graph = toy_builds.resnet(8, 2, (8, 16, 32), 1, "toy")
+    build = toy_builds.write_build(graph, tmp_path / "build", frames=8)
+    other = toy_builds.write_build(graph, tmp_path / "other", frames=8, dsp=40)
+    assert main(["report", str(build), str(other)]) == 0
+    rows = "[...document.querySelectorAll('#layers tbody tr')].filter(r => r.getClientRects().length)"
+    with chromium.browser() as window:
+        do = window.script
+        window.resize(1280, 900)
+        window.open(build / "report/index.html")
+        names = lambda: do(f"return {rows}.map(r => r.id)")  # noqa: E731
+        flow = names()
+        column = "[...document.querySelectorAll('#layers thead th')].findIndex(h => h.textContent === 'MACs')"
+        work = lambda: do(f"return {rows}.map(r => Number(r.cells[{column}].textContent.replaceAll(',', '')))")  # noqa: E731
+        click = f"document.querySelectorAll('#layers thead th')[{column}].click()"
+        do(click)
+        assert work() == sorted(work(), reverse=True) and names() != flow and len(names()) == len(flow)
+        assert do(f"return document.querySelectorAll('#layers thead th')[{column}].ariaSort") == "descending"
+        do(click)
+        some = [n for n in work() if n]
+        assert some == sorted(some) and work()[: len(some)] == some  # those that have none come last
+        do(click)
+        assert names() == flow
+
+        find = "const f = document.querySelector('#layers input'); f.value = '%s'; f.dispatchEvent(new Event('input'))"
+        do(find % "conv")
+        assert 0 < len(names()) < len(flow)
+        assert do("return document.querySelector('#layers .count').textContent") == f"{len(names())} of {len(flow)}"
+        do(find % "no such layer")
+        assert names() == []
+        hidden = flow[0].removeprefix("layer-")
+        do(
+            f"document.querySelector('#graph a[href=\"#layer-{hidden}\"]').dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"
+        )
+        do("return new Promise(done => setTimeout(done, 200))")
+        assert do("return location.hash") == f"#layer-{hidden}" and names() == flow  # what a link leads to is shown
+        assert do("return document.querySelector('tr:target').getBoundingClientRect().top < innerHeight")
+        do("document.querySelector('tr:target th a').click()")
+        assert do("return location.hash") == f"#node-{hidden}"
+        kinds = do(
+            "const s = document.querySelector('#layers select'); s.value = s.options[1].value; s.dispatchEvent(new Event('change')); return s.value"
+        )
+        assert set(do(f"return {rows}.map(r => r.dataset.kind)")) == {kinds}
+
+        wide = "return document.querySelector('.strip').getBoundingClientRect().width"
+        before = do(wide)
+        do(
+            "document.querySelector('#graph button:last-of-type').click(); document.querySelector('#graph button:last-of-type').click()"
+        )
+        assert do(wide) > 1.2 * before
+        do("document.querySelector('#graph .zoom').click()")
+        assert do(wide) == before
+
+        window.resize(390, 844, mobile=True)
+        window.open(build / "report/index.html")
+        cells = "return [...document.querySelectorAll('#layers tbody tr')[1].cells].filter(c => c.getClientRects().length).length"
+        few = do(cells)
+        do("document.querySelectorAll('#layers tbody tr')[1].click()")
+        assert do(cells) > few + 5 and do(BEYOND % 390) == []
+        window.pdf(tmp_path / "page.pdf")
+        assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF") and window.log() == []

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from ..figures.svg import drawing, el, text, title
 from ..graph import Graph
-from ..ops import Face
+from ..ops import ENDS, Face
 from .labels import integers, shape
 
 CARD, TALL, GAP = 164, 42, 27  # a node's width and height, the room for lines and labels under it
@@ -29,6 +29,7 @@ class Card:
     body: str
     colour: str
     busy: float | None
+    link: str | None = None  # to what the page says of it
 
 
 @dataclass(frozen=True)
@@ -180,13 +181,20 @@ def _card(x: float, y: float, card: Card, name: str) -> str:
         title(name),
         el("rect", x=left, y=y, width=CARD, height=TALL, rx=6, class_="card"),
         el("rect", x=left, y=y, width=5, height=TALL, rx=2, class_="mark"),
-        el("text", escape(card.head), x=left + 13, y=y + 17, class_="head"),
-        el("text", escape(card.body), x=left + 13, y=y + 31, class_="body"),
+        el("text", escape(card.head), x=left + 13, y=y + 17, class_="head", **_fitted(card.head, 7.2)),
+        el("text", escape(card.body), x=left + 13, y=y + 31, class_="body", **_fitted(card.body, 5.8)),
     ]
     if card.busy is not None:
         long = (CARD - 18) * card.busy
         parts.append(el("rect", x=left + 13, y=y + TALL - 5, width=max(1.0, long), height=2.5, rx=1, class_="busy"))
-    return el("g", *parts, style=f"--c:{card.colour}")
+    drawn = el("g", *parts, style=f"--c:{card.colour}", id=f"node-{name}")
+    return drawn if card.link is None else el("a", drawn, href=card.link)
+
+
+def _fitted(words: str, letter: float) -> dict:
+    """Words too long for a card are drawn closer; ``letter``: the width of one, about."""
+    room = CARD - 20
+    return {"textLength": float(room), "lengthAdjust": "spacingAndGlyphs"} if len(words) * letter > room else {}
 
 
 def cards_of(graph: Graph, faces: dict[str, Face], costs: dict, bottleneck: int) -> dict[str, Card]:
@@ -205,5 +213,6 @@ def cards_of(graph: Graph, faces: dict[str, Face], costs: dict, bottleneck: int)
         body = " · ".join(words)
         body = body if len(body) <= 27 else body.replace(" cycles", " cyc")
         busy = cost.cycles / bottleneck if cost and cost.cycles else None
-        cards[node.name] = Card(head, body, face.colour, busy)
+        told = node.op not in ENDS and not node.alias
+        cards[node.name] = Card(head, body, face.colour, busy, f"#layer-{node.name}" if told else None)
     return cards

@@ -36,6 +36,8 @@ class Facts:
         activations: histogram of every tensor over ``frames`` frames; weights: of every layer's weights.
         faces: how each node looks on the page.
         compared: `hwqat.report.compare.Comparison`, or None without a RUN.
+        files: that the build has, by their ways in it.
+        trained: the command that trained the network, where a RUN says it; reported: the one that writes the page.
     """
 
     graph: Graph
@@ -52,6 +54,9 @@ class Facts:
     weights: dict[str, Histogram]
     faces: dict[str, Face]
     compared: object | None = None
+    files: frozenset[str] = frozenset()
+    trained: str | None = None
+    reported: str = "hwqat report BUILD"
 
     @property
     def predictions(self) -> np.ndarray:
@@ -62,7 +67,8 @@ class Facts:
 def gather(build: str | Path) -> Facts:
     """Read a BUILD folder; damage is one sentence."""
     build = Path(build)
-    graph, results, plan = load_graph(build), load_results(build, load_manifest(build)), read_plan(build)
+    manifest = load_manifest(build)
+    graph, results, plan = load_graph(build), load_results(build, manifest), read_plan(build)
     about = build / EXPORT
     export = read_json(about, ExportFile, AGAIN) if about.is_file() else {}
     nodes = graph.of("input")
@@ -94,6 +100,7 @@ def gather(build: str | Path) -> Facts:
         activations=count_activations(graph, [x[:frames] for x in inputs]),
         weights={n.name: Histogram.of(n.weight, *_weight_range(n)) for n in graph.nodes if hasattr(n, "weight")},
         faces={node.name: node.face(graph.ins(node)) for node in graph.nodes},
+        files=frozenset(manifest.files),
     )
 
 

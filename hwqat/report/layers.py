@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..fixed import signed_bits
 from ..ops import ENDS, REQUANT
+from .files import sources
 from .gather import Facts
 from .labels import bits, integers, percent, shape, whole
 
@@ -56,7 +57,7 @@ def folding(cost: Cost | None) -> str:
 
 def layer_rows(facts: Facts) -> list[dict]:
     """A row for each node that computes, in dataflow order, as finished text."""
-    graph, cost = facts.graph, costs(facts.plan)
+    graph, cost, links = facts.graph, costs(facts.plan), sources(facts)
     rows = []
     for node in graph.nodes:
         if node.op in ENDS or node.alias:
@@ -71,21 +72,26 @@ def layer_rows(facts: Facts) -> list[dict]:
                 "kind": facts.faces[node.name].name,
                 "colour": facts.faces[node.name].colour,
                 "shape": shape(out),
+                "size": out.size,
                 "macs": whole(macs) if macs else "",
                 "weight_bits": str(node.weight_bits) if hasattr(node, "weight") else "",
                 "bits": integers(out),
                 "needs": str(max(1, needs)),
                 "range": f"{whole(seen.least)} … {whole(seen.most)}",
+                "width": seen.most - seen.least,
                 "available": f"{whole(out.lo)} … {whole(out.hi)}",
                 "used": percent(100 * seen.used, 0),
                 "clipped": percent(100 * seen.clipped, 1) if node.op == REQUANT else "",
                 "accumulator": str(out.bits) if node.accumulates else "",
                 "folding": folding(mine),
+                "lanes": (mine.pe or 0) * (mine.simd or 1),
                 "cycles": whole(mine.cycles),
                 "dsp": whole(mine.dsp),
                 "lut": whole(mine.lut),
                 "bram": whole(mine.bram),
                 "memory": bits(mine.memory_bits) if mine.memory_bits else "",
+                "memory_bits": mine.memory_bits,
+                "files": links.get(node.name, []),
                 "utilisation": percent(100 * mine.cycles / facts.plan["cycles"], 0),
                 "share": f"{100 * mine.cycles / facts.plan['cycles']:.1f}",
                 "sqnr": f"{facts.compared.sqnr[node.name]:.1f}"

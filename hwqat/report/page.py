@@ -8,8 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..folders import write_whole
+from .against import COLUMNS, Other, layer_pairs, summary_rows
 from .constants import constant_rows, how_made
 from .drawing import cards_of, draw_network
+from .files import file_rows
 from .gather import Facts
 from .labels import bits, percent, short, whole
 from .layers import balance_rows, costs, layer_rows
@@ -19,16 +21,16 @@ from .small import frame_cards, histogram_cards
 PAGE = "report/index.html"
 
 
-def write_report(facts: Facts, build: str | Path, sweep: dict | None = None) -> Path:
+def write_report(facts: Facts, build: str | Path, sweep: dict | None = None, other: Other | None = None) -> Path:
     """Write BUILD/report/index.html, whole or not at all."""
     path = Path(build) / PAGE
-    html = page(facts, sweep)
+    html = page(facts, sweep, other)
     write_whole(path, lambda target: target.write_text(html, encoding="utf-8"))
     return path
 
 
-def page(facts: Facts, sweep: dict | None = None) -> str:
-    """The HTML of the page; all of it, pictures and style included."""
+def page(facts: Facts, sweep: dict | None = None, other: Other | None = None) -> str:
+    """The HTML of the page; all of it, pictures, style and script included. other: a build to set beside this one."""
     environment = Environment(
         loader=PackageLoader("hwqat", "templates/report"),
         undefined=StrictUndefined,
@@ -36,10 +38,10 @@ def page(facts: Facts, sweep: dict | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(context(facts, sweep))
+    return environment.get_template("page.html.j2").render(context(facts, sweep, other))
 
 
-def context(facts: Facts, sweep: dict | None = None) -> dict:
+def context(facts: Facts, sweep: dict | None = None, other: Other | None = None) -> dict:
     """Everything the templates use, as finished text."""
     graph, plan = facts.graph, facts.plan
     cards = cards_of(graph, facts.faces, costs(plan), plan["cycles"])
@@ -49,7 +51,7 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
     return {
         "name": graph.meta.get("net", graph.name),
         "data": graph.meta.get("data"),
-        "target": plan["target"],
+        "target": plan.get("board") or plan["target"],
         "clock": f"{plan['clock_mhz']:g}",
         "compared_words": compared_words(facts),
         "tiles": tiles(facts),
@@ -59,6 +61,11 @@ def context(facts: Facts, sweep: dict | None = None) -> dict:
         "layers": layer_rows(facts),
         "sqnr": facts.compared is not None,
         "totals": totals(facts),
+        "board": resources(facts),
+        "where": _where(plan),
+        "limit": plan.get("limit"),
+        "files": file_rows(facts),
+        "other": None if other is None else against(facts, other),
         "balance": balance_rows(facts),
         "cycles": whole(plan["cycles"]),
         "weights": weights,
@@ -97,19 +104,68 @@ def tiles(facts: Facts) -> list[dict]:
             ),
             (
                 "DSP, estimated",
-                _of(plan, "dsp"),
-                f"{plan['macs'] / plan['cycles'] / plan['dsp']:.2f} MACs per DSP and cycle" if plan["dsp"] else "none",
+                whole(plan["dsp"]),
+                _share(plan, "dsp")
+                + (f"{plan['macs'] / plan['cycles'] / plan['dsp']:.2f} MACs per DSP and cycle" if plan["dsp"] else ""),
             ),
-            ("LUT, estimated", _of(plan, "lut"), f"flip-flops: {_of(plan, 'ff')}"),
+            ("LUT, estimated", whole(plan["lut"]), f"{_share(plan, 'lut')}flip-flops: {_of(plan, 'ff')}"),
             ("memory", bits(plan["memory_bits"]), f"block RAMs of 18 kbit: {_of(plan, 'bram')}"),
         ]
     ]
+
+
+def resources(facts: Facts) -> list[dict]:
+    """A row for each resource of the device: used, there, and the share, by the plan's estimates."""
+    plan, words = facts.plan, {"dsp": "DSP", "lut": "LUT", "ff": "flip-flops", "bram": "block RAM of 18 kbit"}
+    rows = []
+    for key, name in words.items():
+        if has := plan.get("available", {}).get(key):
+            share = 100 * plan[key] / has
+            rows.append(
+                {
+                    "name": name,
+                    "used": whole(plan[key]),
+                    "there": whole(has),
+                    "percent": f"{share:.0f} %" if share >= 10 or not share else f"{share:.1f} %",
+                    "share": f"{min(100, share):.1f}",
+                    "over": share > 100,
+                }
+            )
+    return rows
+
+
+def _where(plan: dict) -> str:
+    """The board, or the device."""
+    part = plan.get("part")
+    board = plan.get("board")
+    return f"{board} ({part})" if board else part or plan["target"]
+
+
+def against(facts: Facts, other: Other) -> dict:
+    """What the comparison with another build shows."""
+    pairs = layer_pairs(facts, other)
+    return {
+        "name": other.graph.meta.get("net", other.graph.name),
+        "folder": other.folder,
+        "target": _where(other.plan),
+        "clock": f"{other.plan['clock_mhz']:g}",
+        "summary": summary_rows(facts, other),
+        "columns": [head for _, head in COLUMNS],
+        "layers": pairs,
+        "changed": sum(row["differs"] for row in pairs),
+    }
 
 
 def _of(plan: dict, name: str) -> str:
     """``186 of 220 (85 %)``; of a plan that does not say what its device has, the number alone."""
     has = plan.get("available", {}).get(name)
     return f"{whole(plan[name])} of {whole(has)} ({100 * plan[name] / has:.0f} %)" if has else whole(plan[name])
+
+
+def _share(plan: dict, name: str) -> str:
+    """``85 % of 220; ``, where the plan says what there is."""
+    has = plan.get("available", {}).get(name)
+    return f"{100 * plan[name] / has:.0f} % of {whole(has)}; " if has else ""
 
 
 def _accuracy(facts: Facts) -> tuple[str, str, str]:
@@ -199,6 +255,10 @@ def totals(facts: Facts) -> dict:
         "lut": whole(plan["lut"]),
         "bram": whole(plan["bram"]),
         "memory": bits(plan["memory_bits"]),
+        "percent": {
+            key: f"{100 * plan[key] / has:.0f} %" if (has := plan.get("available", {}).get(key)) else ""
+            for key in ("dsp", "lut", "bram")
+        },
     }
 
 
@@ -220,5 +280,5 @@ def _synth(facts: Facts) -> list[dict]:
 def commands(facts: Facts) -> list[str]:
     """What was typed, as far as the build knows."""
     results = (facts.results.get(name, {}) for name in ("eval", "csim", "cosim", "csynth", "synth"))
-    typed = [facts.command, *(result["command"] for result in results if "command" in result)]
-    return [*dict.fromkeys(filter(None, typed)), "hwqat report BUILD"]
+    typed = [facts.trained, facts.command, *(result["command"] for result in results if "command" in result)]
+    return [*dict.fromkeys(filter(None, typed)), facts.reported]
