@@ -54,7 +54,7 @@ report: .venv/ready ## one HTML page about OUT
 
 docs: .venv/ready ## the documentation as a site, in build/site
 	@$(PIP) '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 	$(PYTEST) -m "not slow" $(ARGS)

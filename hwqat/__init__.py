@@ -5,7 +5,8 @@
     graph = hwqat.lower(model)                                    # integers: graph.run(frames) is the truth
     hwqat.export(hwqat.make_plan(graph), "build/mine", (frames,))
 
-Without training: `hwqat.quantize(model, calibration_data)`.
+Without training: `hwqat.quantize(model, calibration_data)`. What is built is checked by `hwqat.csim("build/mine")` and
+`hwqat.cosim`; `hwqat.report` writes a page about it.
 
 What is named here is imported when it is first asked for: `hwqat --help` does not wait for torch.
 """
@@ -19,7 +20,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .data.dataset import Grid
+    from .answers import Checked, Doctored, Evaluated, Reported, Searched, Swept, Synthesised
+    from .api import cosim, csim, doctor, evaluate, report, search, sweep, synth
+    from .data.dataset import Dataset, Grid, Split
     from .errors import HwqatError
     from .export import export
     from .functions import pointwise
@@ -35,13 +38,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "PIXELS",
+    "Checked",
+    "Dataset",
+    "Doctored",
+    "Evaluated",
     "Graph",
     "Grid",
     "HwqatError",
     "Quantised",
+    "Reported",
     "Scheme",
+    "Searched",
+    "Split",
+    "Swept",
+    "Synthesised",
     "Target",
     "TrainConfig",
+    "cosim",
+    "csim",
+    "doctor",
+    "evaluate",
     "export",
     "fit",
     "load_graph",
@@ -50,11 +66,32 @@ __all__ = [
     "pointwise",
     "prepare",
     "quantize",
+    "report",
     "save",
+    "search",
+    "sweep",
+    "synth",
     "verify",
 ]
 
 _HOME = {
+    "Checked": "answers",
+    "Doctored": "answers",
+    "Evaluated": "answers",
+    "Reported": "answers",
+    "Searched": "answers",
+    "Swept": "answers",
+    "Synthesised": "answers",
+    "cosim": "api",
+    "csim": "api",
+    "doctor": "api",
+    "evaluate": "api",
+    "report": "api",
+    "search": "api",
+    "sweep": "api",
+    "synth": "api",
+    "Dataset": "data.dataset",
+    "Split": "data.dataset",
     "Grid": "data.dataset",
     "HwqatError": "errors",
     "export": "export",

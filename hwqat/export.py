@@ -27,7 +27,7 @@ def export(
     plan: Plan,
     out: str | Path,
     frames: tuple[np.ndarray, ...],
-    labels=None,
+    labels: np.ndarray | None = None,
     command: str = FROM_PYTHON,
     float_accuracy: float | None = None,
     dialect: str = "vitis",

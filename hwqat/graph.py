@@ -59,6 +59,17 @@ class Graph:
 
         return run(self, *frames, keep=keep)
 
+    def __repr__(self) -> str:
+        from .shown import graph_words
+
+        return graph_words(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .shown import graph_html
+
+        return graph_html(self)
+
 
 #: Facts in a graph's meta: how deep they may nest, how long a string may be.
 META_DEPTH, META_STRING = 8, 10_000

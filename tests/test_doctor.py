@@ -2,12 +2,12 @@
 
 import json
 import stat
+from functools import partial
 
 import pytest
 
 from hwqat import tools
 from hwqat.cli import main
-from hwqat.commands import doctor
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_program_that_hangs_or_says_nothing_has_an_unknown_version(tmp_path, m
 
 
 def test_exit_code_and_advice(fake_tools, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "look", lambda: tools.look(fake_tools))
+    monkeypatch.setattr(tools, "look", partial(tools.look, fake_tools))
     assert main(["doctor", "--json", "-v"]) == 0
     last, said = capsys.readouterr()
     text = said.splitlines()

@@ -53,17 +53,22 @@ def require_build(folder: str | Path, *parts: str) -> Graph:
     return load_graph(folder)
 
 
-def sources_of(args: Namespace, *parts: str) -> Graph:
-    """`require_build` for a command that runs generated sources, which may be edited on purpose."""
-    if args.edited:
-        return require_build(args.build)
+def sources(build: str | Path, edited: bool, *parts: str) -> Graph:
+    """`require_build` for what runs generated sources, which may be edited on purpose."""
+    if edited:
+        return require_build(build)
     try:
-        return require_build(args.build, *parts)
+        return require_build(build, *parts)
     except HwqatError as error:
         if "its sum is another" not in str(error):
             raise
-        require_build(args.build)  # the graph is none of what may be edited
+        require_build(build)  # the graph is none of what may be edited
         raise HwqatError(f"{error}, or say --edited to run it as it is") from None
+
+
+def sources_of(args: Namespace, *parts: str) -> Graph:
+    """`sources` of a command's build."""
+    return sources(args.build, args.edited, *parts)
 
 
 def open_run(folder: str | Path, **changes) -> Trained:

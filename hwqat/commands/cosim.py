@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..console import say
-from ..results import save_result
 from .arguments import edited_argument, typed
 from .numbers import real, whole
 
@@ -30,32 +27,23 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..sim.generated.cosim import run_cosim
-    from .common import sources_of
+    from ..api import cosim
 
-    sources_of(args, "rtl", "vectors", "plan")
-    result = run_cosim(Path(args.build), frames=args.frames, stall=args.stall, waves=args.waves, verilog=args.rtl)
-    say(
-        f"co-simulation: {result.frames} frames, {result.mismatches} mismatches, "
-        f"{result.fill_cycles} cycles for the first frame, {result.steady_cycles} for each further one",
-        good=not result.mismatches,
+    found = cosim(
+        args.build,
+        args.frames,
+        stall=args.stall,
+        waves=args.waves,
+        verilog=args.rtl,
+        edited=args.edited,
+        command=typed(args, build="BUILD"),
     )
-    for line in (result.first, result.where):
+    say(
+        f"co-simulation: {found.frames} frames, {found.mismatches} mismatches, "
+        f"{found.fill_cycles} cycles for the first frame, {found.steady_cycles} for each further one",
+        good=bool(found),
+    )
+    for line in (found.first, found.where):
         if line:
             print(line)
-    found = cosim_json(result)
-    if not args.edited:
-        save_result(args.build, "cosim", {"command": typed(args, build="BUILD"), **found})
-    return found, int(bool(result.mismatches))
-
-
-def cosim_json(result) -> dict:
-    """What ``--json`` prints and BUILD/report/cosim.json keeps."""
-    return {
-        "frames": result.frames,
-        "mismatches": result.mismatches,
-        "first": result.first,
-        "where": result.where,
-        "fill_cycles": result.fill_cycles,
-        "steady_cycles": result.steady_cycles,
-    }
+    return found, int(not found)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..console import say
-from ..results import save_result
 from .arguments import edited_argument, typed
 from .numbers import whole
 
@@ -20,31 +17,15 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..sim.generated.csim import run_csim
-    from .common import sources_of
+    from ..api import csim
 
-    sources_of(args, "hls", "vectors", "plan")
-    result = run_csim(Path(args.build), frames=args.frames, bounded=args.bounded)
+    command = typed(args, build="BUILD")
+    found = csim(args.build, args.frames, bounded=args.bounded, edited=args.edited, command=command)
     say(
-        f"C-simulation{' on bounded streams' if args.bounded else ''}: {result.frames} frames, {result.mismatches} mismatches",
-        good=not result.mismatches,
+        f"C-simulation{' on bounded streams' if args.bounded else ''}: {found.frames} frames, {found.mismatches} mismatches",
+        good=bool(found),
     )
-    for line in (result.first, result.where):
+    for line in (found.first, found.where):
         if line:
             print(line)
-    found = csim_json(result)
-    if not args.edited:
-        save_result(args.build, "csim", {"command": typed(args, build="BUILD"), **found})
-    return found, int(bool(result.mismatches))
-
-
-def csim_json(result) -> dict:
-    """What ``--json`` prints and BUILD/report/csim.json keeps."""
-    return {
-        "frames": result.frames,
-        "mismatches": result.mismatches,
-        "first": result.first,
-        "where": result.where,
-        "fill_cycles": None,
-        "steady_cycles": max(result.trips.values(), default=None),
-    }
+    return found, int(not found)

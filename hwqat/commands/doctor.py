@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..answers import ToolFound
 from ..console import say, styled
-from ..tools import Found, look
 
 
 def arguments(parser) -> None:
@@ -12,36 +12,25 @@ def arguments(parser) -> None:
 
 def run(args):
     """Exit code 1 when a tool is missing that the line itself needs; the others are optional."""
-    found = look()
-    width = max(len(each.version or "") for each in found)
-    print("\n".join(_line(each, width) for each in found))
-    missing = [each for each in found if not each.there]
-    lacking = [each.tool.name for each in missing if each.tool.needed]
+    from ..api import doctor
+
+    found = doctor()
+    width = max(len(tool.version or "") for tool in found.tools)
+    print("\n".join(_line(tool, width) for tool in found.tools))
+    missing = [tool for tool in found.tools if not tool.found]
     if missing:
         print("\nTo get what is missing:")
-        print("\n".join(f"  {each.tool.name:<20} {each.tool.get}" for each in missing))
+        print("\n".join(f"  {tool.name:<20} {tool.get}" for tool in missing))
+    lacking = [tool.name for tool in missing if tool.needed]
     print()
     say(
         f"Missing, and needed: {', '.join(lacking)}." if lacking else "All that 'make export' needs is here.",
         not lacking,
     )
-    return {"ready": not lacking, "tools": [_plain(each) for each in found]}, int(bool(lacking))
+    return found, int(bool(lacking))
 
 
-def _line(each: Found, width: int) -> str:
-    mark = "ok" if each.there else "MISSING" if each.tool.needed else "-"
+def _line(tool: ToolFound, width: int) -> str:
+    mark = "ok" if tool.found else "MISSING" if tool.needed else "-"
     shown = styled(f"{mark:<8}", {"ok": "green", "MISSING": "bold red"}.get(mark, ""))
-    return f"  {shown}{each.tool.name:<20} {each.version or '':<{width}}  {each.tool.enables}"
-
-
-def _plain(each: Found) -> dict:
-    tool = each.tool
-    return {
-        "name": tool.name,
-        "found": each.there,
-        "needed": tool.needed,
-        "version": each.version,
-        "place": each.place,
-        "enables": tool.enables,
-        "get": tool.get,
-    }
+    return f"  {shown}{tool.name:<20} {tool.version or '':<{width}}  {tool.enables}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..answers import Evaluated
 from ..errors import HwqatError
 from ..names import ENGINES
 from ..naming import OUTPUT, port_names
@@ -19,17 +20,23 @@ def arguments(parser) -> None:
 
 
 def run(args):
+    found = measure(args, typed(args, source="BUILD"))
+    print(f"{found.engine}: {found.accuracy:.2f} % of {found.images} images")
+    return found, 0
+
+
+def measure(args, command: str) -> Evaluated:
+    """What `hwqat.evaluate` gives, of the arguments; kept in a BUILD as asked for by ``command``."""
     from .common import is_build
 
     if args.engine not in ENGINES:
         raise HwqatError(f"no engine is called {args.engine!r}; there are {', '.join(ENGINES)}")
-    measure = _measure_build if is_build(args.source) else _measure_run
-    images, accuracy = measure(args)
-    result = {"engine": args.engine, "images": images, "accuracy": accuracy}
-    if measure is _measure_build and not args.edited:
-        save_result(args.source, "eval", {"command": typed(args, source="BUILD"), **result})
-    print(f"{args.engine}: {accuracy:.2f} % of {images} images")
-    return result, 0
+    of = _measure_build if is_build(args.source) else _measure_run
+    images, accuracy = of(args)
+    if of is _measure_build and not args.edited:
+        result = {"engine": args.engine, "images": images, "accuracy": accuracy}
+        save_result(args.source, "eval", {"command": command, **result})
+    return Evaluated(args.engine, images, accuracy)
 
 
 def _measure_run(args) -> tuple[int, float]:

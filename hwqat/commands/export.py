@@ -155,13 +155,11 @@ def _float_accuracy(source: str) -> float | None:
 
 def _check(trained, graph, build: Path, args, result: dict, floating: float | None, command: str):
     """Run every engine on the build and print one table."""
+    from ..api import cosim as simulate_rtl
+    from ..api import csim as simulate_cpp
     from ..restore import to_frames
-    from ..sim.generated.cosim import run_cosim
-    from ..sim.generated.csim import run_csim
     from ..train import accuracy
     from .common import data_if_here
-    from .cosim import cosim_json
-    from .csim import csim_json
     from .evaluate import graph_accuracy
 
     dataset, missing = data_if_here(trained.run, args.data_dir)
@@ -171,13 +169,11 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
         qat, golden = accuracy(trained.model, dataset.test, dataset.grid), graph_accuracy(graph, dataset.test)
         frames = to_frames(dataset.test)
     unequal = eval_differences(trained.model, graph, frames)
-    csim = run_csim(build)
-    cosim = run_cosim(build, frames=COSIM_FRAMES)
+    csim = simulate_cpp(build, command=command)
+    cosim = simulate_rtl(build, COSIM_FRAMES, command=command)
     if golden is not None:
         measured = {"engine": "golden", "images": len(frames), "accuracy": golden}
         save_result(build, "eval", {"command": command, **measured})
-    save_result(build, "csim", {"command": command, **csim_json(csim)})
-    save_result(build, "cosim", {"command": command, **cosim_json(cosim)})
     wrong = unequal + csim.mismatches + cosim.mismatches
     rows = [
         ("network", f"{trained.run.net} on {trained.run.data}"),

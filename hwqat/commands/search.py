@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from .. import zoo
+from ..answers import Searched
 from ..decode import read_json
 from ..errors import HwqatError
 from ..folders import require_own, tidy, write_whole
@@ -76,13 +77,18 @@ def arguments(parser) -> None:
 
 
 def run(args):
+    return find(args, target_of(args), print), 0
+
+
+def find(args, target, say) -> Searched:
+    """What `hwqat.search` gives, of the arguments; ``say`` is told what was found, in words."""
     from ..search.evaluate import Evaluator
     from ..search.explore import explore, open_study, require_optuna
     from ..search.finetune import best_of_front, finetune
 
     require_optuna()
     bits = _checked(args)
-    evaluator = Evaluator(str(zoo.find(args.source)), args.data_dir, args.images, target_of(args))
+    evaluator = Evaluator(str(zoo.find(args.source)), args.data_dir, args.images, target)
     space = evaluator.space(bits["weights"], bits["acts"], args.ends, bits["constants"])
     budget = _budget(args, space)
     least = space.memory(space.uniform(space.weight_bits[0]))
@@ -91,7 +97,7 @@ def run(args):
     tidy(args.out)
     require_own(args.out, (SENSITIVITY,), ("scheme.toml", "search.json", "front.svg"))
     storage = args.storage or f"sqlite:///{(Path(args.out) / 'study.db').absolute()}"
-    name = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target_of(args)), budget])}"
+    name = f"{args.study}-{_digest([*_question(evaluator, space, args), repr(target), budget])}"
     if args.storage:  # before anything is written
         study = open_study(storage, name)
     Path(args.out).mkdir(parents=True, exist_ok=True)
@@ -118,7 +124,7 @@ def run(args):
     if args.finetune:
         tuned = finetune(evaluator, space, best_of_front(space, within), args.finetune, Path(args.out) / "tuned")
         choice = tuned[0].choice
-    return _write(args, evaluator, space, budget, found, uniform, choice, tuned), 0
+    return _write(args, evaluator, space, budget, found, uniform, choice, tuned, say)
 
 
 def _checked(args) -> dict[str, tuple[int, ...]]:
@@ -151,7 +157,7 @@ def _first_choices(space, alone: dict, budget: dict[str, int], uniform) -> list:
     return [mixed, *uniform, *others]
 
 
-def _write(args, evaluator, space, budget, found, uniform, choice, tuned) -> dict:
+def _write(args, evaluator, space, budget, found, uniform, choice, tuned, say) -> Searched:
     """scheme.toml, search.json and front.svg; the same in words. Returns what search.json has."""
     from ..search.output import front_plot, scheme_toml, write_search
     from ..search.space import KINDS
@@ -180,7 +186,7 @@ def _write(args, evaluator, space, budget, found, uniform, choice, tuned) -> dic
         },
     )
     letters = dict(zip(bits(choice), "wac"))
-    print(
+    say(
         table(
             [
                 (layer.path, " ".join(f"{letters[kind]}{row[i]}" for kind, row in bits(choice).items()))
@@ -189,13 +195,13 @@ def _write(args, evaluator, space, budget, found, uniform, choice, tuned) -> dic
         )
     )
     for t in tuned:
-        print(
+        say(
             f"after {args.finetune} epochs: {t.accuracy:.2f} % of the validation images at {space.memory(t.choice)} bits of weights ({t.folder})"
         )
-    print(
+    say(
         f"{note}\nwrote scheme.toml, search.json and front.svg to {args.out}; go on with 'hwqat train --config {args.out}/scheme.toml'"
     )
-    return result
+    return Searched(**result)
 
 
 def _words(budget: dict) -> str:

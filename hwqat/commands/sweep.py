@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from .. import zoo
-from ..errors import HwqatError
+from pathlib import Path
+
 from .arguments import data_arguments, target_arguments, target_of
 from .numbers import whole
 
 TABLES = ("target",)
+#: What is given as widths, bits or names, several of each.
+FORMATS = (
+    "rescale",
+    "int_bits",
+    "rounding",
+    "const_rounding",
+    "overflow",
+    "acc_bits",
+    "acc_overflow",
+    "weights",
+    "acts",
+)
 
 
 def arguments(parser) -> None:
@@ -60,58 +72,22 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..quant import Scheme
-    from ..runs import load_card
-    from ..sweep import grid, run_sweep
-    from ..sweep.output import HEAD, line, write_result
+    from ..api import sweep
+    from ..sweep.output import HEAD, line
 
-    source = zoo.find(args.source)
-    card = load_card(source)
-    if card.scheme is None:
-        raise HwqatError(
-            f"{args.source} holds a float network; train it with a scheme first ('hwqat train' without --float)"
-        )
-    points = grid(
-        Scheme.from_dict(card.scheme),
-        rescale=args.rescale,
-        int_bits=args.int_bits,
-        rounding=args.rounding,
-        weights=args.weights,
-        acts=args.acts,
-        layers=_parts(args),
-        const_rounding=args.const_rounding,
-        overflow=args.overflow,
-        power_of_two=args.power_of_two,
-        acc_bits=args.acc_bits,
-        acc_overflow=args.acc_overflow,
-    )
     print(HEAD)
-    result = run_sweep(
-        str(source),
-        points,
+    found = sweep(
+        args.source,
         args.out,
+        **{name: getattr(args, name) for name in FORMATS},
+        power_of_two=args.power_of_two,
+        each=args.each,
         limit=args.limit,
         jobs=args.jobs,
         target=target_of(args),
-        data_dir=args.data_dir,
+        data=args.data_dir,
         show=lambda row: print(line(row), flush=True),
     )
-    paths = write_result(result, args.out)
-    print(
-        f"{len(points)} points over {result['images']} images; wrote {', '.join(path.name for path in paths)} to {args.out}"
-    )
-    return result, 0
-
-
-def _parts(args) -> list[str]:
-    """Globs of the layers or blocks with weights, in order."""
-    from ..nn.steps.product import Product
-    from .common import open_run
-
-    if args.each is None:
-        return []
-    layers = [step for step in open_run(args.source).model.steps if isinstance(step, Product)]
-    globs = [
-        step.path if args.each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers
-    ]
-    return list(dict.fromkeys(globs))
+    names = ", ".join(["sweep.json", "sweep.csv", *sorted(path.name for path in Path(args.out).glob("*.svg"))])
+    print(f"{len(found.points)} points over {found.images} images; wrote {names} to {args.out}")
+    return found, 0

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ..results import save_result
 from .arguments import edited_argument, typed
 from .numbers import whole
 
@@ -27,20 +24,22 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from ..synth import run_synth, synth_json, synth_table
-    from .common import sources_of
+    from ..api import synthesise
+    from ..synth import synth_table
 
-    sources_of(args, "rtl", "plan")
-    route = not args.no_route
-    result = run_synth(Path(args.build), args.target, route=route, seeds=args.seeds, jobs=args.jobs, progress=True)
-    found = synth_json(result)
+    found, result = synthesise(
+        args.build,
+        args.target,
+        route=not args.no_route,
+        seeds=args.seeds,
+        jobs=args.jobs,
+        edited=args.edited,
+        command=typed(args, build="BUILD"),
+    )
     print(synth_table(result))
     if result.placed:
         used = ", ".join(f"{n:,} of {there:,} {kind}" for kind, (n, there) in result.placed.utilisation.items())
         print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; {used}")
         if args.seeds > 1:
             print("by seed: " + ", ".join(f"{seed}: {mhz:.1f}" for seed, mhz in result.placed.seeds.items()) + " MHz")
-    command = typed(args, build="BUILD")
-    if not args.edited:
-        save_result(args.build, "synth", {"command": command, **found})
     return found, 0

@@ -109,6 +109,17 @@ class Plan:
     network: Network
     limit: str = ""
 
+    def __repr__(self) -> str:
+        from ..shown import plan_words
+
+        return plan_words(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ..shown import plan_html
+
+        return plan_html(self)
+
     @property
     def device(self) -> Device:
         """What the target offers."""

@@ -71,8 +71,8 @@ def _stage_json(plan: Plan, stage: Stage, block: str) -> dict:
     }
 
 
-def plan_table(plan: Plan) -> str:
-    """The plan as text: a line for each stage that computes or stores, then the totals."""
+def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """The head, and a row for each stage that computes or stores."""
     rows = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
     for stage in plan.network.stages:
         if stage.plumbing:
@@ -92,26 +92,31 @@ def plan_table(plan: Plan) -> str:
                 _bits(stage.memory_bits),
             )
         )
+    return rows
+
+
+def plan_summary(plan: Plan) -> list[str]:
+    """The totals: work and rate, resources, what does not fit, what limits."""
+    total, target = plan.resources, plan.target
+    where = f"{target.board or target.device} ({target.chip.name})"
+    per_dsp = f", {plan.macs / plan.cycles / total.dsp:.2f} MACs per DSP and cycle" if total.dsp else ""
+    return [
+        f"{plan.graph.name} on {where}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
+        f"({plan.rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
+        f"about {', '.join(_of(plan, name, word) for name, word in USED)}{per_dsp}",
+        *([f"more {' and '.join(plan.beyond)} than may be used: it does not fit"] if plan.beyond else []),
+        *([f"limited by {plan.limit}"] if plan.limit else []),
+    ]
+
+
+def plan_table(plan: Plan) -> str:
+    """The plan as text: a line for each stage that computes or stores, then the totals."""
+    rows = plan_rows(plan)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     line = lambda row: "  ".join(  # noqa: E731
         cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
     ).rstrip()
-    total, target = plan.resources, plan.target
-    where = f"{target.board or target.device} ({target.chip.name})"
-    per_dsp = f", {plan.macs / plan.cycles / total.dsp:.2f} MACs per DSP and cycle" if total.dsp else ""
-    return "\n".join(
-        [
-            line(rows[0]),
-            "  ".join("-" * w for w in widths),
-            *map(line, rows[1:]),
-            "",
-            f"{plan.graph.name} on {where}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
-            f"({plan.rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
-            f"about {', '.join(_of(plan, name, word) for name, word in USED)}{per_dsp}",
-            *([f"more {' and '.join(plan.beyond)} than may be used: it does not fit"] if plan.beyond else []),
-            *([f"limited by {plan.limit}"] if plan.limit else []),
-        ]
-    )
+    return "\n".join([line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:]), "", *plan_summary(plan)])
 
 
 #: In the table, with its words.

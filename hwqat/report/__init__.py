@@ -3,5 +3,6 @@
 from .against import Other, differences, read_other
 from .gather import Facts, gather
 from .page import page, write_report
+from .plots import read_sweep
 
-__all__ = ["Facts", "Other", "differences", "gather", "page", "read_other", "write_report"]
+__all__ = ["Facts", "Other", "differences", "gather", "page", "read_other", "read_sweep", "write_report"]
