@@ -73,7 +73,7 @@ def _stage_json(plan: Plan, stage: Stage, block: str) -> dict:
 
 def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
     """The head, and a row for each stage that computes or stores."""
-    rows = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
+    rows: list[tuple[str, ...]] = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
     for stage in plan.network.stages:
         if stage.plumbing:
             continue
