@@ -159,21 +159,24 @@ def run_many(
     Args:
         cases: (plan, inputs, expected): arrays (N, H, W, C) for each input and output node.
         workdir: folder for sources and vectors (a temporary one when None); dialect: one of `DIALECTS`.
-        depths: ``bounded`` only: for each case, of some streams, instead of those in its pragmas.
+        depths: ``bounded`` only: for each case, of some streams, instead of those in its pragmas. A case that stands
+            there several times, with other depths, is compiled once.
     """
     with scratch("csim") as temporary:
         work = Path(workdir or temporary).absolute()
         (work / "library" / "blocks").mkdir(parents=True, exist_ok=True)
-        plans = [plan.renamed(f"g{i}") for i, (plan, *_) in enumerate(cases)]
-        for plan, (_, inputs, expected) in zip(plans, cases):
-            _write_case(work, plan, inputs, expected, "bambu" if dialect == "bambu" else "vitis")
-        for plan, own in zip_longest(plans, depths, fillvalue={}):
-            folder = work / plan.graph.name
+        first: dict[int, int] = {}
+        owners = [first.setdefault(id(case), i) for i, case in enumerate(cases)]
+        plans = [cases[i][0].renamed(f"g{i}") for i in first.values()]
+        for plan, i in zip(plans, first.values()):
+            _write_case(work, plan, *cases[i][1:], "bambu" if dialect == "bambu" else "vitis")
+        for i, (owner, own) in enumerate(zip_longest(owners, depths, fillvalue={})):
+            folder = work / f"g{owner}"
             sources = [*folder.glob("*.cpp"), *folder.glob("blocks/*.cpp")]
-            _write(folder / "depths", _lines(stream_depths(sources) | dict(own)))
+            _write(work / f"depths{i}", _lines(stream_depths(sources) | dict(own)))
         for name, text in hls.library_files(*plans).items():
             _write(work / "library" / "hwqat" / name, text)
-        units = _write_units(work, plans, dialect)
+        units = _write_units(work, plans, owners, dialect)
         start = time.perf_counter()
         # The sources say "../hwqat/x.h" or "hwqat/x.h": both are found from these two.
         program = gxx.build(
@@ -183,12 +186,10 @@ def run_many(
         parts = _split(_run([str(program), str(work)]))
         share = {"build_seconds": (built - start) / len(cases), "seconds": (time.perf_counter() - built) / len(cases)}
         results = []
-        for plan in plans:
+        for i, (plan, *_) in enumerate(cases):
             cycles = {stage.name: stage.cycles for stage in plan.network.stages}
             result = _result(
-                parts.get(plan.graph.name, []),
-                cycles if dialect in COUNTED else {},
-                f"the C-simulation of {plan.graph.name}",
+                parts.get(f"{i}", []), cycles if dialect in COUNTED else {}, f"the C-simulation of case {i}"
             )
             results.append(replace(result, **share))
         return results
@@ -236,12 +237,12 @@ def _run(command: list[str], frames: int | None = None) -> list[str]:
 
 
 def _split(lines: list[str]) -> dict[str, list[str]]:
-    """The lines of each graph of `run_many`."""
+    """The lines of each case of `run_many`, by its number."""
     parts: dict[str, list[str]] = {}
     here: list[str] = []
     for line in lines:
-        if line.startswith("graph "):
-            here = parts.setdefault(line.removeprefix("graph "), [])
+        if line.startswith("case "):
+            here = parts.setdefault(line.removeprefix("case "), [])
         else:
             here.append(line)
     return parts
@@ -298,8 +299,8 @@ def _write_case(work: Path, plan: Plan, inputs, expected, top: str) -> None:
         _write(work / name / path, text)
 
 
-def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
-    """Translation units of several graphs, each in a namespace of its own, and a main that runs all of them."""
+def _write_units(work: Path, plans: list[Plan], owners: list[int], dialect: str) -> list[Path]:
+    """Translation units of several graphs, each in a namespace of its own, and a main that runs all cases."""
     units = []
     for at in range(0, len(plans), GRAPHS_PER_UNIT):
         some, number = plans[at : at + GRAPHS_PER_UNIT], at // GRAPHS_PER_UNIT
@@ -315,7 +316,7 @@ def _write_units(work: Path, plans: list[Plan], dialect: str) -> list[Path]:
         units.append(_write_unit(work / f"unit{number}.cpp", DIALECTS[dialect], design))
     names = [plan.graph.name for plan in plans]
     declared = "".join(f"namespace in_{name} {{ int bench(int, char **); }}\n" for name in names)
-    table = "".join(f'    {{"{name}", in_{name}::bench}},\n' for name in names)
+    table = "".join(f'    {{"g{owner}", in_g{owner}::bench}},\n' for owner in owners)
     units.append(work / "main.cpp")
     _write(units[-1], _MAIN.format(declared=declared, table=table))
     return units
@@ -343,17 +344,19 @@ _MAIN = """\
 static const struct {{
     const char *name;
     int (*bench)(int, char **);
-}} graphs[] = {{
+}} cases[] = {{
 {table}}};
 
 int main(int, char **argv)
 {{
-    for (const auto &graph : graphs) {{
-        std::string folder = std::string(argv[1]) + "/" + graph.name + "/vectors";
-        std::string depths = std::string(argv[1]) + "/" + graph.name + "/depths", frames = "-1";
+    int number = 0;
+    for (const auto &one : cases) {{
+        const std::string work = std::string(argv[1]) + "/";
+        std::string folder = work + one.name + "/vectors";
+        std::string depths = work + "depths" + std::to_string(number), frames = "-1";
         char *arguments[] = {{argv[0], &folder[0], &frames[0], &depths[0], nullptr}};
-        std::printf("graph %s\\n", graph.name);
-        graph.bench(4, arguments);
+        std::printf("case %d\\n", number++);
+        one.bench(4, arguments);
     }}
     return 0;
 }}
