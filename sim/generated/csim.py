@@ -210,9 +210,12 @@ def _planned(build: Path) -> dict[str, int]:
     return {stage["name"]: stage["cycles"] for stage in read_plan(build)["stages"]}
 
 
-def _frames_there(build: Path, most: int | None) -> int:
-    """Frames that a bench will run: a line of the first input's vectors each."""
-    there = (build / "vectors" / f"{read_ports(build)['inputs'][0]['name']}.dat").read_bytes().count(b"\n")
+def _frames_there(build: Path, most: int | None) -> int | None:
+    """Frames that a bench will run: a line of the first input's vectors each; None: the bench will say what is wrong."""
+    inputs = sorted((build / "vectors").glob("s_axis*.dat"))
+    if not inputs:
+        return None
+    there = inputs[0].read_bytes().count(b"\n")
     return there if most is None else min(most, there)
 
 
