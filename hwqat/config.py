@@ -20,6 +20,7 @@ from typing import Any
 from . import zoo
 from .decode import read_toml
 from .errors import HwqatError
+from .naming import shown
 
 SECTIONS = ("run", "scheme", "float", "train", "target", "export")
 
@@ -50,5 +51,7 @@ def _read(path: Path) -> dict[str, dict]:
     data = read_toml(path, dict[str, Any], "give a TOML file with " + ", ".join(f"[{s}]" for s in SECTIONS))
     for name, table in data.items():
         if name not in SECTIONS or not isinstance(table, dict):
-            raise HwqatError(f"unknown section {name!r} in {path}; known are {', '.join(f'[{s}]' for s in SECTIONS)}")
+            raise HwqatError(
+                f"unknown section {shown(name)} in {path}; known are {', '.join(f'[{s}]' for s in SECTIONS)}"
+            )
     return data

@@ -1,21 +1,28 @@
 """Files that were damaged or changed: every kind that a command reads, by seed. One sentence, or what it would be
 without the change; never a traceback, a program that is started, memory or time without end."""
 
+import dataclasses
 import hashlib
 import json
+import math
 import os
 import random
 import shutil
+from functools import partial
 
 import msgspec
 import pytest
 from guarded import Guard, fault
-from mutations import mutated
+from mutations import VALUES, mutated
 from toy_builds import write_run
 
 from hwqat.cli import main
+from hwqat.errors import HwqatError
 from hwqat.manifest import MANIFEST, manifest_file
+from hwqat.quant import Scheme
+from hwqat.quant.scheme import OVERRIDES
 from hwqat.runs import Run, save_card
+from hwqat.train.config import TrainConfig
 
 #: So many of each kind in the slow test; HWQAT_MUTATIONS=N for more.
 EACH = int(os.environ.get("HWQAT_MUTATIONS", "40"))
@@ -219,6 +226,25 @@ SEALED = [
     "plan",
     "plan, synth",
 ]
+
+
+def records(value):
+    """Makers of what a config becomes where some key has this value."""
+    fields = [*dataclasses.fields(Scheme), *dataclasses.fields(TrainConfig)]
+    yield from (partial(Scheme.from_dict, {f.name: value}) for f in fields)
+    yield from (partial(TrainConfig().with_changes, **{f.name: value}) for f in fields)
+    yield from (partial(Scheme.from_dict, {"layers": {"*": {key: value}}}) for key in OVERRIDES)
+    yield from (partial(Scheme.from_dict, found) for found in ({"layers": {"*": value}}, {str(value): 1}))
+
+
+def test_every_key_of_a_config_with_every_value():
+    """A record or a sentence, short enough to be read."""
+    values = [*VALUES, math.nan, math.inf, 2.5, -3, b"x", {"x": {"y": [0] * 2000}}, "9" * 5000, {"*" * 9000: {}}]
+    for make in (make for value in values for make in records(value)):
+        try:
+            make()
+        except HwqatError as error:
+            assert str(error).isprintable() and len(str(error)) < 1200
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Overflow, Rounding, common_frac, from_real, half, smallest_integer_bits, to_real
 from hwqat.limits import SUM_BITS
+from hwqat.naming import shown
 
 #: Narrowest format that making room in the sum may lead to; below this the constants would mean nothing.
 LEAST_WIDTH = 4
@@ -59,7 +60,7 @@ class Rescale:
         except ValueError:
             raise HwqatError(
                 f"rescale must be a width of 2..32 bits, W, or a format, W[,I[,Q[,O]]][,{POWER_OF_TWO}], I in -256..256, such as 16 or "
-                f"16,8,AP_TRN,AP_WRAP or 12,{AUTO},AP_TRN, not {text!r}"
+                f"16,8,AP_TRN,AP_WRAP or 12,{AUTO},AP_TRN, not {shown(text)}"
             ) from None
         return cls(int(width), **given, power_of_two=power_of_two)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Rounding
+from hwqat.naming import shown
 from hwqat.quant.activations import ACT_QUANTISERS
 from hwqat.quant.calibrate import CALIBRATIONS
 from hwqat.quant.constants import Rescale
@@ -100,11 +101,11 @@ class Scheme:
         _check("the scheme", {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
         Rescale.parse(self.rescale)
         if not isinstance(self.layers, dict):
-            raise HwqatError(f"the scheme: layers must be a table of globs, not {self.layers!r}")
+            raise HwqatError(f"the scheme: layers must be a table of globs, not {shown(self.layers)}")
         for glob, changes in self.layers.items():
-            where = f"the scheme's layers {glob!r}"
+            where = f"the scheme's layers {shown(glob)}"
             if not isinstance(changes, dict):
-                raise HwqatError(f"{where} must be a table of keys, not {changes!r}")
+                raise HwqatError(f"{where} must be a table of keys, not {shown(changes)}")
             _known(where, changes, OVERRIDES)
             _check(where, changes)
             if "rescale" in changes:
@@ -160,7 +161,7 @@ class Scheme:
 def _known(where: str, values: dict[str, Any], known) -> None:
     for key in values:
         if key not in known:
-            raise HwqatError(f"unknown key {key!r} in {where}; known are {', '.join(known)}")
+            raise HwqatError(f"unknown key {shown(key)} in {where}; known are {', '.join(known)}")
 
 
 def _check(where: str, values: dict[str, Any]) -> None:
@@ -174,14 +175,14 @@ def _check(where: str, values: dict[str, Any]) -> None:
     }
     for key, value in values.items():
         if key == "table_bits" and (isinstance(value, bool) or value not in range(2, MOST_TABLE_BITS + 1)):
-            raise HwqatError(f"{where}: table_bits must be 2..{MOST_TABLE_BITS}, not {value!r}")
+            raise HwqatError(f"{where}: table_bits must be 2..{MOST_TABLE_BITS}, not {shown(value)}")
         if key == "residual_bits" and value == 0 and not isinstance(value, bool):
             continue
         if key.endswith("_bits"):
             if isinstance(value, bool) or value not in (*range(1, MAX_BITS + 1), FLOAT_BITS):
-                raise HwqatError(f"{where}: {key} must be 1..{MAX_BITS}, or {FLOAT_BITS} for float, not {value!r}")
+                raise HwqatError(f"{where}: {key} must be 1..{MAX_BITS}, or {FLOAT_BITS} for float, not {shown(value)}")
         elif key in choices:
-            if value not in choices[key]:
-                raise HwqatError(f"{where}: {key} must be one of {', '.join(choices[key])}, not {value!r}")
+            if not isinstance(value, str) or value not in choices[key]:
+                raise HwqatError(f"{where}: {key} must be one of {', '.join(choices[key])}, not {shown(value)}")
         elif key in SWITCHES and not isinstance(value, bool):
-            raise HwqatError(f"{where}: {key} must be true or false, not {value!r}")
+            raise HwqatError(f"{where}: {key} must be true or false, not {shown(value)}")

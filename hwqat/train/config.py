@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwqat.errors import HwqatError
+from hwqat.naming import shown
 
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("float32", "bfloat16")
@@ -134,18 +135,18 @@ def _check_keys(changes: dict[str, Any]) -> None:
     known = [spec.name for spec in dataclasses.fields(TrainConfig)]
     unknown = [name for name in changes if name not in known]
     if unknown:
-        raise HwqatError(f"unknown key {unknown[0]!r} in the changes; known are {', '.join(known)}")
+        raise HwqatError(f"unknown key {shown(unknown[0])} in the changes; known are {', '.join(known)}")
 
 
 def _check_type(name: str, value: object, kind: type) -> None:
     # TOML writes 1 for 1.0, so an int serves as a float; a bool serves as nothing but a bool.
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
     if not fits or (isinstance(value, bool) and kind is not bool):
-        raise HwqatError(f"training config: {name} must be of type {kind.__name__}, not {value!r}")
+        raise HwqatError(f"training config: {name} must be of type {kind.__name__}, not {shown(value)}")
     if kind is float and not math.isfinite(value):
-        raise HwqatError(f"training config: {name} must be finite, not {value!r}")
+        raise HwqatError(f"training config: {name} must be finite, not {shown(value)}")
 
 
 def _require(holds: bool, name: str, expected: str, got: object) -> None:
     if not holds:
-        raise HwqatError(f"training config: {name} must be {expected}, not {got!r}")
+        raise HwqatError(f"training config: {name} must be {expected}, not {shown(got)}")
