@@ -134,6 +134,12 @@ def test_what_the_parsers_write_is_current():
     assert done.stdout == "current\n", done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_the_table_of_boards_is_current():
+    done = subprocess.run([sys.executable, DOCS / "boards.py", "--check"], capture_output=True, text=True)
+    assert done.stdout == "current\n", done.stdout + done.stderr
+
+
 def test_the_readme_is_short_and_its_picture_small():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 150
