@@ -64,6 +64,15 @@ def test_help_takes_less_than_a_third_of_a_second_of_processor():
     assert spent < 0.3, f"{spent:.2f} s of processor, {time.monotonic() - began:.2f} s in all"
 
 
+def test_what_runs_a_build_waits_for_no_data(digit_build):
+    """Neither scikit-learn, which has the digits, nor data sets and runs are imported for a BUILD."""
+    code = f"""import sys
+from hwqat.cli import main
+assert main(["report", {str(digit_build)!r}]) == 0
+print([name for name in ("sklearn", "scipy", "hwqat.data", "hwqat.runs", "hwqat.nn") if name in sys.modules])"""
+    assert run_python(code).stdout.splitlines()[-1] == "[]"
+
+
 def test_a_function_keeps_its_name_whoever_imports_its_file_first():
     code = """import hwqat.export, hwqat.lower, hwqat.prepare, hwqat.quantize, hwqat
 print([callable(getattr(hwqat, name)) for name in ("export", "lower", "prepare", "quantize")], hwqat.data.load)"""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -14,9 +15,20 @@ def run(*argv, **kw) -> str:
     return done.stdout
 
 
+def files_of_the_package() -> set[str]:
+    """All that an installed package needs: modules, hardware library, templates, trained networks."""
+    package = ROOT / "hwqat"
+    found = {path for path in package.rglob("*") if path.is_file()}
+    for link in (path for path in package.iterdir() if path.is_symlink()):
+        found |= {link / path.relative_to(link.resolve()) for path in link.resolve().rglob("*") if path.is_file()}
+    return {path.relative_to(ROOT).as_posix() for path in found if "__pycache__" not in path.parts}
+
+
 def test_export_from_an_installed_wheel(digit_run, tmp_path):
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        assert files_of_the_package() <= set(packed.namelist())
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", wheel)

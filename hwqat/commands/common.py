@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import data as datasets
 from .. import zoo
 from ..errors import HwqatError, NoData
 from ..folders import tidy
@@ -16,8 +16,11 @@ from ..graph import Graph
 from ..graph_io import GRAPH, load_graph
 from ..manifest import MANIFEST, check
 from ..naming import INPUT, port_names
-from ..runs import CARD, Run
 from ..vectors import read_vectors
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..runs import Run
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ def is_build(folder: str | Path) -> bool:
     tidy(folder.absolute())
     if (folder / MANIFEST).is_file() or (folder / GRAPH).is_file():
         return True
+    from ..runs import CARD
+
     if (folder / CARD).is_file():
         return False
     raise HwqatError(
@@ -84,7 +89,7 @@ def open_run(folder: str | Path, **changes) -> Trained:
     return Trained(model, contents.run, contents.sample)
 
 
-def data_if_here(run: Run, data_dir: str | None) -> tuple[datasets.Dataset | None, str | None]:
+def data_if_here(run: Run, data_dir: str | None) -> tuple[Dataset | None, str | None]:
     """The data set of a RUN, or None and why it is not here. A place that was named must have it."""
     from ..restore import load_data
 

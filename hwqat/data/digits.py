@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.datasets import load_digits
 
 from hwqat.data.augment import Augment
 from hwqat.data.dataset import Dataset, Grid, Split, stratified
@@ -18,6 +17,8 @@ SEED = 0
 
 def load(data_dir: str | None = None) -> Dataset:
     """The digits; `data_dir` is not needed. A stratified fifth is the test set, a tenth of the rest validates."""
+    from sklearn.datasets import load_digits  # half a second, which other data need not wait for
+
     del data_dir
     raw = load_digits()
     pixels = torch.from_numpy(raw.images).to(torch.int16)[:, None]  # (1797, 1, 8, 8)
