@@ -258,21 +258,24 @@ def own(folder, write, name="digitnet-int8"):
     return folder / "net.onnx"
 
 
-def pt2e(folder, net, quantizer, size=16):
-    """torch.export's program, quantised by a quantiser of PT2E, by way of torch's own exporter to ONNX."""
+def program(net, quantizer, size=16):
+    """torch.export's program, quantised by a quantiser of PT2E."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     torch.manual_seed(0)
     with quiet():
         example = (torch.rand(1, 3, size, size),)
-        program = torch.export.export(lively(net()), example).module()
-        model = prepare_pt2e(program, quantizer())
+        model = prepare_pt2e(torch.export.export(lively(net()), example).module(), quantizer())
         for _ in range(4):
             model(torch.rand(1, 3, size, size))
-        model = convert_pt2e(model)
-        torch.onnx.export(
-            torch.export.export(model, example), example, str(folder / "net.onnx"), dynamo=True, external_data=False
-        )
+        return torch.export.export(convert_pt2e(model), example)
+
+
+def pt2e(folder, net, quantizer, size=16):
+    """The same by torch's own exporter to ONNX."""
+    made = program(net, quantizer, size)
+    with quiet():
+        torch.onnx.export(made, (), str(folder / "net.onnx"), dynamo=True, external_data=False)
     return folder / "net.onnx"
 
 

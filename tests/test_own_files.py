@@ -7,9 +7,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from drawing import random_case
 from onnx import numpy_helper
+from test_operators import Signals
 
+import hwqat
 from hwqat.cli import main
 from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
@@ -17,7 +20,7 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_digest, load_graph
-from hwqat.interchange import import_qonnx, integer_onnx, qdq_onnx, qdq_out, qonnx, read_qonnx, run_qdq
+from hwqat.interchange import import_qonnx, integer_onnx, qdq_onnx, qdq_out, qonnx, read_qonnx, run_integers, run_qdq
 from hwqat.ops import Conv2d, Geometry, Input, Output, Requant
 from hwqat.restore import to_frames
 from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph
@@ -180,6 +183,19 @@ def test_what_qdq_cannot_say_is_one_sentence(graph, said):
 
 
 # Out and in ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_of_signals(tmp_path):
+    """(N, C, L), with a gate from a table: integers in onnxruntime, QDQ layer by layer, both read back."""
+    torch.manual_seed(0)
+    q = torch.randint(-128, 128, (6, 2, 32))
+    graph = hwqat.lower(hwqat.prepare(Signals().eval(), hwqat.Scheme(), q / 128).eval())
+    frames = (q.reshape(6, 2, 1, 32).permute(0, 2, 3, 1).numpy(),)
+    for found, truth in zip(run_integers(integer_onnx(graph).SerializeToString(), graph, frames), graph.run(*frames)):
+        assert np.array_equal(found, truth)
+    assert by_layers(graph, frames)[0] and graph.of("table") and graph.of("multiply")
+    for model in (integer_onnx(graph), qdq_onnx(graph)):
+        assert graph_digest(import_qonnx(written(model, tmp_path))) == graph_digest(graph)
 
 
 def written(model, tmp_path):

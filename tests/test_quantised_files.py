@@ -1,18 +1,20 @@
 """Files of other tools become graphs: golden's integers are those that the file itself means."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
 from exact_onnx import compare
 from onnx import numpy_helper
-from quantised_files import FILES, QUICK, REFUSED
+from quantised_files import FILES, QUICK, REFUSED, depthwise, program, pt2e, xnnpack
 
 from hwqat.cli import main
 from hwqat.data.dataset import Grid
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed
-from hwqat.graph_io import load_graph
-from hwqat.interchange import grid_of, import_qonnx, qonnx_in, read_qonnx
+from hwqat.graph_io import graph_digest, load_graph
+from hwqat.interchange import grid_of, import_qonnx, qonnx_in, read_program, read_qonnx
 from hwqat.interchange.qonnx_in.steps import integer_thresholds, line
 from hwqat.quant.constants import Operand
 
@@ -57,6 +59,14 @@ def test_every_file_is_read_as_what_it_means(name, made):
 def test_the_rest_is_refused_in_a_sentence(name, tmp_path):
     with pytest.raises(HwqatError, match=REFUSED[name][1]):
         read_qonnx(REFUSED[name][0](tmp_path))
+
+
+@pytest.mark.slow
+def test_a_program_is_read_as_its_file(tmp_path):
+    how = {"net": depthwise, "quantizer": partial(xnnpack, True), "size": 8}
+    found = read_program(program(**how))
+    assert found.agreement.integers
+    assert graph_digest(found.graph) == graph_digest(import_qonnx(pt2e(tmp_path, **how)))
 
 
 @pytest.mark.parametrize("fault", ["rounding", "zero point", "threshold", "scale"])

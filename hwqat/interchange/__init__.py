@@ -2,6 +2,7 @@
 
 from .grids import grid_of
 from .integers import integer_onnx
+from .programs import read_program
 from .qdq_out import qdq_onnx
 from .qonnx_in import import_qonnx, operators, read_qonnx
 from .qonnx_out import qonnx
@@ -14,6 +15,7 @@ __all__ = [
     "operators",
     "qdq_onnx",
     "qonnx",
+    "read_program",
     "read_qonnx",
     "run_integers",
     "run_qdq",

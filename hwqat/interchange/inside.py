@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ..arrays import npz_from_bytes
 from ..errors import HwqatError
 from ..graph import Graph
-from ..graph_io import GRAPH, WEIGHTS, decode_graph, graph_files
+from ..graph_io import GRAPH, MOST_WEIGHTS, WEIGHTS, decode_graph, graph_files
 
 #: Keys of the metadata.
 KIND, JSON, ARRAYS = "hwqat.kind", "hwqat.graph", "hwqat.weights"
@@ -45,10 +45,12 @@ def found(model, writers: dict[str, Callable[[Graph], object]], where: str) -> t
         weights = base64.b85decode(said[ARRAYS])
         advice = "write it again"
         graph = decode_graph(
-            said[JSON].encode(), f"{where}, {JSON}", lambda: npz_from_bytes(weights, f"{where}, {ARRAYS}", advice)
+            said[JSON].encode(),
+            f"{where}, {JSON}",
+            lambda: npz_from_bytes(weights, f"{where}, {ARRAYS}", advice, MOST_WEIGHTS),
         )
         again = writers[kind](graph)
-    except (HwqatError, ValueError):
+    except (HwqatError, ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError):
         return kind, None
     ours, theirs = (m.graph.SerializeToString(deterministic=True) for m in (again, model))
     return kind, graph if ours == theirs and list(again.opset_import) == list(model.opset_import) else None

@@ -113,8 +113,8 @@ def _function(target: Any) -> Callable:
     space, name = target._schema.name.split("::")
     if space != "aten":
         raise HwqatError(
-            f"the program calls {space}::{name}; operators of ATen are supported; write a "
-            "quantised program by torch.onnx.export, and read it by 'hwqat import'"
+            f"the program calls {space}::{name}; operators of ATen are supported; a "
+            "quantised program is read by hwqat.interchange.read_program, or, written by torch.onnx.export, by 'hwqat import'"
         )
     name = name.rstrip("_") if name.endswith("_") else name
     for place in (OTHERS, F.__dict__, torch.__dict__, Tensor.__dict__):
