@@ -153,7 +153,7 @@ def _walk(file, graph, tensors, q, found: Found) -> None:
     values = {name: np.asarray(array) for name, array in file.constants.items()} | {"": None}
     for port, node, ints in zip(file.inputs, graph.of("input"), q):
         x = laid_out(ints - node.out.zero_point, None, len(port.shape) == 2)
-        values[port.name] = Exact(((x, (Fraction(node.out.scale),)),))
+        values[port.name] = Codes(x + node.out.zero_point) if port.coded else Exact(((x, (Fraction(node.out.scale),)),))
     for node, proto in zip(file.nodes, file.model.graph.node):
         x = tensors.get(node.output)
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
@@ -795,7 +795,8 @@ NODES = {
     "MatMul": matmul, "BatchNormalization": norm, "Clip": clip, "Relu": relu, "MaxPool": moved(max_pooled), "AveragePool": average_pool,
     "ReduceMean": reduce_mean, "GlobalAveragePool": lambda a, k, x, n: whole(x[0]), "Reshape": reshape,
     "Flatten": moved(lambda a, q, xs: q.reshape(len(q), -1), flat_of), "Transpose": transpose, "Concat": concat,
-    "Identity": lambda a, k, x, n: x[0], "Dropout": lambda a, k, x, n: x[0], "Cast": lambda a, k, x, n: x[0],
+    "Identity": lambda a, k, x, n: x[0], "Dropout": lambda a, k, x, n: x[0],
+    "Cast": lambda a, k, x, n: Exact(((np.asarray(x[0]), (Fraction(1),)),)) if isinstance(x[0], Codes) else x[0],
     "Mul": mul, "Div": div, "Add": add, "Sub": sub, "Slice": moved(sliced, slice_of), "Pad": moved(padded),
     "Gather": moved(lambda a, q, xs: q[:, np.asarray(xs[1])], lambda a, v, xs, shape: [v[int(i)] for i in xs[1]]),
     "Resize": moved(resized, lambda a, v, xs, shape: v), "DepthToSpace": moved(depth),

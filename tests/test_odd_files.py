@@ -58,14 +58,14 @@ class Net:
         zeros = np.zeros(count, np.int8) if zero is None else zero
         return self.add("DequantizeLinear", q, RNG.uniform(0.005, 0.02, count).astype(np.float32), zeros, axis=axis)
 
-    def save(self, tmp_path, y, inputs=False, shuffle=False, shape=(1, 3, 6, 6)):
+    def save(self, tmp_path, y, inputs=False, shuffle=False, shape=(1, 3, 6, 6), arrives=None, leaves=None):
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
-        ports = [helper.make_tensor_value_info("x", kind, shape)]
+        ports = [helper.make_tensor_value_info("x", arrives or kind, shape)]
         if inputs:
             ports += [helper.make_tensor_value_info(k, v.data_type, v.dims) for k, v in self.constants.items()]
         nodes = self.nodes[::-1] if shuffle else self.nodes
         graph = helper.make_graph(
-            nodes, "g", ports, [helper.make_tensor_value_info(y, kind, None)], list(self.constants.values())
+            nodes, "g", ports, [helper.make_tensor_value_info(y, leaves or kind, None)], list(self.constants.values())
         )
         for port in graph.output:
             port.type.tensor_type.shape.SetInParent()
@@ -304,3 +304,22 @@ def test_pads_of_their_own(opset, mode, tmp_path):
     path = net.save(tmp_path, net.qdq(y))
     found = compare(path)
     assert found.graph.of("pad")[0].padding == (1, 2, 3, 0) and read_qonnx(path).agreement.integers
+
+
+@pytest.mark.parametrize("form", ["codes", "pixels", "integers"])
+def test_integers_arrive_and_leave(form, tmp_path):
+    """Ports of uint8: codes behind a scale; pixels that are cast and divided; those of an operator on integers."""
+    net = Net()
+    if form == "codes":
+        x = net.dq("x")
+    elif form == "pixels":
+        x = net.qdq(net.add("Div", net.add("Cast", "x", to=TensorProto.FLOAT), np.float32(255)), 1 / 200)
+    if form == "integers":
+        y = net.add("ConvInteger", "x", RNG.integers(-9, 9, (4, 3, 1, 1)).astype(np.int8), np.uint8(7))
+        y = net.add("Mul", net.add("Cast", y, to=TensorProto.FLOAT), np.float32(0.01))
+    else:
+        y = net.add("Conv", x, net.weights(4, 3, 1, 1))
+    path = net.save(tmp_path, net.q(y), arrives=TensorProto.UINT8, leaves=TensorProto.UINT8)
+    found = compare(path)
+    x, y = (found.graph.of(op)[0].out for op in ("input", "output"))
+    assert (x.lo, x.hi, y.bits, y.signed) == (0, 255, 8, False) and read_qonnx(path).agreement.integers

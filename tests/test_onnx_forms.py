@@ -376,7 +376,7 @@ REFUSED = {
     "an old opset": (dict(nodes=[N("Relu", ["q"], ["y"])], opset=6), "has operators of opset 6; hwqat reads 7 to"),
     "a future opset": (dict(nodes=[N("Relu", ["q"], ["y"])], opset=999), "has operators of opset 999"),
     "an input of integers": (
-        dict(nodes=[], extra=[helper.make_tensor_value_info("i", TensorProto.INT8, [1])], outputs=("q",)),
+        dict(nodes=[], extra=[helper.make_tensor_value_info("i", TensorProto.INT64, [1])], outputs=("q",)),
         "port 'i' holds no floats",
     ),
     "a stride of 0": (dict(nodes=[N("MaxPool", ["q"], ["y"], kernel_shape=[2, 2], strides=[0, 1])]), "outside 1..4096"),

@@ -132,6 +132,9 @@ def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[st
     draft = Draft(name)
     values: dict[str, object] = {"": None}  # what an optional input is called that is left out
     for port in file.inputs:
+        if port.coded:
+            values[port.name] = codes.arrived(draft, port, grid)
+            continue
         values[port.name] = Real(raw=port, flat=len(port.shape) == 2) if grid is None else _arriving(draft, port, grid)
     problems: list[tuple[str, str]] = []  # operator, sentence
     unread: set[str] = set()
@@ -164,7 +167,9 @@ def _read(onnx, file: File, name: str, grid, meta: dict) -> tuple[Graph, dict[st
     for port in file.outputs:
         if port.name not in values:
             raise HwqatError(f"{name}: output {shown(port.name)} is a constant; return what the network computes")
-        quants.output(draft, port, values[port.name])
+        made = values[port.name]
+        made = codes.leaving(draft, port, made) if isinstance(made, codes.Codes) else made
+        quants.output(draft, port, made)
     values = {key: x.made if isinstance(x, codes.Codes) else x for key, x in values.items()}
     kept = {key: x for key, x in values.items() if isinstance(x, Real) and x.raw is None and x.source is not None}
     return verify(Graph(name, tuple(draft.nodes), meta)), kept

@@ -14,11 +14,13 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, from_real, signed_bits
+from hwqat.ops import Input
 
-from .draft import Draft
-from .quants import requantised
+from .draft import Draft, clean
+from .file import Node, Port
+from .quants import frame_of, requantised
 from .readers import READERS, reads
-from .values import Grouped, Real, Weights
+from .values import Grouped, Real, Weights, real
 
 #: Range of each type of codes.
 RANGES = {
@@ -55,6 +57,44 @@ class Codes:
         return np.array_equal(self.scale, scale) and np.array_equal(self.zero_point, zero_point)
 
 
+@dataclass(eq=False)
+class Arrived:
+    """Codes that arrive, whose scale the first DequantizeLinear says. lo, hi: their range; made: the network's input."""
+
+    port: Port
+    lo: int
+    hi: int
+    made: Real | None = None
+
+    def real(self, draft: Draft, node, scale: float, zero_point: int) -> Real:
+        if self.made is not None and (self.made.source.scale, self.made.zero) != (scale, zero_point):
+            raise HwqatError(f"{draft.where(node)} has another scale or zero point than the input's first reader")
+        if self.made is None:
+            info = np.iinfo(self.port.dtype)
+            channels, height, width = frame_of(draft, self.port)
+            op = Input.make(
+                draft.take(clean(self.port.name)),
+                (height, width, channels),
+                lo=self.lo,
+                hi=self.hi,
+                bits=info.bits,
+                signed=info.min < 0,
+                scale=scale,
+                zero_point=zero_point,
+            )
+            self.made = real(draft.add(op), flat=len(self.port.shape) == 2)
+        return self.made
+
+
+def arrived(draft: Draft, port: Port, grid) -> Arrived:
+    """grid: integers that are known to arrive there, or None."""
+    info = np.iinfo(port.dtype)
+    lo, hi = (info.min, info.max) if grid is None else (grid.lo, grid.hi)
+    if lo < info.min or hi > info.max:
+        raise HwqatError(f"{draft.name}, input {port.name!r} takes {port.dtype}, which does not hold {lo}..{hi}")
+    return Arrived(port, int(lo), int(hi))
+
+
 @reads("QuantizeLinear")
 def quantize(draft: Draft, node, x, scale, zero_point=None):
     scale = _scales(draft, node, scale)
@@ -77,6 +117,8 @@ def quantize(draft: Draft, node, x, scale, zero_point=None):
 def dequantize(draft: Draft, node, q, scale, zero_point=None):
     scale = _scales(draft, node, scale)
     zeros = _zeros(draft, node, zero_point, scale)
+    if isinstance(q, Arrived):
+        return q.real(draft, node, draft.number(node, scale), int(draft.number(node, zeros)))
     if isinstance(q, Codes):
         if not q.same_grid(scale, zeros):
             raise HwqatError(
@@ -103,6 +145,11 @@ def materialised(draft: Draft, node, codes: Codes):
         bits = signed_bits(codes.lo, codes.hi) if signed else max(codes.hi.bit_length(), 1)
         codes.made = requantised(draft, node, codes.x, scale, zero, codes.lo, codes.hi, bits, signed, Rounding.RND_CONV)
     return codes.made
+
+
+def leaving(draft: Draft, port: Port, codes: Codes):
+    """Codes that leave the network."""
+    return materialised(draft, Node("Output", port.name, (), port.name, {}), codes)
 
 
 def clip(draft: Draft, node, codes: Codes, floor, cap) -> Codes:
@@ -203,11 +250,14 @@ def qlinear_function(draft: Draft, node, x, xs, xz, ys, yz=None):
 @reads("ConvInteger", "MatMulInteger")
 def integer_product(draft: Draft, node, x, w, xz=None, wz=None):
     """Sums of products of integers, as real values that are those integers."""
+    zero = 0 if xz is None else draft.integer(node, xz, "a zero point of", -(1 << 15), 1 << 16)
+    if isinstance(x, Arrived):
+        read = x.real(draft, node, 1.0, zero)
+        x = Codes(read, np.ones(1), np.array([zero]), 1, x.lo, x.hi, read)
     if not isinstance(x, Codes) or not isinstance(x.x, Real):
         raise HwqatError(
             f"{draft.where(node)} reads what no QuantizeLinear made; quantise its input by a constant scale"
         )
-    zero = 0 if xz is None else draft.integer(node, xz, "a zero point of", -(1 << 15), 1 << 16)
     if zero != int(x.zero_point.item()):
         raise HwqatError(
             f"{draft.where(node)} has the zero point {zero}, the codes that it reads {int(x.zero_point.item())}"
@@ -224,6 +274,8 @@ def integer_product(draft: Draft, node, x, w, xz=None, wz=None):
 def cast(draft: Draft, node, x):
     """To floats; integers of a sum are real values already."""
     kinds = {1, 10, 11, 16}  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
+    if isinstance(x, Arrived) and node.attributes["to"] in kinds:
+        return x.real(draft, node, 1.0, 0)
     if isinstance(x, Real) and node.attributes["to"] in kinds:
         return x
     if not isinstance(x, Real | Codes | Weights) and node.attributes["to"] in kinds:

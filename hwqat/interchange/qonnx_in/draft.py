@@ -61,6 +61,8 @@ class Draft:
             raise HwqatError(
                 f"{self.where(node)} reads channels in groups; a Transpose and a Reshape are supported there"
             )
+        if hasattr(x, "made"):
+            raise HwqatError(f"{self.where(node)} reads codes; put a DequantizeLinear in front")
         if not isinstance(x, Real):
             raise HwqatError(f"{self.where(node)} computes with constants alone; fold them first, as onnxsim does")
         return x

@@ -79,7 +79,9 @@ def agreement(file: File, graph: Graph, tensors: Mapping[str, Real]) -> Agreemen
         for port in file.inputs:
             x = arriving[port.name].out
             ints = _filled(golden[x.name][start : start + batch], batch)
-            context[port.name] = _layout(x, x.zero_point, ints, None, len(port.shape) == 2).astype(port.dtype)
+            context[port.name] = _layout(x, x.zero_point, ints, None, len(port.shape) == 2, port.coded).astype(
+                port.dtype
+            )
         for node, proto in zip(file.nodes, file.model.graph.node, strict=True):
             got = context[node.output] = _executed(file, node, proto, context)
             if found := _ends(file, node, proto, context, ends, tensors.get(node.output)):

@@ -26,6 +26,8 @@ from .splits import without_splits
 MOST_BYTES, MOST_NODES = 1 << 29, 10_000
 #: Elements of a constant or of one image at most.
 MOST_ELEMENTS = 1 << 28
+#: Types of what arrives and leaves: real values, or codes.
+PORTS = ("FLOAT", "FLOAT16", "DOUBLE", "INT8", "UINT8", "INT16", "UINT16")
 #: Nodes that a sentence names at most.
 NAMED = 12
 
@@ -57,6 +59,11 @@ class Port:
     name: str
     shape: tuple[int | None, ...]
     dtype: np.dtype
+
+    @property
+    def coded(self) -> bool:
+        """Whether codes arrive, not real values."""
+        return self.dtype.kind in "iu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,8 +240,10 @@ def _port(onnx, port, name: str) -> Port:
     if not port.type.HasField("tensor_type") or not kind.HasField("shape"):
         raise HwqatError(f"{name}, port {shown(port.name)} has no shape; export the network with fixed shapes")
     dims = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
-    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE):
-        raise HwqatError(f"{name}, port {shown(port.name)} holds no floats; floats are supported")
+    if kind.elem_type not in [onnx.TensorProto.DataType.Value(text) for text in PORTS]:
+        raise HwqatError(
+            f"{name}, port {shown(port.name)} holds no floats; floats, or codes of 8 or 16 bits, are supported"
+        )
     if prod(d or 1 for d in dims) > MOST_ELEMENTS:
         raise HwqatError(
             f"{name}, port {shown(port.name)} has the shape {dims[:8]}, more than {MOST_ELEMENTS} elements"
