@@ -80,7 +80,7 @@ class TB:
             )
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def registers_say_what_they_are(dut):
     tb = await TB(dut).start()
     assert (await tb.read(0)).to_bytes(4, "little") == b"HWQB" and await tb.read(4) == 1
@@ -101,7 +101,7 @@ async def registers_say_what_they_are(dut):
     assert await tb.read(PATIENCE) == 77 and await tb.read(BATCH) == 0x1234_AB78
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 @cocotb.parametrize(stalls=[False, True])
 async def tlast_ends_a_batch(dut, stalls):
     tb = await TB(dut, stalls).start()
@@ -119,7 +119,7 @@ async def tlast_ends_a_batch(dut, stalls):
     assert await tb.read(FLAGS) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def a_batch_keeps_its_length(dut):
     """What is written while one is under way counts from the next on, and 0 is 1; batches may follow one another at once."""
     tb = await TB(dut).start()
@@ -139,7 +139,7 @@ async def a_batch_keeps_its_length(dut):
     await tb.receive(6, 7)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def a_frame_cut_short_is_seen(dut):
     tb = await TB(dut).start()
     last = len(SPEC["inputs"]) - 1
@@ -157,7 +157,7 @@ async def a_frame_cut_short_is_seen(dut):
     assert await tb.read(FLAGS) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def an_output_that_waits_is_seen(dut):
     tb = await TB(dut).start()
     await tb.write(PATIENCE, 50)
@@ -175,7 +175,7 @@ async def an_output_that_waits_is_seen(dut):
         assert await tb.read(FLAGS) == flags, pause
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def cycles_are_those_on_the_pins(dut):
     tb = await TB(dut).start()
     await tb.write(BATCH, 3)
