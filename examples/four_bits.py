@@ -13,7 +13,6 @@ import torch
 import hwqat
 from hwqat import data, models
 from hwqat.restore import restore, to_graph
-from hwqat.sim.generated.cosim import run_cosim
 
 
 def main(folder):
@@ -34,7 +33,7 @@ def main(folder):
     graph = to_graph(model, run)
     frames = dataset.test.images[:4].permute(0, 2, 3, 1).long().numpy()
     build = hwqat.export(hwqat.make_plan(graph, hwqat.Target(dsp=60)), folder / "build", (frames,))
-    found = run_cosim(build)
+    found = hwqat.cosim(build)
     print(
         f"co-simulation: {found.frames} frames, {found.mismatches} mismatches, {found.fill_cycles} cycles for the first, "
         f"{found.steady_cycles} for each further one"

@@ -15,7 +15,6 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import hwqat
-from hwqat.sim.generated.csim import run_csim
 
 
 def network():
@@ -64,7 +63,7 @@ def main(folder):
         f"{plan.cycles} cycles a frame, {plan.rate:,.0f} frames/s, {plan.resources.dsp} DSPs, {plan.resources.lut:,} LUTs"
     )
     build = hwqat.export(plan, Path(folder) / "build", (frames[:16],))
-    result = run_csim(build)
+    result = hwqat.csim(build)
     print(f"C-simulation: {result.frames} frames, {result.mismatches} mismatches")
     return result.mismatches
 
