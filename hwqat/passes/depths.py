@@ -208,9 +208,9 @@ def _search(model: Model, waits: list[Stream], cycles: int, known: dict[str, int
 
 def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str], tight: bool) -> None:
     """Grow the branches' depths until the whole network keeps its rate; if ``tight``, then shrink each again."""
-    if not waits:
-        return
     frames = _frames(cycles)
+    if not waits or model.keeps(cycles, frames, depths):  # the plan's rate: no depths could do better
+        return
     target = max(cycles, model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED)).slowest)
     enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
     steps = [depths]  # each a tenth deeper
