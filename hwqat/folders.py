@@ -120,7 +120,7 @@ def _left(path: Path, words: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file or the new one."""
-    if path.exists() and not path.is_file():  # /dev/null would be gone
+    if os.path.lexists(path) and not path.is_file():  # /dev/null would be gone
         raise HwqatError(f"{path} is no file, and is not replaced by one")
     temporary = path.with_name(f".{path.name}.{identity()}.tmp")
     try:

@@ -141,3 +141,10 @@ def test_commands(capsys, tmp_path):
     assert main(["plan", "digitnet", "--board", "ulx3s-85f", "--fps", "1e9"]) == 2
     out, err = capsys.readouterr()
     assert not out and err.count("\n") == 1 and err.startswith("hwqat: at most ")
+
+
+def test_what_was_trained_has_its_own_images_and_scheme(digit_run, tmp_path, capsys):
+    (tmp_path / "c.toml").write_text("[scheme]\nweight_bits = 4\n")
+    for words in (["--image", "nonsense"], ["--data", "digits"], ["--config", str(tmp_path / "c.toml")]):
+        assert main(["plan", str(digit_run), *words]) == 2
+        assert "leave out --image, --data and [scheme]" in capsys.readouterr().err

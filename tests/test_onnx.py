@@ -139,10 +139,13 @@ def test_only_a_file_of_ours_is_replaced(digit_build, tmp_path, capsys):
         assert main(["onnx", str(digit_build), "--out", str(ours)]) == 0
     theirs.write_text("years of work")
     os.mkfifo(pipe)
-    for path, said in ((theirs, "was not written by hwqat"), (pipe, "is no file"), (tmp_path, "is no file")):
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    others = ((pipe, "is no file"), (tmp_path, "is no file"), (loop, "is no file"))
+    for path, said in ((theirs, "was not written by hwqat"), *others):
         assert main(["onnx", str(digit_build), "--out", str(path)]) == 2
         assert said in capsys.readouterr().err
-    assert theirs.read_text() == "years of work" and pipe.is_fifo()
+    assert theirs.read_text() == "years of work" and pipe.is_fifo() and loop.is_symlink()
     with pytest.raises(HwqatError, match="is no file"):
         write_whole(pipe, lambda path: path.write_text("x"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import HwqatError
@@ -111,7 +112,7 @@ def _require_ours(path: Path) -> None:
 
     try:
         if not path.is_file():
-            if path.exists():
+            if os.path.lexists(path):
                 raise HwqatError(f"{path} is no file; choose another --out")
             return
         with path.open("rb") as file:

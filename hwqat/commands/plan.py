@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..boards import BOARDS
+from ..config import read_config
 from ..console import say_table
 from ..errors import HwqatError
 from . import layers
@@ -44,6 +45,11 @@ def _graph(args):
 
     if layers.is_network(args.source):
         return lower(layers.network(args).eval(), args.source.rpartition(":")[2])
+    if args.image or args.data or read_config(args.config).scheme:
+        raise HwqatError(
+            f"{args.source} is no network's name, and what was trained has its own images and scheme; leave out --image, "
+            "--data and [scheme]"
+        )
     if is_build(args.source):
         return load_graph(args.source)
     trained = open_run(args.source)
