@@ -269,10 +269,26 @@ def test_a_window_that_is_wrong_is_named(build, tmp_path):
     text = source.read_text()
     assert text.index(".PadLeft(1)") < text.index("u_d_window")
     source.write_text(text.replace(".PadLeft(1)", ".PadLeft(0)", 1))
-    result = run_cosim(tmp_path / "b", modes=("both",))
+    result = run_cosim(tmp_path / "b", modes=("both",), waves=True)
     assert result.where.startswith(
         "frame 0: the first stage that differs is d_window (of d in b.0): stream d_window_out, beat "
     )
+    the_view_shows_every_stream(result.waves, json.loads((build / "rtl" / "ports.json").read_text())["fifos"])
+
+
+def the_view_shows_every_stream(fst, streams):
+    """GTKWave's save file, read with the recording by wellen (Surfer's reader): each name is one there, of that width."""
+    lines = fst.with_suffix(".gtkw").read_text().splitlines()
+    assert '[dumpfile] "waves.fst"' in lines and f"[timestart] {times(fst)[0]}" in lines
+    names = [line.partition("} ")[2] for line in lines if line.startswith("+{")]
+    found = {var.full_name: var.bitwidth or 1 for var in pywellen.Waveform(str(fst)).all_vars()}
+    for name in names:
+        path, _, width = name.partition("[")
+        assert found.get(path) == (int(width.partition(":")[0]) + 1 if width else 1), name
+    for path in streams.values():
+        assert all(any(name.startswith(f"{path}.{pin}") for name in names) for pin in ("valid_i", "ready_o", "data_i"))
+    titles = [line[1:] for line in lines if line.startswith("-")]
+    assert "first difference: d_window_out" in titles and "b_0 (b.0)" in titles
 
 
 def times(fst):
@@ -292,30 +308,6 @@ def test_waves_show_the_first_frame_or_the_one_that_fails(build, tmp_path):
     assert wrong.where is None, "the design is right, the expectation is not"
     assert times(wrong.waves)[0] > end - (right.fill_cycles * 10_000)
     assert wrong.waves.stat().st_size > 1000
-
-
-def test_a_view_shows_every_stream_of_the_waves(build, tmp_path):
-    """GTKWave's save file, read with the recording by wellen (Surfer's reader): each name is one there, of that width."""
-    shutil.copytree(build, tmp_path / "b")
-    source = tmp_path / "b" / "rtl" / "little_b_0.sv"
-    source.write_text(source.read_text().replace(".PadLeft(1)", ".PadLeft(0)", 1))
-    (tmp_path / "b" / "report").mkdir(exist_ok=True)
-    result = run_cosim(tmp_path / "b", modes=("none",), waves=True)
-    lines = result.waves.with_suffix(".gtkw").read_text().splitlines()
-    assert '[dumpfile] "waves.fst"' in lines
-    names = [line.partition("} ")[2] for line in lines if line.startswith("+{")]
-    waves = pywellen.Waveform(str(result.waves))
-    found = {var.full_name: var.bitwidth or 1 for var in waves.all_vars()}
-    for name in names:
-        path, _, width = name.partition("[")
-        assert found.get(path) == (int(width.partition(":")[0]) + 1 if width else 1), name
-    streams = json.loads((build / "rtl" / "ports.json").read_text())["fifos"]
-    for path in streams.values():
-        assert all(any(name.startswith(f"{path}.{pin}") for name in names) for pin in ("valid_i", "ready_o", "data_i"))
-    titles = [line[1:] for line in lines if line.startswith("-")]
-    assert "first difference: d_window_out" in titles and "b_0 (b.0)" in titles
-    begin, _ = times(result.waves)
-    assert f"[timestart] {begin}" in lines
 
 
 def test_missing_ports_and_vectors_are_one_sentence(build, tmp_path):
