@@ -609,6 +609,15 @@ def max_pooled(a, q, xs):
     return F.max_pool2d(t, kernel, strides, 0, dilations, bool(a.get("ceil_mode"))).numpy().astype(q.dtype)
 
 
+def max_pool(a, kinds, xs, names):
+    """Of values that rise with their integers, whatever their gains and shifts."""
+    x = xs[0]
+    if isinstance(x, Exact) and not x.plain:
+        assert len(x.terms) == 1 and min(x.gain) > 0
+        return x.of(lambda q: max_pooled(a, q, xs))
+    return moved(max_pooled)(a, kinds, xs, names)
+
+
 def average_pool(a, kinds, xs, names):
     kernel, strides, pads, _ = window(a)
     assert not any(pads) or a.get("count_include_pad")
@@ -792,7 +801,7 @@ def qconcat(a, kinds, xs, names):
 
 NODES = {
     "Quant": quant, "IntQuant": quant, "BipolarQuant": bipolar, "MultiThreshold": thresholds, "Conv": conv, "Gemm": gemm,
-    "MatMul": matmul, "BatchNormalization": norm, "Clip": clip, "Relu": relu, "MaxPool": moved(max_pooled), "AveragePool": average_pool,
+    "MatMul": matmul, "BatchNormalization": norm, "Clip": clip, "Relu": relu, "MaxPool": max_pool, "AveragePool": average_pool,
     "ReduceMean": reduce_mean, "GlobalAveragePool": lambda a, k, x, n: whole(x[0]), "Reshape": reshape,
     "Flatten": moved(lambda a, q, xs: q.reshape(len(q), -1), flat_of), "Transpose": transpose, "Concat": concat,
     "Identity": lambda a, k, x, n: x[0], "Dropout": lambda a, k, x, n: x[0],

@@ -323,3 +323,16 @@ def test_integers_arrive_and_leave(form, tmp_path):
     found = compare(path)
     x, y = (found.graph.of(op)[0].out for op in ("input", "output"))
     assert (x.lo, x.hi, y.bits, y.signed) == (0, 255, 8, False) and read_qonnx(path).agreement.integers
+
+
+def test_pools_in_front_of_a_quantiser(tmp_path):
+    """The largest of sums with a bias, behind a ReLU; a mean of a sum of two layers."""
+    net = Net()
+    x = net.qdq("x")
+    y = net.add("Relu", net.add("Conv", x, net.weights(4, 3, 3, 3, axis=0, zero=None), RNG.normal(0, 1, 4)))
+    y = net.qdq(net.add("MaxPool", y, kernel_shape=[2, 2], pads=[1, 0, 1, 0]), zero=np.uint8(0))
+    z = net.add("Add", net.add("Conv", y, net.weights(4, 4, 1, 1)), net.add("Conv", y, net.weights(4, 4, 1, 1, axis=0)))
+    path = net.save(tmp_path, net.qdq(net.add("GlobalAveragePool", z), 0.1))
+    found = compare(path)
+    assert len(found.graph.of("max_pool")) == 1 and len(found.graph.of("sum_pool")) == 2
+    assert read_qonnx(path).agreement.integers

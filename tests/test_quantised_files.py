@@ -50,6 +50,8 @@ def test_a_file_is_read_as_what_it_means(name, made):
 def test_every_file_is_read_as_what_it_means(name, made):
     found = compare(made(name), grid(name), frames=1000)
     print(f"{name}: {found.integers} integers, {found.near} the neighbour, {found.decided} decided by fractions")
+    if name.startswith("hwqat"):
+        return  # its graph is in the file: see test_own_files
     found = read_qonnx(made(name), grid(name)).agreement
     assert found.differing <= found.integers // 1000
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hwqat.errors import HwqatError
+from hwqat.graph import Tensor
 from hwqat.ops import MaxPool, SumPool
 from hwqat.windows import Geometry
 
@@ -19,10 +20,16 @@ from .windows import window_of
 
 @reads("MaxPool")
 def max_pool(draft: Draft, node, x):
-    tensor = draft.image(node, x)
+    rising = isinstance(x, Real) and len(x.operands) == 1 and x.curve is None and not x.flat and x.source is None
+    if rising and (x.operands[0][1].gain > 0).all():  # the largest stays the largest, whatever shifts and clips
+        ((tensor, operand),) = x.operands
+        return replace(x, operands=((_largest(draft, node, tensor), operand),))
+    return real(_largest(draft, node, draft.image(node, x)), fraction=x.fraction)
+
+
+def _largest(draft: Draft, node, tensor: Tensor) -> Tensor:
     geometry = window_of(draft, node, tensor, node.attributes["kernel_shape"], bool(node.attributes["ceil_mode"]))
-    made = draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node)))
-    return real(made, fraction=x.fraction)
+    return draft.add(MaxPool.make(draft.fresh(node), tensor, geometry, module=draft.path(node)))
 
 
 @reads("AveragePool")
