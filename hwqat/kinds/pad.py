@@ -11,6 +11,8 @@ from hwqat.tracing import calls
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import KINDS, Kind, Read, register, spelled
 
+from .windows import image_shape
+
 
 @dataclass(frozen=True)
 class Params(calls.Params):
@@ -44,6 +46,11 @@ def read_pad(node, input, pad, mode="constant", value=None):
     if len(pad) >= 6 and not any(pad[:4]) and not any(pad[6:]) and min(pad) >= 0 and value == 0:
         channels = ((-1,) * pad[4], tuple(range(input.shape[1])), (-1,) * pad[5])
         return Read("select", (input,), KINDS["select"].Params(sum(channels, ())))
+    if len(pad) == 4 and max(pad) <= 0:  # it crops
+        left, right, top, bottom = pad
+        _, height, width = image_shape(input)
+        size = (height + top + bottom, width + left + right)
+        return Read("crop", (input,), KINDS["crop"].Params((-top, -left), size, (1, 1)))
     if any(pad[4:]) or min(pad) < 0 or len(node.shape) not in (3, 4):
         raise Unsupported(f"padding by {tuple(pad)}; pad rows and columns of images only, by 0 or more")
     left, right, top, bottom = pad[:4]
