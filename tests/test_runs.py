@@ -135,6 +135,7 @@ def test_no_command_imports_what_a_file_names(mine, tmp_path, capsys):
         "commands/layers.py",
         "commands/quantize.py",
         "commands/train.py",
+        "data/__init__.py",  # of the data sets of the package, by their names
         "data/own/program.py",  # of --data file.py:make
         "extensions.py",  # of packages that are installed here, by their entry points
         "models/__init__.py",
