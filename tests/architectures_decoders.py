@@ -168,8 +168,8 @@ SMALL = {
     "ecg": (lambda: EcgNet(width=1 / 8), (12, 64)),
 }
 FULL = {
-    "unet_transposed": (UpUNet, (3, 128, 128)),
-    "unet_bilinear": (lambda: UpUNet(bilinear=True), (3, 128, 128)),
+    "unet_transposed": (lambda: UpUNet(width=1 / 2), (3, 128, 128)),  # of width 1, memory is beyond a ZCU102
+    "unet_bilinear": (lambda: UpUNet(width=1 / 2, bilinear=True), (3, 128, 128)),
     "image_autoencoder": (ImageAutoencoder, (1, 28, 28)),
     "jet_tagger": (JetTagger, (16,)),
     "autoencoder": (Autoencoder, (128,)),
