@@ -128,6 +128,7 @@ class Writer:
             nn.MaxPool2d(2, 2, ceil_mode=True),
             nn.AvgPool2d(k, s),
             nn.AvgPool2d(k, s, p),
+            nn.AvgPool2d(k, s, p, self.pick(True, False), False, divisor_override=self.rng.randint(2, 9)),
             Run(lambda m, x: F.max_pool2d(x, k, stride=s)),
             Run(lambda m, x: F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2)),
             Run(lambda m, x: F.max_pool2d(F.pad(F.relu(x), (1, 0, 0, 1)), 2)),
@@ -230,6 +231,9 @@ class Writer:
             Run(lambda m, x: F.pad(x, (0, 0, 0, 0, 1, 2))),
             Run(lambda m, x: x[:, :, ::2, 1:]),
             nn.Upsample(scale_factor=2),
+            nn.Upsample(scale_factor=self.pick(2, 3, (1, 2)), mode="bilinear"),
+            nn.ReplicationPad2d(tuple(self.rng.randint(0, 2) for _ in range(4))),
+            nn.ZeroPad2d(tuple(self.rng.randint(0, 2) for _ in range(4))),
             Run(lambda m, x: F.interpolate(x, scale_factor=(1, 2), mode="nearest")),
         ]
         if channels % 4 == 0:
