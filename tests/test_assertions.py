@@ -29,6 +29,7 @@ WRONG = [
     ("mvu", "WeightBits(17)", "WeightBits must be 1..16"),
     ("packed", "Outputs(2), .Pitch(15)", "Pitch must be wide enough for the sum of Terms products"),
     ("packed", "Outputs(2), .Pitch(18), .Terms(8), .InSigned(1'b0)", "Pitch must be wide enough"),
+    ("pad", "Kept(0)", "Rows, Columns, Kept, Groups, Pe and Bits must be at least 1"),
     ("pipe", "Latency(0)", "Latency must be at least 1"),
     ("pool", "Folds(0)", "Folds, Pe and Taps must be at least 1"),
     ("requant", "Inputs(3)", "Inputs must be 1 or 2"),
