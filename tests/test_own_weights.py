@@ -5,6 +5,7 @@ import pickle
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mutations import of_bytes
@@ -155,3 +156,13 @@ def test_quantize_on_the_command_line(trained, tmp_path, monkeypatch, capsys):
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
     assert main([*words, "--images", "0", "--out", "new"]) == 2
     assert not (tmp_path / "new").exists()
+
+
+def test_fewer_images_than_are_usual_are_all_looked_at(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    torch.save(trained.state_dict(), "net.pth")
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    np.savez("few.npz", images=images, labels=np.arange(60) % 10)
+    words = ["quantize", "digitnet", "--weights", "net.pth", "--data", "few.npz", "--out", "run"]
+    assert main(words) == 0 and restore("run")[1].graph
+    assert main([*words, "--images", "61"]) == 2 and "--images must be 1..50, not 61" in capsys.readouterr().err

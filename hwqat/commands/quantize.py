@@ -8,6 +8,9 @@ from ..names import DATASETS, FORMS, NETWORKS
 from .arguments import data_arguments
 from .numbers import whole
 
+#: Training images to look at, where nobody says how many.
+IMAGES = 1024
+
 
 def arguments(parser) -> None:
     parser.add_argument("net", metavar="NET", help=f"network: {', '.join(NETWORKS)}, or file.py:Net")
@@ -35,7 +38,10 @@ def arguments(parser) -> None:
     )
     parser.add_argument("--correct", action="store_true", help="take off what rounding adds to the mean of each sum")
     parser.add_argument(
-        "--images", type=whole(1), default=1024, metavar="N", help="training images to look at (default 1024)"
+        "--images",
+        type=whole(1),
+        metavar="N",
+        help=f"training images to look at (default {IMAGES:,}, or all there are)",
     )
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="folder of the run; an earlier run there is replaced"
@@ -64,9 +70,10 @@ def run(args):
     model = models.build(args.net, **kwargs)
     require_fit(args.net, model, dataset)
     load_checkpoint(model, args.weights)
-    if not 1 <= args.images <= len(dataset.train):
-        raise HwqatError(f"--images must be 1..{len(dataset.train)}, not {args.images}")
-    seen = dataset.to_real(dataset.train.images[: args.images]).split(128)
+    images = min(IMAGES, len(dataset.train)) if args.images is None else args.images
+    if not 1 <= images <= len(dataset.train):
+        raise HwqatError(f"--images must be 1..{len(dataset.train)}, not {images}")
+    seen = dataset.to_real(dataset.train.images[:images]).split(128)
     made = quantize(
         model.eval(),
         seen,
