@@ -7,6 +7,8 @@ DATA ?= digits
 RUN  ?= runs/$(NET)-$(DATA)
 OUT  ?= build/$(NET)
 ARGS ?=
+FLOOR = 2.8.0
+CORE  = models quant quantisers prepare graph exact lower train golden csim
 
 PYTHON ?= python3
 BIN     = .venv/bin
@@ -14,7 +16,7 @@ HWQAT   = $(BIN)/hwqat
 PYTEST  = $(BIN)/python -m pytest
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help setup train export csim cosim synth sweep report docs test test-all soak clean
+.PHONY: help setup train export csim cosim synth sweep report docs test test-all floor soak clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -62,6 +64,11 @@ test: .venv/ready ## the tests, at most 12 minutes on 2 cores
 test-all: .venv/ready ## every test, the slow proofs included
 	@$(PIP) '.[test,synth,search,docs]'
 	$(PYTEST) $(ARGS)
+
+floor: ## the core's fast tests with the oldest torch that is allowed, the package installed in build/floor
+	$(PYTHON) -m venv build/floor
+	build/floor/bin/python -m pip install --quiet torch==$(FLOOR) '.[images]' pytest hypothesis
+	build/floor/bin/python -P -m pytest -q -m "not slow" $(CORE:%=tests/test_%.py) $(ARGS)
 
 soak: .venv/ready ## random graphs through every engine, N= of them
 	HWQAT_SOAK=$(or $(N),2000) $(PYTEST) tests/test_equivalence.py -m soak -s $(ARGS)

@@ -6,6 +6,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from math import ceil, floor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -483,3 +484,11 @@ def test_the_frames_of_all_inputs_are_as_many():
     assert (graph.run(ones, ones) == 2).all()
     with pytest.raises(HwqatError, match=r"every input of two takes the same number of frames, not \[2, 3\]"):
         graph.run(ones, ones[:2])
+
+
+def test_an_older_torch_has_one_setting_for_all_products(monkeypatch):
+    """Before 2.9 there is no torch.backends.mkldnn.conv."""
+    monkeypatch.setattr(torch.backends, "mkldnn", SimpleNamespace(conv=SimpleNamespace(fp32_precision="ieee")))
+    assert exact._precision() == "ieee"
+    monkeypatch.setattr(torch.backends, "mkldnn", SimpleNamespace())
+    assert exact._precision() == torch.get_float32_matmul_precision()

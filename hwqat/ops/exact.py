@@ -76,7 +76,7 @@ class Convolution:
             len(self.weight),
             self.geometry,
             self.groups,
-            torch.backends.mkldnn.conv.fp32_precision,
+            _precision(),
         )
         return next((kind for kind in FAST if kind.takes(self, x, bound) and trusted(kind, shape)), Int64)
 
@@ -84,6 +84,12 @@ class Convolution:
         if kind not in self.kernels:
             self.kernels[kind] = kind(self)
         return self.kernels[kind]
+
+
+def _precision() -> str:
+    """torch's setting for float32 convolutions; before torch 2.9 they have the one of products of matrices."""
+    own = getattr(torch.backends.mkldnn, "conv", None)
+    return torch.get_float32_matmul_precision() if own is None else own.fp32_precision
 
 
 class Kernel(ABC):
