@@ -182,7 +182,8 @@ def _walk(file, graph, tensors, q, found: Found) -> None:
             got = Exact(((np.asarray(got) - node.out.zero_point, (Fraction(node.out.scale),)),))
         wanted = laid_out(golden[node.inputs[0]] - node.out.zero_point, None, len(got.shape) == 2)
         off = np.abs(got.reals()[0] / node.out.scale - wanted)
-        assert off.max() <= 0.5000001, port.name
+        by = margin(graph, graph.by_name[node.inputs[0]])  # of logits whose outputs have scales of their own
+        assert off.max() <= 0.5 + float(by) + FUNCTION, port.name
 
 
 def constants_of(file, node, proto, values):

@@ -336,3 +336,18 @@ def test_pools_in_front_of_a_quantiser(tmp_path):
     found = compare(path)
     assert len(found.graph.of("max_pool")) == 1 and len(found.graph.of("sum_pool")) == 2
     assert read_qonnx(path).agreement.integers
+
+
+def test_a_join_in_front_of_a_quantiser(tmp_path):
+    net = Net()
+    x = net.qdq("x")
+    y = net.add(
+        "Concat",
+        net.add("Conv", x, net.weights(4, 3, 1, 1, axis=0)),
+        net.add("Relu", net.add("Conv", x, net.weights(2, 3, 1, 1))),
+        x,
+        axis=1,
+    )
+    path = net.save(tmp_path, net.qdq(y, 0.1))
+    found = compare(path)
+    assert len(found.graph.of("requant")) == 3 and read_qonnx(path).agreement.integers

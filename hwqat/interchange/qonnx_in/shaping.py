@@ -89,11 +89,12 @@ def _flat(draft: Draft, node, x: Real) -> Real:
 
 @reads("Concat")
 def concat(draft: Draft, node, *xs):
-    tensors = [draft.integers(node, x) for x in xs]
+    sums = any(isinstance(x, Real) and x.source is None and x.operands for x in xs)  # of which each is quantised then
+    tensors = [draft.arrived(node, x).tensor if sums else draft.integers(node, x) for x in xs]
     if len({x.flat for x in xs}) > 1 or node.attributes["axis"] not in (1, 1 - xs[0].rank):
         raise HwqatError(f"{draft.where(node)} joins along axis {node.attributes['axis']}; only channels are joined")
     order = _joint_order(xs, tensors)
-    if len({(x.source.scale, x.zero) for x in xs}) > 1:  # on one grid as soon as something quantises it
+    if sums or len({(x.source.scale, x.zero) for x in xs}) > 1:  # on one grid as soon as something quantises it
         return Real(parts=tuple(xs), order=order, flat=xs[0].flat)
     if len(xs) == 1:
         return xs[0]
