@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -387,6 +388,32 @@ def test_journals_of_another_network_or_damaged_ones_are_refused(tmp_path):
     path.write_bytes(path.read_bytes() + b"nonsense\n")
     with pytest.raises(HwqatError, match="line 2 is damaged"):
         Journal(tmp_path, "a", 10)
+
+
+def test_a_journal_says_what_was_found_and_not_when(tmp_path):
+    """Processes end in any order; so do the journals of one sweep, until it has ended."""
+    entries = [
+        {"point": "a", "target": "t", "cost": {"dsp": 1}},
+        *({"point": "a", "from": start, "to": start + 5, "correct": start} for start in (0, 5, 10)),
+        {"point": "b", "error": "too wide"},
+        {"point": "c", "from": 0, "to": 5, "correct": 3},
+    ]
+    made = []
+    for number in range(4):
+        folder = tmp_path / f"{number}"
+        for part in (entries[:3], entries[3:]):  # interrupted once
+            journal = Journal(folder, "run", 5)
+            for entry in random.Random(number).sample(part, len(part)):
+                journal.add(**entry)
+            journal.close()
+        journal = Journal(folder, "run", 5)
+        found = (journal.counts, journal.costs, journal.errors)
+        journal.settle()
+        again = Journal(folder, "run", 5)
+        assert (again.counts, again.costs, again.errors) == found and len(again.counts) == 4
+        again.close()
+        made.append((folder / "points.jsonl").read_bytes())
+    assert len(set(made)) == 1
 
 
 @pytest.mark.slow
