@@ -17,6 +17,8 @@ from ..errors import HwqatError
 #: Trips between the write of a beat into the line buffer and its first use: more than the depth of
 #: an HLS pipeline between the two, so that no read-after-write hazard is real.
 GAP = 4
+#: Trips, more than any loop has.
+NEVER = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,15 @@ def _try_rows(geometry, height, width, outer, inner, taps, rows) -> Schedule | N
     in_beats, out_beats = height * width * beats, len(newest) * beats * steps
     pace = max(1, in_beats // out_beats)
     emitted = np.arange(len(newest))[:, None] * (beats * steps) + np.arange(steps) * inner  # each group's first beat
-    lead, slack = 0, in_beats + GAP
-    while lead <= slack:
-        read_at = read_trips(before, Schedule(rows, lead, pace, 0), beats, steps)
-        need = np.where(newest >= 0, read_at[newest] + GAP - pace * emitted, 0).max(initial=0)
-        if need <= lead:
-            return Schedule(rows, lead, pace, int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats)))
-        lead = int(need)
-    return None
+    used = newest >= 0
+    latest = (newest * beats + GAP - pace * emitted)[used]  # read at once, if there were always room: least leads
+    lead = int(latest.max(initial=0))
+    # Reads that wait for room are as much later as the writes are: more lead does not help where one is too late.
+    waits = _waits(before, pace * beats * steps, beats)[newest[used]]
+    if lead > in_beats + GAP or (waits + latest).max(initial=-1) > 0:
+        return None
+    read_at = read_trips(before, Schedule(rows, lead, pace, 0), beats, steps)
+    return Schedule(rows, lead, pace, int(max(lead + pace * (out_beats - 1) + 1, read_at[-1] + beats)))
 
 
 def orders(geometry, height, width, outer, inner, taps, rows) -> tuple[np.ndarray, np.ndarray]:
@@ -79,10 +82,18 @@ def read_trips(before: np.ndarray, schedule: Schedule, beats: int, steps: int) -
 
     before: windows that must be done, as in `Geometry.windows_before`; a frame's loop begins with an empty buffer.
     """
-    start = np.arange(len(before)) * beats
-    # The pointer moves on with the first beat of the window behind those; the read is a trip later.
-    allowed = np.where(before <= 0, 0, schedule.lead + schedule.pace * before * beats * steps + 1)
-    return start + np.maximum.accumulate(allowed - start).clip(0)
+    waits = schedule.lead + _waits(before, schedule.pace * beats * steps, beats)
+    return np.arange(len(before)) * beats + waits.clip(0)
+
+
+def _waits(before: np.ndarray, window: int, beats: int) -> np.ndarray:
+    """How many trips later than one a beat each pixel's first beat is read, for want of room, with a lead of 0.
+
+    window: trips of one. The pointer moves on with the first beat of the window behind those that must be done; the
+    read is a trip later. What need not wait is far below 0, whatever the lead.
+    """
+    allowed = np.where(before <= 0, -NEVER, before * window + 1)
+    return np.maximum.accumulate(allowed - np.arange(len(before)) * beats)
 
 
 def _keeps_rate(need: np.ndarray, room: np.ndarray) -> bool:
