@@ -31,20 +31,27 @@ class Elimination:
     def __init__(self, size: Mapping[str, int], scopes: list[tuple[str, ...]]):
         self.scopes, self.steps = [tuple(dict.fromkeys(scope)) for scope in scopes], []
         known = dict(enumerate(self.scopes))
-        left = set(size)
-        while left:
-            beside: dict[str, set[str]] = {name: set() for name in left}
-            for scope in known.values():
-                for name in scope:
-                    beside[name] |= set(scope) - {name}
-            name = min(left, key=lambda v: (float(np.prod([float(size[n]) for n in beside[v]])), v))
-            joined = tuple(i for i, scope in known.items() if name in scope)
+        joins: dict[str, dict[int, None]] = {name: {} for name in size}  # places of the scopes with it, in order
+        for i, scope in known.items():
+            for name in scope:
+                joins[name][i] = None
+        beside = {name: _others(name, joins[name], known) for name in size}
+        cost = {name: _product(size, beside[name]) for name in size}  # of the table that its elimination makes
+        while cost:
+            name = min(cost, key=lambda v: (cost[v], v))
             around = tuple(sorted(beside[name]))
-            self.steps.append(Step(name, around, joined))
-            for i in joined:
-                del known[i]
-            known[len(self.scopes) + len(self.steps) - 1] = around
-            left.remove(name)
+            self.steps.append(Step(name, around, tuple(joins[name])))
+            place = len(self.scopes) + len(self.steps) - 1
+            known[place] = around
+            del cost[name]
+            for i in joins[name]:
+                for other in known.pop(i):
+                    if other != name:
+                        del joins[other][i]
+            for other in around:
+                joins[other][place] = None
+                beside[other] = _others(other, joins[other], known)
+                cost[other] = _product(size, beside[other])
         self.rest = tuple(known)
 
     def minimise(self, tables: list[np.ndarray]) -> tuple[dict[str, int], float]:
@@ -68,6 +75,15 @@ class Elimination:
             at = tuple(picked[v] if size > 1 else 0 for v, size in zip(step.around, choice.shape))
             picked[step.name] = int(choice[at])
         return picked, float(sum(float(found[i]) for i in self.rest))
+
+
+def _others(name: str, places, scopes: Mapping[int, tuple[str, ...]]) -> set[str]:
+    """The variables that share a scope with one."""
+    return {other for i in places for other in scopes[i]} - {name}
+
+
+def _product(size: Mapping[str, int], names: set[str]) -> float:
+    return float(np.prod([float(size[n]) for n in names]))
 
 
 def minimise(unary: Mapping[str, np.ndarray], pairs: Mapping[tuple[str, str], np.ndarray]):

@@ -12,6 +12,7 @@ than there is, the prices change until it is not (`hwqat.passes.bounded`).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
@@ -223,12 +224,16 @@ class Folder:
         return rows[place]
 
     def _fork(self, node: Op, folding: Folding) -> Resources:
-        readers = sum(maker == node.name for maker, *_ in self.edges)
+        readers = self._readers[node.name]
         if readers < 2:
             return Resources()
         elements = Elements(folding.pe, node.out.bits, node.out.signed)
         fork = Fork(name="f", node="", module="", tensor="", elements=elements, readers=readers, frame_beats=1)
         return sum([self.device.fifo(2, elements.width)] * readers, fork.resources(self.device))
+
+    @cached_property
+    def _readers(self) -> Counter[str]:
+        return Counter(maker for maker, *_ in self.edges)
 
     def _maker(self, tensor: str) -> str:
         """The node whose stream carries a tensor: a flatten passes its input's on."""

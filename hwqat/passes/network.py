@@ -79,11 +79,15 @@ class Network:
         """Of a frame, in the slowest stage (or port: an input may go straight to an output)."""
         return max([stage.cycles for stage in self.stages] + [port.beats for port in (*self.inputs, *self.outputs)])
 
+    @cached_property
+    def _named(self) -> tuple[dict[str, Stream], dict[str, Stage]]:
+        return {s.name: s for s in self.streams}, {s.name: s for s in self.stages}
+
     def stream(self, name: str) -> Stream:
-        return next(s for s in self.streams if s.name == name)
+        return self._named[0][name]
 
     def stage(self, name: str) -> Stage:
-        return next(s for s in self.stages if s.name == name)
+        return self._named[1][name]
 
 
 def build_network(graph: Graph, foldings: dict[str, Folding], bursts: bool = True) -> Network:
