@@ -6,7 +6,7 @@ part of a frame, a FIFO in front and one behind must hold (`count_bursts`).
 Where branches meet that left a fork, the shorter one must not fill up before the longer one does: then it never stops
 the fork, and the network runs as if its FIFOs had no end. The longer branch can hold what its line buffers, replay
 buffers, pipelines and FIFOs hold; in parts of a frame, this adds up along the branch, whatever the beats of its streams
-are. A FIFO for as much of a frame is enough. Simulation (`hwqat.passes.depths`) finds what is least; this is more,
+are. A FIFO for as much of a frame is enough, less what FIFOs of the shorter branch hold already. Simulation (`hwqat.passes.depths`) finds what is least; this is more,
 since a line buffer is not always full when its branch begins to give.
 """
 
@@ -56,8 +56,9 @@ def bound_depths(network: Network, bursts: dict[str, int]) -> dict[str, int]:
         waits = [min(branch, key=lambda s: s.elements.width * s.beats) for branch in region.branches]
         most = [held[branch[0].name] for branch in region.branches]
         turn = _held_by(region.join, network)  # a concatenation reads one branch after the other
-        for i, stream in enumerate(waits):
-            others = max(most[:i] + most[i + 1 :]) + turn
+        own = _inside(region, depths, {stream.name for stream in waits})
+        for i, (stream, branch) in enumerate(zip(waits, region.branches)):
+            others = max(most[:i] + most[i + 1 :]) + turn - own[branch[0].name]
             depths[stream.name] = max(depths.get(stream.name, 2), ceil(others * stream.beats) + SLACK)
     return depths
 
@@ -74,6 +75,21 @@ def _held(region: Region, network: Network, depths: dict[str, int]) -> dict[str,
             stream = network.stream(name)
             held[name] = begun + own + (depths.get(name, stream.depth) + SLACK) / stream.beats
     return {name: held.get(name, 0.0) for stage in region.network.stages for name in (*stage.inputs, *stage.outputs)}
+
+
+def _inside(region: Region, depths: dict[str, int], waits: set[str]) -> dict[str, float]:
+    """For each stream of a region, how much of a frame the FIFOs of the regions inside hold on the way to its end.
+
+    They fill up before the fork is stopped. Without them, the FIFOs of regions in regions would add up to more and more.
+    """
+    first = region.network.stages[0].name
+    inside: dict[str, float] = {stream.name: 0.0 for stream in region.network.streams}
+    beats = {stream.name: stream.beats for stream in region.network.streams}
+    for stage in region.network.stages:
+        begun = 0.0 if stage.name == first else min(inside[name] for name in stage.inputs)
+        for name in stage.outputs:
+            inside[name] = begun + (depths[name] / beats[name] if name in depths and name not in waits else 0.0)
+    return inside
 
 
 def _held_by(stage: Stage, network: Network) -> float:

@@ -38,6 +38,8 @@ from .regions import Region, find_regions, with_depths
 PARTS = 8
 #: Trips of all stages in one run of the model, above which depths are counted and not searched: seconds.
 MOST_TRIPS = 200_000_000
+#: Likewise in the runs of all regions, of which each has about RUNS: where regions lie in regions, they are the most.
+MOST_OF_REGIONS, RUNS = 6_000_000_000, 16
 
 
 def size_streams(network: Network, tight: bool = False) -> Network:
@@ -47,6 +49,9 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     if not tight and _frames(cycles) * sum(stage.cycles for stage in network.stages) > MOST_TRIPS:
         return count_streams(network)
     regions = find_regions(network)
+    inside = sum(stage.cycles for region in regions for stage in region.network.stages)
+    if not tight and RUNS * _frames(cycles) * inside > MOST_OF_REGIONS:
+        return count_streams(network)
     models = {style: Model(network, style) for style in ("rtl", "hls")}
     with ThreadPoolExecutor(len(models)) as pool:  # the model is C++, during which Python lets others run
         search = lambda style: _least_of(models[style], regions, cycles, tight and style == "rtl")  # noqa: E731
@@ -211,8 +216,11 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
     frames = _frames(cycles)
     if not waits or model.keeps(cycles, frames, depths):  # the plan's rate: no depths could do better
         return
-    target = max(cycles, model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED)).slowest)
+    free = model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED))
+    target = max(cycles, free.slowest)
     enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
+    if target > cycles and enough(depths):
+        return
     steps = [depths]  # each a tenth deeper
 
     def grown(step):
@@ -220,12 +228,10 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
             steps.append(steps[-1] | {name: steps[-1][name] + -(-steps[-1][name] // 10) for name in waits})
         return steps[step]
 
-    low, high = 0, 1  # the first step that is enough lies above `low`, if the first of all is not
-    if enough(grown(0)):
-        return
-    while not enough(grown(high)):
-        low, high = high, 2 * high
-    found = dict(grown(_least(low + 1, high, lambda step: enough(grown(step)))))
+    high = 1
+    while any(grown(high)[name] <= free.most[name] for name in waits):  # as good as never full, if not
+        high += 1
+    found = dict(grown(_least(1, high, lambda step: enough(grown(step)))))
     for name in waits if tight else ():
         if found[name] > depths[name]:
             found[name] = _least(depths[name], found[name], lambda depth, name=name: enough(found | {name: depth}))
