@@ -47,6 +47,18 @@ def target_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=real(above=0, most=1e12), metavar="F", help="frames a second to reach with the least resources"
     )
+    parser.add_argument(
+        "--latency",
+        type=real(above=0, most=1e9),
+        metavar="MS",
+        help="milliseconds from a frame's first beat in to its last beat out, at most, with the least resources",
+    )
+    parser.add_argument(
+        "--fit",
+        metavar="AIMS",
+        help="what to make as good as the device allows, the first of several first: fps (default), latency, "
+        "'fps,latency', 'latency,fps'; --fps and --latency hold beside it",
+    )
     parser.add_argument("--dsp", type=whole(1), metavar="N", help="DSP blocks at most, for the best rate within")
     for name, percent in vars(Utilisation()).items():
         what = f"share of the device's {name.upper()} that may be used, in percent (default {percent:g})"
@@ -64,6 +76,8 @@ def target_of(args: Namespace, board: str | None = None):
         clock_mhz=args.clock,
         fps=args.fps,
         dsp=args.dsp,
+        latency=args.latency,
+        fit=args.fit,
         board=board or args.board,
         part=args.part if board is None else None,
         use=Utilisation(**{name: getattr(args, f"use_{name}") for name in vars(Utilisation())}),

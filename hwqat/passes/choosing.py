@@ -13,6 +13,7 @@ import numpy as np
 from ..boards import BOARDS
 from ..devices import DEVICES, Resources
 from ..errors import HwqatError
+from . import latency
 from .bounded import fit, reach
 from .folding import UNBOUNDED, Folder, Found
 
@@ -29,6 +30,8 @@ def choose(folder: Folder, target: Target, bounds: Resources) -> Found:
 
     bounds: what the target may take, less what is known to be taken by FIFOs.
     """
+    if target.latency is not None or "latency" in target.aims:
+        return _for_latency(folder, target, bounds)
     if target.fps is not None:
         return _for_rate(folder, target, bounds)
     if found := fit(folder, bounds):
@@ -38,9 +41,48 @@ def choose(folder: Folder, target: Target, bounds: Resources) -> Found:
     raise HwqatError(too_much(folder, target, bounds))
 
 
-def _for_rate(folder: Folder, target: Target, bounds: Resources) -> Found:
+def _for_latency(folder: Folder, target: Target, bounds: Resources) -> Found:
+    """The least latency, or the least resources for a latency; of rates those that were asked for, or the fastest."""
+    if target.anyway:
+        bounds = Resources(*[UNBOUNDED] * len(Resources.names())) if target.latency else _possible(folder, bounds)
+    most = None
+    if target.fps is not None:
+        _for_rate(folder, target, bounds)  # says what is reached, if not that
+        most = _cycles(target)
+    elif "fps" in target.aims:
+        fastest = choose(folder, replace(target, fit=None, latency=None), bounds)
+        most = fastest.cycles
+    wanted = target.latency_cycles
+    if wanted is not None and not target.aims:
+        found = latency.within(folder, bounds, wanted, most)
+        if found is not None:
+            return found
+    paces = 1 if target.aims[:1] == ("fps",) else latency.PACES
+    best = latency.least(folder, bounds, most, paces, 0 if "latency" in target.aims else wanted or 0)
+    if best is None:
+        raise HwqatError(too_much(folder, target, bounds))
+    found, cycles = best
+    if wanted is not None and cycles > wanted:
+        rate = "" if target.fps is None else f" at {target.fps:,.10g} frames a second"
+        raise HwqatError(
+            f"{folder.graph.name} on {target.place} takes at least {_ms(target, cycles)} at {target.clock_mhz:g} MHz{rate}; "
+            f"a latency of {target.latency:,.10g} ms was asked for; ask for more, or take a larger board"
+        )
+    return found
+
+
+def _ms(target: Target, cycles: int) -> str:
+    return f"{cycles / target.clock_mhz / 1e3:.3g} ms"
+
+
+def _cycles(target: Target) -> int:
+    """Of a frame, that the rate allows."""
     assert target.fps is not None
-    cycles = max(1, int(target.clock_mhz * 1e6 / target.fps))
+    return max(1, int(target.clock_mhz * 1e6 / target.fps))
+
+
+def _for_rate(folder: Folder, target: Target, bounds: Resources) -> Found:
+    cycles = _cycles(target)
     most = folder.steps[0]
     if most > cycles:
         slowest = max(folder.nodes, key=lambda node: int(folder.cycles[node.name].min()))
@@ -91,6 +133,8 @@ def limit(folder: Folder, target: Target, cycles: int, used: np.ndarray) -> str:
         return f"node {slowest.name}"
     if target.fps is not None:
         return "the rate asked for"
+    if target.latency is not None and not target.aims:
+        return "the latency asked for"
     shares = _shares(used, target.bounds)
     name = max(shares, key=shares.__getitem__)
     if name != "dsp" or target.bounds.dsp == target.use.of(target.chip.resources).dsp:

@@ -228,10 +228,11 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
             steps.append(steps[-1] | {name: steps[-1][name] + -(-steps[-1][name] // 10) for name in waits})
         return steps[step]
 
-    high = 1
-    while any(grown(high)[name] <= free.most[name] for name in waits):  # as good as never full, if not
-        high += 1
-    found = dict(grown(_least(1, high, lambda step: enough(grown(step)))))
+    endless = lambda step: all(grown(step)[name] > free.most[name] for name in waits)  # noqa: E731
+    low, high = 0, 1  # the first step that is enough lies above `low`
+    while not (endless(high) or enough(grown(high))):
+        low, high = high, 2 * high
+    found = dict(grown(_least(low + 1, high, lambda step: endless(step) or enough(grown(step)))))
     for name in waits if tight else ():
         if found[name] > depths[name]:
             found[name] = _least(depths[name], found[name], lambda depth, name=name: enough(found | {name: depth}))

@@ -17,13 +17,15 @@ from ..ops import Folding
 from ..sim.models.cycles import simulate
 from .blocks import Block, group_blocks
 from .choosing import choose, limit, too_much
-from .depths import size_streams
+from .depths import MOST_TRIPS, size_streams
 from .folding import Folder
 from .network import Network, build_network
 from .verification import verify_network
 
 #: DSPs used when neither a board nor a rate nor a budget is asked for: those of a small Zynq (xc7z020), if there are as many.
 DEFAULT_DSPS = 220
+#: What may be made as good as fits.
+FITS = ("fps", "latency", "fps,latency", "latency,fps")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Target:
     Attributes:
         device: xcup, xc7 or ecp5-85k (default: that of the board or part, else xcup); clock_mhz: > 0.
         fps: frames a second to reach, or None; dsp: multiplier blocks at most, or None.
+        latency: milliseconds from a frame's first beat in to its last beat out, at most, or None.
+        fit: what is made as good as fits, the first of several first: "fps", "latency", "fps,latency". None: nothing
+            beyond ``fps`` and ``latency``, with the least resources; without them, the rate.
         board, part: of `hwqat.boards`; with neither, the family's usual part.
         use: how much of each resource may be used; anyway: plan what does not fit, too.
     """
@@ -41,6 +46,8 @@ class Target:
     clock_mhz: float = 200.0
     fps: float | None = None
     dsp: int | None = None
+    latency: float | None = None
+    fit: str | None = None
     board: str | None = None
     part: str | None = None
     use: Utilisation = field(default_factory=Utilisation)
@@ -53,7 +60,16 @@ class Target:
             raise HwqatError("give either --board (its part is known) or --part, not both")
         if self.fps is not None and self.dsp is not None:
             raise HwqatError("give either --fps (a rate to reach) or --dsp (a budget), not both")
-        for what, value in (("clock", self.clock_mhz), ("fps", self.fps), ("dsp", self.dsp)):
+        if self.fit is not None and self.fit not in FITS:
+            raise HwqatError(f"--fit must be one of {', '.join(FITS)}, not {self.fit!r}")
+        if "fps" in self.aims and self.fps is not None:
+            raise HwqatError("--fps takes the least resources for a rate, --fit fps the fastest rate; give one of them")
+        if self.aims == ("latency",) and self.latency is not None:
+            raise HwqatError(
+                "--latency takes the least resources for a latency, --fit latency the least latency; give one of them"
+            )
+        bounds = (("clock", self.clock_mhz), ("fps", self.fps), ("dsp", self.dsp), ("latency", self.latency))
+        for what, value in bounds:
             if value is not None and value <= 0:
                 raise HwqatError(f"--{what} must be positive, not {value}")
         family = self.chip.device if self.named else self.device or "xcup"
@@ -62,6 +78,16 @@ class Target:
                 f"{self.board or self.part} is of the family {family}, not {self.device}; leave out --target"
             )
         object.__setattr__(self, "device", family)
+
+    @property
+    def aims(self) -> tuple[str, ...]:
+        """What is made as good as fits, in order."""
+        return tuple(self.fit.split(",")) if self.fit else ()
+
+    @property
+    def latency_cycles(self) -> int | None:
+        """At most, of ``latency``."""
+        return None if self.latency is None else int(self.latency * self.clock_mhz * 1e3)
 
     @property
     def named(self) -> bool:
@@ -85,7 +111,7 @@ class Target:
         """What a plan may take of it."""
         available, bounds = self.chip.resources, self.use.of(self.chip.resources)
         dsp = self.dsp
-        if dsp is None and self.fps is None and not self.named:
+        if dsp is None and self.fps is None and self.latency is None and not self.named:
             dsp = min(DEFAULT_DSPS, bounds.dsp)
         if dsp is None:
             return bounds
@@ -183,6 +209,16 @@ class Plan:
         return simulate(self.network, 1).fill
 
     @property
+    def soon_run(self) -> bool:
+        """Whether a frame runs in the model within seconds."""
+        return sum(stage.cycles for stage in self.network.stages) <= MOST_TRIPS
+
+    @property
+    def latency(self) -> float:
+        """Milliseconds from a frame's first beat in to its last beat out."""
+        return self.fill_cycles / (self.target.clock_mhz * 1e3)
+
+    @property
     def rate(self) -> float:
         """Frames a second."""
         return self.target.clock_mhz * 1e6 / self.cycles
@@ -216,16 +252,24 @@ def make_plan(
         _check_foldings(graph, foldings)
         return _laid_out(graph, target, foldings, size)
     folder, bounds = Folder(graph, DEVICES[target.device]), target.bounds
-    within = bounds
+    within, wanted = bounds, target
     for _ in range(ATTEMPTS):
-        found = choose(folder, target, within)
+        found = choose(folder, wanted, within)
         plan = _laid_out(graph, target, found.foldings, size)
-        if target.anyway or not plan.beyond:
+        if late := _late(plan):  # FIFOs that are memories add cycles
+            wanted = replace(wanted, latency=wanted.latency * late)
+        elif target.anyway or not plan.beyond:
             return replace(plan, limit=limit(folder, target, plan.cycles, np.array(plan.resources.vector())))
         used, fifos = plan.resources.vector(), [a - int(b) for a, b in zip(plan.resources.vector(), found.used)]
         tighter = zip(within.vector(), bounds.vector(), used, fifos)
         within = Resources(*(min(w, b - max(0, f)) if u > b else w for w, b, u, f in tighter))
     raise HwqatError(too_much(folder, target, bounds))
+
+
+def _late(plan: Plan) -> float | None:
+    """The part of its latency that a plan may have, if it takes longer than asked for."""
+    wanted = plan.target.latency_cycles
+    return None if wanted is None or plan.fill_cycles <= wanted else wanted / plan.fill_cycles * (1 - 1e-3)
 
 
 #: Times that the folding begins again with less, since FIFOs exceed a bound.

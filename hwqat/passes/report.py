@@ -20,6 +20,8 @@ def plan_json(plan: Plan) -> dict:
         "macs": plan.macs,
         "cycles": plan.cycles,
         "fps": plan.rate,
+        "fill_cycles": plan.fill_cycles if plan.soon_run else None,
+        "latency_ms": plan.latency if plan.soon_run else None,
         "dsp": total.dsp,
         "lut": total.lut,
         "ff": total.ff,
@@ -103,6 +105,11 @@ def plan_summary(plan: Plan) -> list[str]:
     return [
         f"{plan.graph.name} on {where}: {plan.macs:,} MACs, {plan.cycles:,} cycles a frame "
         f"({plan.rate:,.0f} frames/s at {target.clock_mhz:g} MHz)",
+        *(
+            [f"{plan.fill_cycles:,} cycles from the first beat in to the first frame out ({plan.latency:.3g} ms)"]
+            if plan.soon_run
+            else []
+        ),
         f"about {', '.join(_of(plan, name, word) for name, word in USED)}{per_dsp}",
         *([f"more {' and '.join(plan.beyond)} than may be used: it does not fit"] if plan.beyond else []),
         *([f"limited by {plan.limit}"] if plan.limit else []),
