@@ -148,3 +148,17 @@ def test_what_was_trained_has_its_own_images_and_scheme(digit_run, tmp_path, cap
     for words in (["--image", "nonsense"], ["--data", "digits"], ["--config", str(tmp_path / "c.toml")]):
         assert main(["plan", str(digit_run), *words]) == 2
         assert "leave out --image, --data and [scheme]" in capsys.readouterr().err
+
+
+def test_a_rate_of_more_than_a_frame_a_cycle_is_refused():
+    with pytest.raises(HwqatError, match=r"at most 3,125,000 frames a second at 200 MHz, since node"):
+        make_plan(small(), Target(fps=1e9))
+    net = Net(8)
+    net.add(Output.make("y", net.input(1, 1, 1).out))
+    with pytest.raises(HwqatError, match="at most 200,000,000 frames a second at 200 MHz"):
+        make_plan(net.finish("wire"), Target(fps=1e9))
+
+
+def test_a_budget_that_is_too_small_is_told_with_the_least():
+    with pytest.raises(HwqatError, match=r"small takes (\d+) DSPs of the 1 that it may .* or ask for --dsp \1$"):
+        make_plan(small(), Target(board="zcu104", dsp=1))

@@ -66,19 +66,21 @@ def _for_latency(folder: Folder, target: Target, bounds: Resources) -> Found:
         rate = "" if target.fps is None else f" at {target.fps:,.10g} frames a second"
         raise HwqatError(
             f"{folder.graph.name} on {target.place} takes at least {_ms(target, cycles)} at {target.clock_mhz:g} MHz{rate}; "
-            f"a latency of {target.latency:,.10g} ms was asked for; ask for more, or take a larger board"
+            f"a latency of {target.latency:,.10g} ms was asked for; ask for more, or see what other boards reach: "
+            f"hwqat plan --all-boards --fit latency"
         )
     return found
 
 
 def _ms(target: Target, cycles: int) -> str:
-    return f"{cycles / target.clock_mhz / 1e3:.3g} ms"
+    """Rounded up, so that what is said can be asked for."""
+    return f"{1.005 * cycles / target.clock_mhz / 1e3:.3g} ms"
 
 
 def _cycles(target: Target) -> int:
-    """Of a frame, that the rate allows."""
+    """Of a frame, that the rate allows; 0: there is none."""
     assert target.fps is not None
-    return max(1, int(target.clock_mhz * 1e6 / target.fps))
+    return int(target.clock_mhz * 1e6 / target.fps)
 
 
 def _for_rate(folder: Folder, target: Target, bounds: Resources) -> Found:
@@ -120,6 +122,11 @@ def too_much(folder: Folder, target: Target, bounds: Resources) -> str:
     if bits := _fewer_bits(folder, bounds):
         helps.append(f"weights of at most {bits} bit{'s' if bits > 1 else ''} would fit")
     board = _board_for(folder, target)
+    if name == "dsp" and target.dsp is not None:  # the budget is what lacks, and no board has more of it
+        return (
+            f"{folder.graph.name} takes {_need(folder, target, found, name, bounds)} at any rate; "
+            f"{', '.join(helps)}, or ask for --dsp {int(least[name].used[0])}"
+        )
     return (
         f"{folder.graph.name} does not fit {target.place}: it takes {_need(folder, target, found, name, bounds)} at any rate; "
         f"{', '.join(helps)}{board}, or plan it --anyway"
