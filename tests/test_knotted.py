@@ -33,7 +33,7 @@ def check(made, most):
 
 def test_a_tensor_joined_with_its_pooled_copy_twenty_times():
     """A pool waits for a row and a pixel, the tensor as long: 1,048,576 ways lead through."""
-    check(plan(PooledCopies(20), 8), 64)
+    check(plan(PooledCopies(20), 8), 128)
 
 
 @pytest.mark.parametrize("net", [Chain, Additions])
