@@ -151,7 +151,7 @@ def test_what_was_trained_has_its_own_images_and_scheme(digit_run, tmp_path, cap
 
 
 def test_a_rate_of_more_than_a_frame_a_cycle_is_refused():
-    with pytest.raises(HwqatError, match=r"at most 3,125,000 frames a second at 200 MHz, since node"):
+    with pytest.raises(HwqatError, match=r"at most 2,597,403 frames a second at 200 MHz, since node"):
         make_plan(small(), Target(fps=1e9))
     net = Net(8)
     net.add(Output.make("y", net.input(1, 1, 1).out))
