@@ -89,8 +89,7 @@ def within(folder: Folder, bounds: Resources, latency: int, most: int | None) ->
     low, high, best = 0, len(steps) - 1, None
     while low <= high:
         middle = (low + high) // 2
-        found = folder.reach(steps[middle])
-        if fill_of(folder, found) <= latency:
+        if fill_of(folder, folder.reach(steps[middle])) <= latency:
             best, low = middle, middle + 1
         else:
             high = middle - 1
@@ -101,5 +100,5 @@ def within(folder: Folder, bounds: Resources, latency: int, most: int | None) ->
             return found
     if (fastest := fit(folder, bounds)) is None or (most is not None and fastest.cycles > most):
         return None
-    found, cycles = hastened(folder, fastest, bounds, latency)
-    return found if cycles <= latency else None
+    early, cycles = hastened(folder, fastest, bounds, latency)
+    return early if cycles <= latency else None

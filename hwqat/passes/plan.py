@@ -257,7 +257,7 @@ def make_plan(
         found = choose(folder, wanted, within)
         plan = _laid_out(graph, target, found.foldings, size)
         if late := _late(plan):  # FIFOs that are memories add cycles
-            wanted = replace(wanted, latency=wanted.latency * late)
+            wanted = replace(wanted, latency=(wanted.latency or 0.0) * late)
         elif target.anyway or not plan.beyond:
             return replace(plan, limit=limit(folder, target, plan.cycles, np.array(plan.resources.vector())))
         used, fifos = plan.resources.vector(), [a - int(b) for a, b in zip(plan.resources.vector(), found.used)]
