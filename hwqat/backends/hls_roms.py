@@ -37,7 +37,9 @@ def table(rom: Rom) -> str:
 
 def _frac(rom: Rom) -> int | None:
     """Fractional bits of real constants that doubles hold; None: the table is one of integers."""
-    return rom.frac if all(_exact(raw) for raw in rom.values.reshape(-1).tolist()) else None
+    if rom.frac is None or not all(map(_exact, rom.values.reshape(-1).tolist())):
+        return None
+    return rom.frac
 
 
 def _exact(raw: int) -> bool:
