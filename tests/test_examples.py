@@ -48,7 +48,7 @@ def test_a_float_network_to_simulated_hardware(tmp_path):
 @pytest.mark.slow
 def test_four_bits_and_the_rtl(tmp_path):
     *_, accuracy, cosim = run("four_bits.py", tmp_path)
-    assert float(accuracy.split()[4]) > 95
+    assert float(accuracy.split()[5]) > 95
     assert cosim.startswith("co-simulation: 4 frames, 0 mismatches, ")
 
 
