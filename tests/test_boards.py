@@ -145,9 +145,13 @@ def test_commands(capsys, tmp_path):
 
 def test_what_was_trained_has_its_own_images_and_scheme(digit_run, tmp_path, capsys):
     (tmp_path / "c.toml").write_text("[scheme]\nweight_bits = 4\n")
-    for words in (["--image", "nonsense"], ["--data", "digits"], ["--config", str(tmp_path / "c.toml")]):
+    for words in (["--image", "nonsense"], ["--data", "digits"]):
         assert main(["plan", str(digit_run), *words]) == 2
         assert "leave out --image, --data and [scheme]" in capsys.readouterr().err
+    assert main(["plan", str(digit_run), "--config", str(tmp_path / "c.toml")]) == 2
+    assert "was trained with another scheme than --config says (weight_bits)" in capsys.readouterr().err
+    (tmp_path / "c.toml").write_text("[scheme]\nweight_bits = 8\n")  # as it was: one file serves training and hardware
+    assert main(["plan", str(digit_run), "--config", str(tmp_path / "c.toml")]) == 0
 
 
 def test_a_rate_of_more_than_a_frame_a_cycle_is_refused():

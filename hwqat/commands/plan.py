@@ -45,7 +45,8 @@ def _graph(args):
 
     if layers.is_network(args.source):
         return lower(layers.network(args).eval(), args.source.rpartition(":")[2])
-    if args.image or args.data or read_config(args.config).scheme:
+    said = read_config(args.config).scheme
+    if args.image or args.data or (said and is_build(args.source)):
         raise HwqatError(
             f"{args.source} is no network's name, and what was trained has its own images and scheme; leave out --image, "
             "--data and [scheme]"
@@ -53,7 +54,20 @@ def _graph(args):
     if is_build(args.source):
         return load_graph(args.source)
     trained = open_run(args.source)
+    if other := sorted(set(differences(trained.model.scheme, said))):
+        raise HwqatError(
+            f"{args.source} was trained with another scheme than --config says ({', '.join(other)}); leave out [scheme], "
+            "or train with it"
+        )
     return to_graph(trained.model, trained.run)
+
+
+def differences(scheme, said: dict) -> list[str]:
+    """Keys of a [scheme] that say otherwise than the scheme itself. A file may serve training and hardware alike."""
+    from ..quant import Scheme
+
+    asked = Scheme.from_dict(scheme.to_dict() | said)
+    return [key for key in said if getattr(asked, key) != getattr(scheme, key)]
 
 
 def _row(graph, target) -> dict:
