@@ -153,6 +153,22 @@ def started() -> None:
         _command.watch()
 
 
+def pooled() -> None:
+    """To be called before a pool of Python's own processes is started.
+
+    multiprocessing keeps one process beside them that clears up what killed ones leave. It serves this whole process, not
+    this command alone, and ends with it: so it is not the command's, which would kill it.
+    """
+    from multiprocessing import resource_tracker
+
+    started()
+    mark = os.environ.pop(MARK, None)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        os.environ.update({} if mark is None else {MARK: mark})
+
+
 def run(arguments: list[str], work: Path | None = None, **options) -> subprocess.CompletedProcess:
     """`subprocess.run` of a tool that does not outlive the command. work: where it is to put its temporary files."""
     started()

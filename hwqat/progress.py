@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 
 _hidden = False
@@ -29,6 +30,8 @@ def bar(total: int, unit: str, what: str = "", show: bool = True, done: int = 0)
     """A bar (`tqdm.auto`) to be used in a with statement. done: of ``total``, what was done before."""
     from tqdm.auto import tqdm
 
+    if not hasattr(tqdm, "_lock"):
+        tqdm.set_lock(threading.RLock())  # of one process: tqdm's own one, for several, starts a process beside it
     return tqdm(total=total, initial=done, unit=unit, desc=what or None, disable=not (show and shown()), smoothing=0.05)
 
 

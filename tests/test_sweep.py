@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -318,6 +319,20 @@ def test_several_processes_say_the_same(run, tmp_path, monkeypatch):
     points = grid(Scheme(), rescale="6,8", rounding="AP_TRN,AP_RND")
     one = run_sweep(run, points, tmp_path / "one", limit=LIMIT, jobs=1, target=EASY, progress=False)
     assert run_sweep(run, points, tmp_path / "two", limit=LIMIT, jobs=2, target=EASY, progress=False) == one
+
+
+def test_a_pool_may_follow_a_command(run, tmp_path, monkeypatch):
+    """A command kills what it started, but not multiprocessing's own process, which this process needs again."""
+    from hwqat.sweep import runner
+
+    monkeypatch.setattr(runner, "MOST_IMAGES", 4)
+    assert (
+        main(["sweep", str(run), "--rescale", "6,8", "--jobs", "2", "--limit", "8", "--out", str(tmp_path / "one")])
+        == 0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_sweep(run, grid(Scheme(), rescale="6,8"), tmp_path / "two", limit=8, jobs=2, target=EASY, progress=False)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -156,7 +156,7 @@ def _answers(tasks: list[Task], jobs: int, here: Worker, arguments: tuple) -> It
         yield map(here.answer, tasks)
         return
     compile_model()
-    processes.started()
+    processes.pooled()
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn"), worker.start, arguments)
     try:
         with _interrupts_ignored():
