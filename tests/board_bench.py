@@ -36,7 +36,8 @@ class TB:
         self.sinks = [AxiStreamSink(AxiStreamBus.from_prefix(dut, p["name"]), *ends) for p in SPEC["outputs"]]
         if stalls:
             rng = random.Random(1)
-            for end in (*self.sources, *self.sinks):
+            host = self.host.read_if.r_channel, self.host.write_if.b_channel
+            for end in (*self.sources, *self.sinks, *host):
                 end.set_pause_generator(itertools.cycle([rng.random() < 0.4 for _ in range(97)]))
 
     async def start(self):
@@ -81,8 +82,9 @@ class TB:
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
-async def registers_say_what_they_are(dut):
-    tb = await TB(dut).start()
+@cocotb.parametrize(stalls=[False, True])
+async def registers_say_what_they_are(dut, stalls):
+    tb = await TB(dut, stalls).start()
     assert (await tb.read(0)).to_bytes(4, "little") == b"HWQB" and await tb.read(4) == 1
     words = [await tb.read(8 + 4 * i) for i in range(4)]
     assert b"".join(w.to_bytes(4, "little") for w in words)[::-1].hex() == SPEC["digest"]
@@ -173,6 +175,19 @@ async def an_output_that_waits_is_seen(dut):
         tb.sinks[stuck].pause = False
         await tb.receive(before, before + 1)
         assert await tb.read(FLAGS) == flags, pause
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def beats_that_wait_in_turn_are_no_stall(dut):
+    """Each waits 15 cycles, one behind the other: none of them for long."""
+    tb = await TB(dut).start()
+    await tb.write(PATIENCE, 20)
+    await tb.write(BATCH, tb.count)
+    for sink in tb.sinks:
+        sink.set_pause_generator(itertools.cycle([True] * 15 + [False]))
+    tb.send(0, tb.count)
+    await tb.receive(0, tb.count)
+    assert await tb.read(FLAGS) == 0
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
