@@ -16,9 +16,14 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
+def fenced(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of the fenced blocks of a page, in order; a block need not name a language."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def blocks(page: str, language: str) -> list[str]:
-    """The fenced blocks of one language on a page, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+    """Those of one language on a page of docs/."""
+    return [text for found, text in fenced(DOCS / page) if found == language]
 
 
 @pytest.mark.slow
@@ -48,8 +53,8 @@ RUN = ("own_loop.md", "board.md", "waves.md", "exactness.md", "config.md", "widt
 
 
 def pieces(page: str) -> list[tuple[str, str]]:
-    """(language, text) of the fenced blocks of a page, in order."""
-    return re.findall(r"^```(\w+)\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+    """Those of a page of docs/."""
+    return fenced(DOCS / page)
 
 
 def run(command: str, folder: Path) -> str:
@@ -121,7 +126,7 @@ def at_home(tmp_path):
 @pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
 def test_what_is_shown_with_ones_own_files(page, at_home):
     """Every line of the shell that names a user's own files: the five steps of README, data and weights."""
-    shell = "".join(re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL))
+    shell = "".join(text for language, text in fenced(ROOT / page) if not language)
     commands = [line for line in shell.splitlines() if line.startswith("hwqat ")]
     assert len(commands) >= 6
     said = "".join(run(command, at_home) for command in commands)
@@ -152,7 +157,7 @@ def test_the_readme_is_short_and_its_picture_small():
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
 def test_commands_of_a_page_are_understood(page):
     """Every command line that a page shows has the options that it shows; none is run."""
-    shell = "".join(re.findall(r"^```(?:bash)?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
+    shell = "".join(text for language, text in fenced(page) if language in ("", "bash"))
     for line in re.findall(r"^hwqat (.*)$", shell.replace("\\\n", ""), re.MULTILINE):
         words = line.split("#")[0].split()
         parser = make_parser(words)
