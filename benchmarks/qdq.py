@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from hwqat.commands.common import graph_and_frames
+from hwqat.opening import graph_and_frames
 from hwqat.interchange import qdq_onnx
 from hwqat.models import build
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from timing import table
 
-from hwqat.commands.common import graph_and_frames
+from hwqat.opening import graph_and_frames
 from hwqat.interchange import qonnx, run_qonnx
 
 NETWORKS = ("zoo:digitnet-int8", "zoo:digitnet-int4", "zoo:resnet20-int8")

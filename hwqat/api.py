@@ -8,7 +8,6 @@ Progress is shown on a terminal and in notebooks. What is wrong is one sentence 
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +43,7 @@ def csim(
     Raises:
         HwqatError: the build is damaged or changed, or the C++ does not compile.
     """
-    from .commands.common import sources
+    from .opening import sources
     from .sim.generated.csim import run_csim
 
     sources(build, edited, "hls", "vectors", "plan")
@@ -79,7 +78,7 @@ def cosim(
     Raises:
         HwqatError: as in `csim`.
     """
-    from .commands.common import sources
+    from .opening import sources
     from .sim.generated.cosim import run_cosim
 
     sources(build, edited, "rtl", "vectors", "plan")
@@ -98,6 +97,7 @@ def evaluate(
     limit: int | None = None,
     data: str | None = None,
     edited: bool = False,
+    command: str | None = None,
 ) -> Evaluated:
     """Accuracy of a RUN or BUILD by one engine.
 
@@ -107,14 +107,18 @@ def evaluate(
         limit: test images at most.
         data: where the data set's files lie, or data of one's own (None: as the run says).
         edited: as in `csim`.
+        command: as in `csim`.
 
     Raises:
         HwqatError: no such engine for it, or the data are not here.
     """
-    from .commands.evaluate import measure
+    from .evaluation import measure
+    from .opening import is_build
 
-    asked = Namespace(source=str(source), engine=engine, limit=limit, data_dir=data, edited=edited)
-    return measure(asked, _called("evaluate", engine=engine, limit=limit))
+    found = measure(str(source), engine, limit, data, edited)
+    if is_build(source):
+        _keep(source, "eval", found, command or _called("evaluate", engine=engine, limit=limit), edited)
+    return found
 
 
 def synth(
@@ -143,7 +147,7 @@ def synth(
 
 def synthesise(build, target, *, route, seeds, jobs, edited, command) -> tuple[Synthesised, Any]:
     """`synth`, with `hwqat.synth.SynthResult` for its table."""
-    from .commands.common import sources
+    from .opening import sources
     from .synth import run_synth, synth_json
 
     sources(build, edited, "rtl", "plan")
@@ -170,7 +174,7 @@ def report(
         sweep: folder of a sweep or search whose plots belong on the page.
         command: what is said to have asked for it, on the page.
     """
-    from .commands.common import open_run, require_build
+    from .opening import open_run, require_build
     from .report import differences, gather, read_other, read_sweep, write_report
 
     require_build(build, "hls", "rtl", "vectors", "report")
@@ -300,10 +304,10 @@ def search(
         target: what the costs are for.
         data: where the data set's files lie, or data of one's own.
     """
-    from .commands.search import find
     from .passes import Target
+    from .search.find import Asked, find
 
-    asked = Namespace(
+    asked = Asked(
         source=str(run),
         out=str(out),
         average=average,
@@ -321,7 +325,7 @@ def search(
         study=study,
         data_dir=data,
     )
-    return find(asked, target or Target(), say=lambda words: None)
+    return find(asked, target or Target())[0]
 
 
 def doctor() -> Doctored:

@@ -1,4 +1,4 @@
-"""How graphs and plans look in a session of Python (a few lines) and in a notebook (a table)."""
+"""How graphs and plans look in a session of Python (a few lines) and in a notebook (a table); columns of text."""
 
 from __future__ import annotations
 
@@ -77,3 +77,9 @@ def _html(words: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> str
         f"<pre>{escape(words)}</pre><div style='max-height:24em;overflow:auto'><table>"
         f"<thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Two aligned columns."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)

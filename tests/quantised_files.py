@@ -252,7 +252,7 @@ def resnet18(folder):
 
 def own(folder, write, name="digitnet-int8"):
     """What hwqat writes."""
-    from hwqat.commands.common import graph_and_frames
+    from hwqat.opening import graph_and_frames
 
     onnx.save(write(graph_and_frames(f"zoo:{name}", None)[0]), folder / "net.onnx")
     return folder / "net.onnx"

@@ -4,9 +4,9 @@ import pytest
 
 from hwqat import data
 from hwqat.cli import main
-from hwqat.commands.common import open_run
-from hwqat.commands.evaluate import graph_accuracy
 from hwqat.commands.export import eval_differences
+from hwqat.evaluation import graph_accuracy
+from hwqat.opening import open_run
 from hwqat.restore import to_frames, to_graph
 
 

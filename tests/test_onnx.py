@@ -10,13 +10,13 @@ from drawing import random_case
 from onnx.reference import ReferenceEvaluator
 
 from hwqat.cli import main
-from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.folders import write_whole
 from hwqat.graph import Graph, verify
 from hwqat.interchange import integer_onnx, integers, run_integers
+from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant
 from hwqat.restore import to_frames
 from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph

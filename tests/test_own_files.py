@@ -14,13 +14,13 @@ from test_operators import Signals
 
 import hwqat
 from hwqat.cli import main
-from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_digest, load_graph
 from hwqat.interchange import import_qonnx, integer_onnx, qdq_onnx, qdq_out, qonnx, read_qonnx, run_integers, run_qdq
+from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Geometry, Input, Output, Requant
 from hwqat.restore import to_frames
 from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph

@@ -153,7 +153,7 @@ def test_what_the_system_refuses_is_one_sentence(digit_build, tmp_path, monkeypa
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "there is not enough memory for this"),
         (RecursionError("deep"), "nested too deeply"),
     ):
-        monkeypatch.setattr("hwqat.commands.common.sources", lambda *args, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr("hwqat.opening.sources", lambda *args, error=error: (_ for _ in ()).throw(error))
         assert main(["csim", str(digit_build)]) == 2
         err = capsys.readouterr().err
         assert said in err and err.count("\n") == 1

@@ -10,12 +10,12 @@ import onnx
 import pytest
 
 from hwqat.cli import main
-from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.interchange import qonnx, run_qonnx
+from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Flatten, Geometry, Input, Linear, Output, Requant
 from hwqat.restore import to_frames
 from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph

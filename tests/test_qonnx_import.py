@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from hwqat.cli import main
-from hwqat.commands.common import graph_and_frames
 from hwqat.data import digits
 from hwqat.errors import HwqatError
 from hwqat.graph_io import load_graph
 from hwqat.interchange import import_qonnx, qonnx, run_qonnx
 from hwqat.interchange.build import IR_VERSION, OPSET, QONNX
+from hwqat.opening import graph_and_frames
 from hwqat.restore import to_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Brevitas and its exporter

@@ -13,10 +13,10 @@ import pytest
 import toy_builds
 
 from hwqat.cli import main
-from hwqat.commands.common import open_run
 from hwqat.figures import png
 from hwqat.figures.plot import Axis
 from hwqat.manifest import load_manifest
+from hwqat.opening import open_run
 from hwqat.report import gather, page
 from hwqat.report.compare import compare, float_tensors
 from hwqat.report.constants import bound, constant_rows, how_made

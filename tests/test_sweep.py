@@ -19,13 +19,13 @@ import toy_builds
 
 from hwqat import data
 from hwqat.cli import main
-from hwqat.commands.common import open_run
-from hwqat.commands.evaluate import graph_accuracy
 from hwqat.decode import require_sum
 from hwqat.errors import HwqatError
+from hwqat.evaluation import graph_accuracy
 from hwqat.fixed import Overflow
 from hwqat.graph import Graph
 from hwqat.graph_io import graph_files
+from hwqat.opening import open_run
 from hwqat.ops import Geometry
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json

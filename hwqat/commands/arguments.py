@@ -108,9 +108,3 @@ def typed(args: Namespace, **names: str) -> str:
         if word not in HOW_SAID:
             words.append(word)
     return shlex.join(["hwqat", *words])
-
-
-def table(rows: list[tuple[str, str]]) -> str:
-    """Two aligned columns."""
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)

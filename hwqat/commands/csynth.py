@@ -19,9 +19,9 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..csynth import run_csynth
-    from .common import sources_of
+    from ..opening import sources
 
-    sources_of(args, "hls", "plan")
+    sources(args.build, args.edited, "hls", "plan")
     found = run_csynth(
         args.build,
         tool=args.tool,

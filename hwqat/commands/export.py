@@ -10,7 +10,8 @@ from ..console import say
 from ..errors import HwqatError
 from ..names import DIALECTS
 from ..results import save_result
-from .arguments import data_arguments, table, target_arguments, target_of, typed
+from ..shown import table
+from .arguments import data_arguments, target_arguments, target_of, typed
 from .numbers import whole
 
 TABLES = ("export", "target")
@@ -54,10 +55,10 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..export import export
+    from ..opening import is_build, open_run, require_build
     from ..passes import make_plan
     from ..passes.report import plan_json, plan_table
     from ..restore import to_graph
-    from .common import is_build, open_run, require_build
 
     if args.source == zoo.PREFIX:
         print(zoo.listing())
@@ -157,9 +158,9 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     """Run every engine on the build and print one table."""
     from ..api import cosim as simulate_rtl
     from ..api import csim as simulate_cpp
+    from ..opening import data_if_here
     from ..restore import to_frames
     from ..train import accuracy
-    from .common import data_if_here
     from .evaluate import graph_accuracy
 
     dataset, missing = data_if_here(trained.run, args.data_dir)

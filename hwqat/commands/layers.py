@@ -39,7 +39,7 @@ def is_network(source: str) -> bool:
 
 
 def _of_run(args):
-    from .common import is_build, open_run
+    from ..opening import is_build, open_run
 
     if args.config or args.image or args.data:
         raise HwqatError(

@@ -34,7 +34,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..interchange import integer_onnx, qdq_onnx, qonnx
-    from .common import graph_and_frames
+    from ..opening import graph_and_frames
 
     _require_ours(Path(args.out))
     graph, frames = graph_and_frames(args.source, args.data_dir)

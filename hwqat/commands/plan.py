@@ -40,8 +40,8 @@ def _graph(args):
     """Of a RUN, a BUILD, or a network with the weights that it comes with."""
     from ..graph_io import load_graph
     from ..lower import lower
+    from ..opening import is_build, open_run
     from ..restore import to_graph
-    from .common import is_build, open_run
 
     if layers.is_network(args.source):
         return lower(layers.network(args).eval(), args.source.rpartition(":")[2])

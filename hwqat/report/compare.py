@@ -27,7 +27,7 @@ class Comparison:
 
 
 def compare(facts: Facts, trained) -> Comparison:
-    """Compare a build with the run it came from (`hwqat.commands.common.Trained`); another run's is refused."""
+    """Compare a build with the run it came from (`hwqat.opening.Trained`); another run's is refused."""
     from ..restore import to_graph
 
     model, graph = trained.model, facts.graph

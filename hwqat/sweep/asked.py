@@ -25,8 +25,8 @@ def _parts(run: str | Path, each: str | None) -> list[str]:
         return []
     if each not in ("layer", "block"):
         raise HwqatError(f"each must be 'layer' or 'block', not {each!r}")
-    from ..commands.common import open_run
     from ..nn.steps.product import Product
+    from ..opening import open_run
 
     layers = [step for step in open_run(run).model.steps if isinstance(step, Product)]
     globs = [step.path if each == "layer" or step.block in ("", step.path) else f"{step.block}.*" for step in layers]

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hwqat.commands.evaluate import graph_accuracy
 from hwqat.errors import HwqatError
+from hwqat.evaluation import graph_accuracy
 from hwqat.restore import load_data, restore, to_graph
 from hwqat.runs import CARD as RUN_CARD
 from hwqat.runs import Run, load_card

@@ -1,26 +1,25 @@
-"""What several commands share: reading what RUN and BUILD arguments name. It needs numpy and torch: imported by `run`."""
+"""Opening what a RUN or BUILD argument names: checked first, read then. It needs numpy and torch."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import zoo
-from ..errors import HwqatError, NoData
-from ..folders import tidy
-from ..graph import Graph
-from ..graph_io import GRAPH, load_graph
-from ..manifest import MANIFEST, check
-from ..naming import INPUT, port_names
-from ..vectors import read_vectors
+from . import zoo
+from .errors import HwqatError, NoData
+from .folders import tidy
+from .graph import Graph
+from .graph_io import GRAPH, load_graph
+from .manifest import MANIFEST, check
+from .naming import INPUT, port_names
+from .vectors import read_vectors
 
 if TYPE_CHECKING:
-    from ..data import Dataset
-    from ..runs import Run
+    from .data import Dataset
+    from .runs import Run
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def is_build(folder: str | Path) -> bool:
     tidy(folder.absolute())
     if (folder / MANIFEST).is_file() or (folder / GRAPH).is_file():
         return True
-    from ..runs import CARD
+    from .runs import CARD
 
     if (folder / CARD).is_file():
         return False
@@ -71,16 +70,11 @@ def sources(build: str | Path, edited: bool, *parts: str) -> Graph:
         raise HwqatError(f"{error}, or say --edited to run it as it is") from None
 
 
-def sources_of(args: Namespace, *parts: str) -> Graph:
-    """`sources` of a command's build."""
-    return sources(args.build, args.edited, *parts)
-
-
 def open_run(folder: str | Path, **changes) -> Trained:
     """The trained network in a RUN folder, from that alone; ``changes`` are to its scheme."""
-    from ..restore import variant
-    from ..runs.contents import load_contents
-    from ..runs.rebuild import rebuild
+    from .restore import variant
+    from .runs.contents import load_contents
+    from .runs.rebuild import rebuild
 
     contents = load_contents(zoo.find(folder))
     model = rebuild(contents)
@@ -91,7 +85,7 @@ def open_run(folder: str | Path, **changes) -> Trained:
 
 def data_if_here(run: Run, data_dir: str | None) -> tuple[Dataset | None, str | None]:
     """The data set of a RUN, or None and why it is not here. A place that was named must have it."""
-    from ..restore import load_data
+    from .restore import load_data
 
     try:
         return load_data(run, data_dir), None
@@ -104,7 +98,7 @@ def data_if_here(run: Run, data_dir: str | None) -> tuple[Dataset | None, str | 
 def graph_and_frames(source: str | Path, data_dir: str | None) -> tuple[Graph, tuple[np.ndarray, ...]]:
     """The graph of a RUN or BUILD, and integers (N, H, W, C) for each of its inputs: the data set's test images, or
     the RUN's own sample where they are not here, or the vectors of a BUILD."""
-    from ..restore import to_frames, to_graph
+    from .restore import to_frames, to_graph
 
     if is_build(source):
         return require_build(source, "vectors"), build_frames(source)
