@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,17 +29,32 @@ def at_rest(layers: Iterable[_Quantised]) -> Iterator[None]:
             layer.resting = None
 
 
-class _Quantised:
-    """What both layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
+#: What PyTorch's convolutions, and transposed ones, are made with.
+_CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+_TRANSPOSED = (*_CONV, "output_padding")
 
+
+class _Quantised:
+    """What these layers add to PyTorch's: a quantiser, the integers that it gives, a batch norm folded in or None.
+
+    made_with: arguments of PyTorch's layer, which are its attributes, beside ``bias``.
     user_names: of its tensors, where they are others than its path gives. kept: integers from before
     (`hwqat.nn.kept`), or None. resting: inside `at_rest`, what it has worked out there.
     """
 
+    made_with: ClassVar[tuple[str, ...]]
     weight_quantiser: WeightQuantiser
     fold: Fold | None = None
     kept: Kept | None = None
     resting: list[tuple[np.ndarray, np.ndarray]] | None = None
+
+    def __init__(self, layer: nn.Module, quantiser: WeightQuantiser) -> None:
+        """Of the user's layer, whose weight and bias it takes over."""
+        arguments = {name: getattr(layer, name) for name in self.made_with}
+        super().__init__(**arguments, bias=layer.bias is not None, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
+        self.weight_quantiser = quantiser
+        self.user_names = getattr(layer, "user_names", {})
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """PyTorch's layer with these weights."""
@@ -116,21 +132,7 @@ class _Quantised:
 class QuantConv2d(_Quantised, nn.Conv2d):
     """nn.Conv2d that computes with fake-quantised weights. The bias is not: it becomes part of B behind it."""
 
-    def __init__(self, conv: nn.Conv2d, quantiser: WeightQuantiser) -> None:
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            conv.bias is not None,
-            device="meta",
-        )
-        self.weight, self.bias = conv.weight, conv.bias
-        self.weight_quantiser = quantiser
-        self.user_names = getattr(conv, "user_names", {})
+    made_with = _CONV
 
     def product(self, x, weight, bias):
         return self._conv_forward(x, weight, bias)
@@ -144,21 +146,7 @@ def planar(weight):
 class QuantConv1d(_Quantised, nn.Conv1d):
     """nn.Conv1d on images one pixel high, likewise; its weights keep their shape."""
 
-    def __init__(self, conv: nn.Conv1d, quantiser: WeightQuantiser) -> None:
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            conv.bias is not None,
-            device="meta",
-        )
-        self.weight, self.bias = conv.weight, conv.bias
-        self.weight_quantiser = quantiser
-        self.user_names = getattr(conv, "user_names", {})
+    made_with = _CONV
 
     def product(self, x, weight, bias):
         stride, padding, dilation = (
@@ -170,11 +158,7 @@ class QuantConv1d(_Quantised, nn.Conv1d):
 class QuantConvTranspose2d(_Quantised, nn.ConvTranspose2d):
     """nn.ConvTranspose2d, likewise; its weights, (IC, OC/groups, KH, KW), have one step."""
 
-    def __init__(self, conv: nn.ConvTranspose2d, quantiser: WeightQuantiser) -> None:
-        super().__init__(*_arguments(conv), device="meta")
-        self.weight, self.bias = conv.weight, conv.bias
-        self.weight_quantiser = quantiser
-        self.user_names = getattr(conv, "user_names", {})
+    made_with = _TRANSPOSED
 
     @property
     def outs(self):
@@ -189,11 +173,7 @@ class QuantConvTranspose2d(_Quantised, nn.ConvTranspose2d):
 class QuantConvTranspose1d(_Quantised, nn.ConvTranspose1d):
     """nn.ConvTranspose1d on images one pixel high, likewise."""
 
-    def __init__(self, conv: nn.ConvTranspose1d, quantiser: WeightQuantiser) -> None:
-        super().__init__(*_arguments(conv), device="meta")
-        self.weight, self.bias = conv.weight, conv.bias
-        self.weight_quantiser = quantiser
-        self.user_names = getattr(conv, "user_names", {})
+    made_with = _TRANSPOSED
 
     @property
     def outs(self):
@@ -207,29 +187,10 @@ class QuantConvTranspose1d(_Quantised, nn.ConvTranspose1d):
         return F.conv_transpose2d(x, planar(weight), bias, stride, padding, more, self.groups, dilation)
 
 
-def _arguments(conv) -> tuple:
-    """What a transposed convolution like this one is made with."""
-    return (
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.output_padding,
-        conv.groups,
-        conv.bias is not None,
-        conv.dilation,
-    )
-
-
 class QuantLinear(_Quantised, nn.Linear):
     """nn.Linear, likewise."""
 
-    def __init__(self, linear: nn.Linear, quantiser: WeightQuantiser) -> None:
-        super().__init__(linear.in_features, linear.out_features, linear.bias is not None, device="meta")
-        self.weight, self.bias = linear.weight, linear.bias
-        self.weight_quantiser = quantiser
-        self.user_names = getattr(linear, "user_names", {})
+    made_with = ("in_features", "out_features")
 
     def product(self, x, weight, bias):
         return F.linear(x, weight, bias)
