@@ -12,7 +12,7 @@ import numpy as np
 from ..devices import Resources
 from .base import Elements, Stage
 from .loops import READS, WRITES, one_to_one, unevenness
-from .parameters import CPP, RTL, Parameter, number
+from .parameters import CPP, mask, number
 from .plain import Plain
 
 
@@ -110,10 +110,6 @@ class Crop(Plain, Stage):
         return Resources(lut=round(3 * counters * device.control) + 6, ff=counters)
 
     def parameters(self, device):
-        masks = [
-            Parameter(name, "", to=(RTL,), sv=f"{len(mask)}'h{int(''.join('01'[int(b)] for b in mask[::-1]), 2):x}")
-            for name, mask in zip(("rows", "columns"), self._kept())
-        ]
         names = ("row", "column")
         ranges = [
             number(f"{name}_{what}", values[i], to=(CPP,))
@@ -127,7 +123,7 @@ class Crop(Plain, Stage):
             number("pe", self.pe),
             number("bits", self.bits),
             *ranges,
-            *masks,
+            *map(mask, ("rows", "columns"), self._kept()),
         )
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from ..devices import Resources
 from .base import Elements, Stage
 from .loops import READS, WRITES, one_to_one, unevenness
-from .parameters import CPP, RTL, Parameter, flag, number
+from .parameters import CPP, RTL, flag, mask, number
 from .plain import Plain
 
 
@@ -130,13 +130,8 @@ class Pad(Plain, Stage):
         return used + memory + more
 
     def parameters(self, device):
-        top, left, bottom, right = self.padding
         rows, columns = self._size
-        masks = [
-            Parameter(name, "", to=(RTL,), sv=f"{len(mask)}'h{int(''.join('01'[int(b)] for b in mask[::-1]), 2):x}")
-            for name, mask in zip(("new_rows", "new_columns", "moves"), (*self._new(), self._moves()))
-        ]
-        sides = zip(("top", "left", "bottom", "right"), (top, left, bottom, right))
+        sides = zip(("top", "left", "bottom", "right"), self.padding)
         return (
             number("rows", rows, to=(RTL,)),
             number("columns", columns, to=(RTL,)),
@@ -150,7 +145,7 @@ class Pad(Plain, Stage):
             *(number(side, value, to=(CPP,)) for side, value in sides),
             flag("edge", self.edge, "what is outside is the nearest pixel"),
             number("zero", self.zero, "or this"),
-            *masks,
+            *map(mask, ("new_rows", "new_columns", "moves"), (*self._new(), self._moves())),
         )
 
     @property

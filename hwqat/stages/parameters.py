@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 CPP, RTL = "cpp", "rtl"
@@ -71,3 +72,10 @@ def packed(name: str, values: tuple[int, ...], bits: int = 32) -> Parameter:
     """A number for each input or output, of ``bits`` bits, as one vector of SystemVerilog, the first lowest."""
     parts = ", ".join(f"{bits}'d{value:d}" for value in reversed(values))
     return Parameter(name, tuple(map(int, values)), to=(RTL,), sv=f"{{{parts}}}")
+
+
+def mask(name: str, values: Iterable[bool]) -> Parameter:
+    """A bit for each of several places, as one vector of SystemVerilog, the first lowest; C++ works it out."""
+    bits = [bool(value) for value in values]
+    word = sum(1 << i for i, bit in enumerate(bits) if bit)
+    return Parameter(name, "", to=(RTL,), sv=f"{len(bits)}'h{word:x}")
