@@ -14,6 +14,9 @@ PYTHON ?= python3
 BIN     = .venv/bin
 HWQAT   = $(BIN)/hwqat
 PYTEST  = $(BIN)/python -m pytest
+# A file's tests share trained networks and compiled builds, so that each process takes whole files; torch gets one thread in each.
+JOBS    = 2
+TESTS   = OMP_NUM_THREADS=1 $(PYTEST) --numprocesses $(JOBS) --dist loadfile
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: help setup train export csim cosim synth sweep report docs test test-all floor soak clean
@@ -58,12 +61,12 @@ docs: .venv/ready ## the documentation as a site, in build/site
 	@$(PIP) '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-test: .venv/ready ## the tests, at most 12 minutes on 2 cores
-	$(PYTEST) -m "not slow" $(ARGS)
+test: .venv/ready ## the tests, at most 12 minutes on 2 cores; JOBS=N processes
+	$(TESTS) -m "not slow" $(ARGS)
 
 test-all: .venv/ready ## every test, the slow proofs included
 	@$(PIP) '.[test,synth,search,docs]'
-	$(PYTEST) $(ARGS)
+	$(TESTS) $(ARGS)
 
 floor: ## the core's fast tests with the oldest torch that is allowed, the package installed in build/floor
 	$(PYTHON) -m venv build/floor
