@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 import torch
 
-from hwqat.opening import graph_and_frames
 from hwqat.interchange import qdq_onnx
 from hwqat.models import build
+from hwqat.opening import graph_and_frames
 
 FRAMES, RUNS = 32, 9
 

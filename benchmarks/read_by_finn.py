@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from timing import table
 
-from hwqat.opening import graph_and_frames
 from hwqat.interchange import qonnx, run_qonnx
+from hwqat.opening import graph_and_frames
 
 NETWORKS = ("zoo:digitnet-int8", "zoo:digitnet-int4", "zoo:resnet20-int8")
 FORMS = {"exact": False, "plain": True}
