@@ -23,7 +23,7 @@ from hwqat.naming import shown
 from hwqat.ops import Input
 
 from ..build import import_onnx
-from . import affine, binary, codes, curves, moving, pooling, products, quants, shaping, sizes
+from . import affine, binary, codes, curves, moving, pooling, products, quants, resizing, shaping, sizes
 from .draft import Draft, clean
 from .execution import Agreement, agreement
 from .file import File, array_of, held, parse
@@ -47,6 +47,7 @@ __all__ = [
     "quants",
     "read_qonnx",
     "reads",
+    "resizing",
     "shaping",
     "sizes",
 ]

@@ -1,4 +1,4 @@
-"""What takes some of the channels or pixels, or puts them elsewhere: slices, splits, gathers, upsampling, blocks."""
+"""What takes some of the channels or pixels, or puts them elsewhere: slices, gathers, pads, blocks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.graph import Tensor
-from hwqat.ops import Crop, DepthToSpace, Pad, Select, SpaceToDepth, Upsample
+from hwqat.ops import Crop, DepthToSpace, Pad, Select, SpaceToDepth
 from hwqat.ops.conv2d import fits
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
 from .quants import whole
 from .readers import reads
-from .values import Grouped, Real, real
+from .values import Real, real
 
 
-def _moved(draft: Draft, node, x: Real, make, channels=None) -> Real:
+def moved(draft: Draft, node, x: Real, make, channels=None) -> Real:
     """A value made of one tensor, moved: ``make(name, tensor)``; channels: which of them are left, where some are not."""
     if x.parts or len(x.operands) != 1:
         raise HwqatError(f"{draft.where(node)} moves a sum or a join that is not quantised; put a Quant in front")
@@ -32,24 +32,24 @@ def _moved(draft: Draft, node, x: Real, make, channels=None) -> Real:
     return replace(x, operands=((made, operand),), source=None if x.source is None else made)
 
 
-def _selected(draft: Draft, node, x: Real, places) -> Real:
+def selected(draft: Draft, node, x: Real, places) -> Real:
     """Channels of the file, in its order."""
     channels = np.asarray(places, np.int64) if x.order is None else x.order[np.asarray(places, np.int64)]
     if np.array_equal(channels, np.arange(x.tensor.channels)):
         return x if x.order is None else replace(x, order=None)
     module = draft.path(node)
-    return _moved(draft, node, x, lambda name, t: Select.make(name, t, channels, module=module), channels)
+    return moved(draft, node, x, lambda name, t: Select.make(name, t, channels, module=module), channels)
 
 
 @reads("Slice")
 def slices(draft: Draft, node, x, starts=None, ends=None, axes=None, steps=None):
     """Of channels, rows and columns. Before opset 10, its ends are attributes."""
     if not isinstance(x, Real):
-        return _constant_slice(draft, node, x, starts, ends, axes, steps)
-    given = [node.attributes[k] if v is None else _list(draft, node, v) for k, v in _ends(starts, ends, axes)]
-    starts, ends = given[:2]
-    axes = list(range(len(starts))) if given[2] is None else given[2]
-    steps = [1] * len(starts) if steps is None else _list(draft, node, steps)
+        raise HwqatError(f"{draft.where(node)} computes with constants alone; fold them first, as onnxsim does")
+    given = (("starts", starts), ("ends", ends), ("axes", axes))
+    starts, ends, axes = (node.attributes[k] if v is None else integers(draft, node, v) for k, v in given)
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else integers(draft, node, steps)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise HwqatError(f"{draft.where(node)} has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes")
     x, left = draft.arrived(node, x), {}
@@ -65,17 +65,13 @@ def slices(draft: Draft, node, x, starts=None, ends=None, axes=None, steps=None)
             )
     for axis in (2, 3):
         left.setdefault(axis, list(range(sizes[axis])) if axis < len(sizes) else [0])
-    x = _selected(draft, node, x, left[1]) if 1 in left else x
+    x = selected(draft, node, x, left[1]) if 1 in left else x
     if x.flat or (left[2], left[3]) == tuple(list(range(n)) for n in sizes[2:]):
         return x
     start, size = (left[2][0], left[3][0]), (len(left[2]), len(left[3]))
     stride = tuple(places[1] - places[0] if len(places) > 1 else 1 for places in (left[2], left[3]))
     module = draft.path(node)
-    return _moved(draft, node, x, lambda name, t: Crop.make(name, t, start, size, stride, module=module))
-
-
-def _ends(starts, ends, axes):
-    return (("starts", starts), ("ends", ends), ("axes", axes))
+    return moved(draft, node, x, lambda name, t: Crop.make(name, t, start, size, stride, module=module))
 
 
 def _all(start: int, end: int) -> bool:
@@ -83,22 +79,19 @@ def _all(start: int, end: int) -> bool:
     return start == 0 and (end < 0 or end >= 1) and end != 0
 
 
-def _list(draft: Draft, node, x) -> list[int]:
+def integers(draft: Draft, node, x) -> list[int]:
+    """Of a constant input."""
     return [int(v) for v in draft.constant(node, x).reshape(-1)]
-
-
-def _constant_slice(draft: Draft, node, x, starts, ends, axes, steps):
-    raise HwqatError(f"{draft.where(node)} computes with constants alone; fold them first, as onnxsim does")
 
 
 @reads("Pad")
 def pad(draft: Draft, node, x, pads=None, value=None, axes=None):
     """Rows and columns of one value, or of the nearest pixels; channels of zeros. Before opset 11 as attributes."""
     mode = node.attributes["mode"]
-    pads = node.attributes["pads"] if pads is None else _list(draft, node, pads)
+    pads = node.attributes["pads"] if pads is None else integers(draft, node, pads)
     fill = node.attributes["value"] if value is None or not np.size(value) else draft.number(node, value)
     tensor = draft.image(node, x)
-    axes = list(range(4)) if axes is None else [a % 4 for a in _list(draft, node, axes)]
+    axes = list(range(4)) if axes is None else [a % 4 for a in integers(draft, node, axes)]
     if len(pads) != 2 * len(axes) or len(set(axes)) != len(axes) or min(pads) < 0 or max(pads) > 1 << 12:
         raise HwqatError(
             f"{draft.where(node)} pads {axes} by {pads}; rows, columns and channels, by 0 or more, are supported"
@@ -136,61 +129,7 @@ def gather(draft: Draft, node, x, places):
         )
     if (np.abs(indices + 0.5) > channels).any():
         raise HwqatError(f"{draft.where(node)} reads channel {int(indices[np.abs(indices).argmax()])} of {channels}")
-    return _selected(draft, node, x, indices.astype(np.int64) % channels)
-
-
-@reads("Resize", "Upsample")
-def resize(draft: Draft, node, x, roi=None, scales=None, sizes=None):
-    """Every pixel several times."""
-    if node.op == "Upsample" or (scales is None and sizes is None and len(node.inputs) == 2):
-        roi, scales = None, node.attributes.get("scales") if roi is None else roi
-    x = draft.arrived(node, x)
-    tensor = x.tensor
-    how = {key: node.attributes.get(key) for key in ("mode", "coordinate_transformation_mode", "nearest_mode")}
-    if x.flat or how["mode"] != "nearest":
-        raise HwqatError(f"{draft.where(node)} resizes by {how['mode']}; images, by nearest, are supported")
-    if sizes is not None and np.size(sizes):
-        wanted = _list(draft, node, sizes)[2:]
-        factors = [want / size for want, size in zip(wanted, tensor.shape)]
-    else:
-        factors = draft.constant(node, [] if scales is None else scales).reshape(-1).tolist()
-        if len(factors) != 4 or factors[:2] != [1, 1]:
-            raise HwqatError(f"{draft.where(node)} has scales {factors}; (1, 1, rows, columns) are supported")
-        factors = factors[2:]
-    if len(factors) != 2 or any(f < 1 or f != int(f) for f in factors):
-        raise HwqatError(f"{draft.where(node)} resizes by {factors}; whole multiples are supported")
-    factor = tuple(int(f) for f in factors)
-    for size, times in zip(tensor.shape, factor):
-        if times * size > 1 << 16 or not np.array_equal(_nearest(size, times, how), np.repeat(np.arange(size), times)):
-            raise HwqatError(
-                f"{draft.where(node)} takes other pixels than each {times} times ({how['coordinate_transformation_mode']}, "
-                f"{how['nearest_mode']}); export it with asymmetric and floor, as torch does"
-            )
-    if factor == (1, 1):
-        return x
-    module = draft.path(node)
-    return _moved(draft, node, x, lambda name, t: Upsample.make(name, t, factor, module=module))
-
-
-def _nearest(size: int, times: int, how: dict) -> np.ndarray:
-    """The pixel that each place takes, by ONNX's definition."""
-    places = np.arange(size * times)
-    where = {
-        "half_pixel": (places + 0.5) / times - 0.5,
-        "pytorch_half_pixel": (places + 0.5) / times - 0.5 if size * times > 1 else 0.0 * places,
-        "half_pixel_symmetric": (places + 0.5) / times - 0.5,
-        "asymmetric": places / times,
-        "align_corners": places * (size - 1) / max(size * times - 1, 1),
-    }.get(how["coordinate_transformation_mode"] or "asymmetric")
-    if where is None:
-        return places * 0 - 1
-    rounded = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda v: np.ceil(v - 0.5),
-        "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-    }[how["nearest_mode"] or "floor"](where)
-    return np.clip(rounded, 0, size - 1)
+    return selected(draft, node, x, indices.astype(np.int64) % channels)
 
 
 @reads("DepthToSpace")
@@ -200,7 +139,7 @@ def depth_to_space(draft: Draft, node, x):
         raise HwqatError(f"{draft.where(node)} makes blocks of {block}x{block} pixels of {tensor.channels} channels")
     count = tensor.channels // block**2
     if node.attributes["mode"] == "CRD":  # PyTorch's order: the channels of one output stand together
-        x = _selected(draft, node, x, np.arange(tensor.channels).reshape(count, -1).T.ravel())
+        x = selected(draft, node, x, np.arange(tensor.channels).reshape(count, -1).T.ravel())
     module = draft.path(node)
     return _of_one_grid(draft, node, x, lambda name, t: DepthToSpace.make(name, t, (block, block), module=module))
 
@@ -228,49 +167,3 @@ def _of_one_grid(draft: Draft, node, x: Real, make) -> Real:
     fill = lambda v: np.full(made.channels, np.asarray(v).reshape(-1)[0])  # noqa: E731
     operand = Operand(*(fill(getattr(operand, f.name)) for f in fields(Operand)))
     return Real(((made, operand),), np.zeros(made.channels), source=made, fraction=x.fraction)
-
-
-@reads("Squeeze", "Unsqueeze")
-def squeeze(draft: Draft, node, x, axes=None):
-    """An image of one pixel as a vector, and back."""
-    axes = node.attributes["axes"] if axes is None else _list(draft, node, axes)
-    if not isinstance(x, Real):
-        return _reshaped(node, x, axes)
-    x = draft.arrived(node, x)
-    flat, rank = node.op == "Squeeze", 4
-    if (
-        axes is None
-        or sorted(a % rank for a in axes) != [2, 3]
-        or x.flat == flat
-        or x.tensor.pixels > 1
-        or x.order is not None
-    ):
-        raise HwqatError(
-            f"{draft.where(node)} changes axes {axes} of {x.shape}; (C, 1, 1) to (C,) and back are supported"
-        )
-    return replace(x, flat=flat)
-
-
-def _reshaped(node, x, axes):
-    """Of constants."""
-    if hasattr(x, "q"):
-        raise HwqatError(f"{node.name} ({node.op}) reshapes quantised constants; export the network again")
-    values = np.asarray(x)
-    if node.op == "Squeeze":
-        return values.squeeze(None if axes is None else tuple(axes))
-    return np.expand_dims(values, tuple(axes))
-
-
-def grouped(draft: Draft, node, x: Real, frame: list[int]) -> Grouped | None:
-    """What a Reshape makes of an image whose channels it splits."""
-    if x.flat or x.order is not None or len(frame) != 4 or tuple(frame[2:]) != x.shape[1:]:
-        return None
-    return Grouped(x, frame[0]) if min(frame) > 0 and frame[0] * frame[1] == x.shape[0] else None
-
-
-def ungrouped(draft: Draft, node, x: Grouped, frame: list[int]) -> Real:
-    """The image again, its channels shuffled."""
-    if tuple(frame) != x.x.shape and frame != [-1, *x.x.shape[1:]]:
-        raise HwqatError(f"{draft.where(node)} reshapes groups of channels to {frame}; {x.x.shape} is supported")
-    places = np.arange(x.x.shape[0])
-    return _selected(draft, node, x.x, places.reshape(x.groups, -1).T.ravel() if x.swapped else places)

@@ -1,4 +1,4 @@
-"""What moves integers without changing them."""
+"""What gives integers another shape, or joins them, without changing them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwqat.ops import Flatten
 from hwqat.quant.constants import Operand
 
 from .draft import Draft
-from .moving import grouped, ungrouped
+from .moving import integers, selected
 from .quants import joined
 from .readers import reads
 from .values import Grouped, Real, Weights, real
@@ -130,3 +130,49 @@ def transpose(draft: Draft, node, w):
         return np.asarray(w).transpose(perm)
     scale = w.scale if w.scale.size == 1 else w.scale.reshape((1,) * (rank - w.scale.ndim) + w.scale.shape)
     return replace(w, q=w.q.transpose(perm), scale=scale if scale.size == 1 else scale.transpose(perm))
+
+
+@reads("Squeeze", "Unsqueeze")
+def squeeze(draft: Draft, node, x, axes=None):
+    """An image of one pixel as a vector, and back."""
+    axes = node.attributes["axes"] if axes is None else integers(draft, node, axes)
+    if not isinstance(x, Real):
+        return _reshaped(node, x, axes)
+    x = draft.arrived(node, x)
+    flat, rank = node.op == "Squeeze", 4
+    if (
+        axes is None
+        or sorted(a % rank for a in axes) != [2, 3]
+        or x.flat == flat
+        or x.tensor.pixels > 1
+        or x.order is not None
+    ):
+        raise HwqatError(
+            f"{draft.where(node)} changes axes {axes} of {x.shape}; (C, 1, 1) to (C,) and back are supported"
+        )
+    return replace(x, flat=flat)
+
+
+def _reshaped(node, x, axes):
+    """Of constants."""
+    if hasattr(x, "q"):
+        raise HwqatError(f"{node.name} ({node.op}) reshapes quantised constants; export the network again")
+    values = np.asarray(x)
+    if node.op == "Squeeze":
+        return values.squeeze(None if axes is None else tuple(axes))
+    return np.expand_dims(values, tuple(axes))
+
+
+def grouped(draft: Draft, node, x: Real, frame: list[int]) -> Grouped | None:
+    """What a Reshape makes of an image whose channels it splits."""
+    if x.flat or x.order is not None or len(frame) != 4 or tuple(frame[2:]) != x.shape[1:]:
+        return None
+    return Grouped(x, frame[0]) if min(frame) > 0 and frame[0] * frame[1] == x.shape[0] else None
+
+
+def ungrouped(draft: Draft, node, x: Grouped, frame: list[int]) -> Real:
+    """The image again, its channels shuffled."""
+    if tuple(frame) != x.x.shape and frame != [-1, *x.x.shape[1:]]:
+        raise HwqatError(f"{draft.where(node)} reshapes groups of channels to {frame}; {x.x.shape} is supported")
+    places = np.arange(x.x.shape[0])
+    return selected(draft, node, x.x, places.reshape(x.groups, -1).T.ravel() if x.swapped else places)
