@@ -10,7 +10,7 @@ from ...errors import HwqatError
 from ...graph import Graph, Tensor
 from ...registry import Registry
 from ..build import Builder
-from ..qonnx_out.base import QonnxTensor
+from ..qonnx_out.base import QonnxTensor, image
 
 #: (writing, node, tensors it reads, values it reads) -> value.
 WRITERS = Registry("form in QDQ", "register one (see docs/extending.md), or export hardware")
@@ -101,9 +101,18 @@ def flattened(w: Writing, x: Value, tensor: Tensor) -> Value:
     """(N, C), which a linear layer reads, with codes of its own."""
     if x.flat:
         return x
-    name = w.out.add("Flatten", x.name, axis=1)
+    return _with_codes(w, replace(x, name=w.out.add("Flatten", x.name, axis=1), flat=True), tensor)
+
+
+def unflattened(w: Writing, x: Value, tensor: Tensor) -> Value:
+    """(N, C, 1, 1), which a convolution reads, likewise."""
+    return _with_codes(w, image(w.out, x), tensor) if x.flat else x
+
+
+def _with_codes(w: Writing, x: Value, tensor: Tensor) -> Value:
+    """What was given another shape, with codes of that shape."""
     if not x.codes:
-        return replace(x, name=name, flat=True)
+        return x
     scale, zero = w.out.constant(tensor.scale, np.float32), w.out.constant(x.zero, x.dtype)
-    codes = w.out.add("QuantizeLinear", name, scale, zero)
-    return replace(x, name=w.out.add("DequantizeLinear", codes, scale, zero), codes=codes, flat=True)
+    codes = w.out.add("QuantizeLinear", x.name, scale, zero)
+    return replace(x, name=w.out.add("DequantizeLinear", codes, scale, zero), codes=codes)

@@ -61,10 +61,7 @@ def concat(w: Writing, node: Op, ins, xs) -> Value:
 
 @writes("sum_pool")
 def sum_pool(w: Writing, node: Op, ins, xs) -> Value:
-    x = settled(w, xs[0])
-    if x.flat:
-        x = Value(w.out.add("Unsqueeze", x.name, w.out.vector((2, 3), "axes")), x.unit, x.offset)
-    made = REALS.of(node)(w, node, ins, [x])
+    made = REALS.of(node)(w, node, ins, [settled(w, xs[0])])
     return Value(made.name, made.unit, made.offset, made.flat)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import HwqatError
 from ...graph import Tensor
 from ...ops import Op
-from .base import BYTE, Value, Writing, flattened, single, writes
+from .base import BYTE, Value, Writing, flattened, single, unflattened, writes
 
 #: The largest weight, and the code of no weight.
 MOST, ZERO = 127, 128
@@ -39,6 +39,10 @@ class Product:
         """Whether kernels of integers compute it."""
         return bool(self.x.codes) and self.x.dtype == BYTE and int(np.abs(self.weight).max(initial=0)) <= MOST
 
+    def holds(self, step: np.ndarray, bias: np.ndarray) -> bool:
+        """Whether the bias is one of 32 bits, in steps of the sum."""
+        return bool((np.abs(bias / step * self._times(step, bias)) <= REACH).all())
+
     def lost(self, step: np.ndarray, bias: np.ndarray) -> float:
         """How far the bias, in whole steps of the sum, lies from what it should be: real values, the channels' mean."""
         places = bias / step * self._times(step, bias)
@@ -51,7 +55,7 @@ class Product:
         times = self._times(step, bias)
         scale = np.float32(step / times / self.x.unit)
         steps = np.float32(self.x.unit) * scale
-        counted = np.clip(np.rint(bias / steps.astype(np.float64)), -REACH, REACH)
+        counted = np.rint(bias / steps.astype(np.float64))
         names = [self.x.name, self._weights(w, weight * _along(times, weight), scale)]
         if counted.any():
             each, zeros = out.constant(steps, np.float32, "bias_scale"), out.constant(np.zeros(len(steps)), np.int32)
@@ -137,7 +141,9 @@ def conv2d(w: Writing, node: Op, ins, xs) -> Value:
         "dilations": window.dilation,
         "pads": window.padding,
     }
-    return _lazy(Product(node, settled(w, xs[0]), tensor, node.weight.transpose(0, 3, 1, 2), how), False)
+    return _lazy(
+        Product(node, unflattened(w, settled(w, xs[0]), tensor), tensor, node.weight.transpose(0, 3, 1, 2), how), False
+    )
 
 
 @writes("linear")

@@ -39,7 +39,7 @@ def requant(w: Writing, node: Op, ins, xs) -> Value:
     if len(xs) == 1 and xs[0].product is not None:
         product, gain = xs[0].product, gains[0]
         step = np.where(gain == 0, STILL * scale, np.abs(gain))
-        fine = free or not product.bytes or product.lost(step, shift) <= COARSE * scale
+        fine = product.holds(step, shift) and (free or not product.bytes or product.lost(step, shift) <= COARSE * scale)
         name = product.written(w, step, np.sign(gain).astype(int), shift) if fine else ""
     else:
         name = ""
