@@ -19,7 +19,17 @@ from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
 from hwqat.graph_io import graph_digest, load_graph
-from hwqat.interchange import import_qonnx, integer_onnx, qdq_onnx, qdq_out, qonnx, read_qonnx, run_integers, run_qdq
+from hwqat.interchange import (
+    import_qonnx,
+    integer_onnx,
+    qdq_onnx,
+    qdq_out,
+    qonnx,
+    read_qonnx,
+    run_integers,
+    run_qdq,
+    run_qonnx,
+)
 from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Geometry, Input, Output, Requant
 from hwqat.restore import to_frames
@@ -72,7 +82,9 @@ def _constants(model):
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(40), pytest.param(range(40, 600), marks=pytest.mark.slow)], ids=["some", "many"]
+    "seeds",
+    [(*range(40), 45, 217, 303, 541), pytest.param(range(40, 600), marks=pytest.mark.slow)],
+    ids=["some", "many"],
 )
 def test_qdq_of_random_graphs_layer_by_layer(seeds):
     written = total = differing = 0
@@ -86,6 +98,37 @@ def test_qdq_of_random_graphs_layer_by_layer(seeds):
         written, total, differing = written + 1, total + found[0], differing + found[1]
     assert written > len(seeds) // 5  # of the others, most pad with other integers than zero, or have more than 16 bits
     assert differing < total / 50, (differing, total)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(150), pytest.param(range(150, 600), marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_qonnx_of_random_graphs_is_executed(seeds):
+    """By qonnx's executor: vectors that are read as images and images that meet vectors, too. Golden's integers come
+    out where float32 holds them (24 bits) and the file names no requantise that it may round otherwise; of logits, the
+    real values that golden rounds."""
+    ran = held = 0
+    for seed in seeds:
+        case = random_case(seed)
+        try:
+            model = qonnx(case.graph)
+        except HwqatError:
+            continue
+        golden = case.graph.run(*case.inputs)
+        exact = not next(p.value for p in model.metadata_props if p.key == "hwqat.inexact")
+        found = run_qonnx(model, case.graph, case.inputs)
+        for node, real, wanted in zip(
+            case.graph.of("output"), found, golden if isinstance(golden, tuple) else (golden,), strict=True
+        ):
+            ran += 1
+            if exact and max(-node.out.lo, node.out.hi) < 1 << 24:
+                held += 1
+                off = np.abs(real / node.out.scale + node.out.zero_point - wanted).max()
+                logits = (
+                    case.graph.by_name[node.inputs[0]].op == "requant"
+                )  # real values, which nothing rounds any more
+                assert off < 1 if logits else off < 1e-3, (seed, node.name, off)
+    assert ran > len(seeds) // 2 and held > len(seeds) // 4
 
 
 @pytest.mark.parametrize("fault", ["weights", "rounding", "zero points"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -53,6 +54,9 @@ class QonnxTensor:
         return values.reshape((1, -1) if self.flat else (1, -1, 1, 1))
 
 
+T = TypeVar("T", bound=QonnxTensor)
+
+
 def centred(x: Tensor) -> Tensor:
     """The integers less their zero point, in the smallest container."""
     lo, hi = x.lo - x.zero_point, x.hi - x.zero_point
@@ -63,6 +67,11 @@ def centred(x: Tensor) -> Tensor:
 def power_of_two(scale: float) -> float:
     """The power of two nearest to a scale, by ratio."""
     return 2.0 ** round(math.log2(scale))
+
+
+def held_bits(x: Tensor) -> int:
+    """Bits of a Quant for a tensor: qonnx takes a signed one of one bit as -1 and +1."""
+    return max(x.bits, 2) if x.signed else x.bits
 
 
 def quant(out: Builder, name: str, scale: float, zero_point: int, bits: int, **attributes) -> str:
@@ -85,4 +94,21 @@ def regrid(out: Builder, x: QonnxTensor, tensor: Tensor) -> QonnxTensor:
 
 
 def flat(out: Builder, x: QonnxTensor) -> QonnxTensor:
+    """(1, C), of an image."""
     return x if x.flat else replace(x, name=out.add("Flatten", x.name, axis=1), flat=True)
+
+
+def image(out: Builder, x: T) -> T:
+    """(1, C, 1, 1), of a vector: its channels in the graph's order."""
+    if not x.flat:
+        return x
+    if x.halves:
+        return replace(x, halves=tuple((image(out, half), lo, hi) for half, lo, hi in x.halves), flat=False, order=None)
+    name = x.name if x.order is None else out.add("Gather", x.name, out.vector(np.argsort(x.order), "channels"), axis=1)
+    return replace(x, name=out.add("Unsqueeze", name, out.vector((2, 3), "axes")), flat=False, order=None)
+
+
+def alike(out: Builder, xs: list[T]) -> list[T]:
+    """Values that meet channel by channel: vectors of one order as they are, all others as images."""
+    orders = {None if x.order is None else tuple(x.order) for x in xs}
+    return xs if len({x.flat for x in xs}) == 1 and len(orders) == 1 else [image(out, x) for x in xs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...ops import Op
-from .base import QonnxTensor, Writing, centred, quant, regrid, writes
+from .base import QonnxTensor, Writing, centred, held_bits, quant, regrid, writes
 
 
 @writes("input")
@@ -17,8 +17,9 @@ def input(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     if plain and not x.signed:  # as FINN wants an unsigned Quant
         name = out.add("Relu", name)
     # What arrives is in range: a container that is not used up needs no clip.
-    narrow = int(x.signed and x.lo > -(1 << (x.bits - 1)))
-    name = quant(out, name, x.scale, x.zero_point, x.bits, signed=int(x.signed), narrow=narrow, rounding_mode="ROUND")
+    bits = held_bits(x)
+    narrow = int(x.signed and x.lo > -(1 << (bits - 1)))
+    name = quant(out, name, x.scale, x.zero_point, bits, signed=int(x.signed), narrow=narrow, rounding_mode="ROUND")
     value = QonnxTensor(name, x.scale, np.full(channels, node.out.zero_point))
     return value if plain else regrid(out, value, x)
 

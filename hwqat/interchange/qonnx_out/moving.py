@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import HwqatError
 from ...ops import Op
-from .base import QonnxTensor, Writing, writes
+from .base import QonnxTensor, Writing, alike, image, writes
 
 
 @writes("select")
@@ -28,13 +28,13 @@ def select(w: Writing, node: Op, ins, xs) -> QonnxTensor:
 @writes("crop")
 def crop(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     ends = [start + (size - 1) * stride + 1 for start, stride, size in zip(node.start, node.stride, node.out.shape[:2])]
-    vectors = (node.start, ends, (2, 3), node.stride)
-    return replace(xs[0], name=w.out.add("Slice", xs[0].name, *(w.out.vector(v, "slice") for v in vectors)))
+    x, vectors = image(w.out, xs[0]), (node.start, ends, (2, 3), node.stride)
+    return replace(x, name=w.out.add("Slice", x.name, *(w.out.vector(v, "slice") for v in vectors)))
 
 
 @writes("pad")
 def pad(w: Writing, node: Op, ins, xs) -> QonnxTensor:
-    x, (top, left, bottom, right) = xs[0], node.padding
+    x, (top, left, bottom, right) = image(w.out, xs[0]), node.padding
     if not node.edge and (x.offset != node.pad_value).any():
         raise HwqatError(
             f"node {node.name!r} (module {node.module!r}) pads with {node.pad_value}, which is not what means zero; QONNX "
@@ -50,7 +50,8 @@ def pad(w: Writing, node: Op, ins, xs) -> QonnxTensor:
 def upsample(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     factors = w.out.constant(np.array([1, 1, *node.factor]), np.float32, "factors")
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return replace(xs[0], name=w.out.add("Resize", xs[0].name, "", factors, **how))
+    x = image(w.out, xs[0])
+    return replace(x, name=w.out.add("Resize", x.name, "", factors, **how))
 
 
 @writes("depth_to_space")
@@ -59,8 +60,9 @@ def depth_to_space(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     rows, columns = node.factor
     if rows != columns:
         raise HwqatError(f"node {node.name!r} makes blocks of {rows}x{columns} pixels; QONNX has square ones only")
-    name = w.out.add("DepthToSpace", xs[0].name, blocksize=rows, mode="DCR")
-    return replace(xs[0], name=name, offset=xs[0].offset[: node.out.channels])
+    x = image(w.out, xs[0])
+    name = w.out.add("DepthToSpace", x.name, blocksize=rows, mode="DCR")
+    return replace(x, name=name, offset=x.offset[: node.out.channels])
 
 
 @writes("space_to_depth")
@@ -68,8 +70,9 @@ def space_to_depth(w: Writing, node: Op, ins, xs) -> QonnxTensor:
     rows, columns = node.factor
     if rows != columns:
         raise HwqatError(f"node {node.name!r} takes blocks of {rows}x{columns} pixels; QONNX has square ones only")
-    name = w.out.add("SpaceToDepth", xs[0].name, blocksize=rows)
-    return replace(xs[0], name=name, offset=np.tile(xs[0].offset, rows * columns))
+    x = image(w.out, xs[0])
+    name = w.out.add("SpaceToDepth", x.name, blocksize=rows)
+    return replace(x, name=name, offset=np.tile(x.offset, rows * columns))
 
 
 @writes("multiply")
@@ -80,11 +83,6 @@ def multiply(w: Writing, node: Op, ins, xs) -> QonnxTensor:
             f"node {node.name!r} (module {node.module!r}) multiplies up to {max(-node.out.lo, node.out.hi)}, which float32 "
             "does not hold; give its inputs fewer bits"
         )
-    names = [x.name for x in xs]
-    if xs[0].flat != xs[1].flat:  # a gate from a vector, or a vector with an image of one pixel
-        names = [w.out.add("Unsqueeze", x.name, w.out.vector((2, 3), "axes")) if x.flat else x.name for x in xs]
-    flat = xs[0].flat and xs[1].flat
-    name = w.out.add("Mul", *names)
-    return QonnxTensor(
-        name, xs[0].unit * xs[1].unit, np.zeros(node.out.channels, dtype=np.int64), flat=flat, order=xs[0].order
-    )
+    x, y = alike(w.out, xs)  # a gate may come from a vector
+    offset = np.zeros(node.out.channels, dtype=np.int64)
+    return QonnxTensor(w.out.add("Mul", x.name, y.name), x.unit * y.unit, offset, flat=x.flat, order=x.order)

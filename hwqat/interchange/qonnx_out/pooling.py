@@ -8,12 +8,12 @@ import numpy as np
 
 from ...errors import HwqatError
 from ...ops import Op
-from .base import QonnxTensor, Writing, regrid, writes
+from .base import QonnxTensor, Writing, image, regrid, writes
 
 
 @writes("sum_pool")
 def sum_pool(w: Writing, node: Op, ins, xs) -> QonnxTensor:
-    out, window, (tensor,), (x,) = w.out, node.geometry, ins, xs
+    out, window, (tensor,), x = w.out, node.geometry, ins, image(w.out, xs[0])
     if any(window.padding) and node.pad_value != tensor.zero_point:
         raise HwqatError(
             f"pool {node.name!r} pads with {node.pad_value}, where zero is {tensor.zero_point}; QONNX pads with zeros only"
@@ -37,13 +37,18 @@ def sum_pool(w: Writing, node: Op, ins, xs) -> QonnxTensor:
 
 @writes("max_pool")
 def max_pool(w: Writing, node: Op, ins, xs) -> QonnxTensor:
-    window = node.geometry
+    window, x = node.geometry, image(w.out, xs[0])
+    if any(pad >= size for pad, size in zip(window.padding, 2 * window.kernel)):
+        raise HwqatError(
+            f"pool {node.name!r} (module {node.module!r}) pads {window.padding} around a window of {window.kernel}; ONNX's "
+            "pools pad by less than their window; pad in front of it"
+        )
     name = w.out.add(
         "MaxPool",
-        xs[0].name,
+        x.name,
         kernel_shape=window.kernel,
         strides=window.stride,
         dilations=window.dilation,
         pads=window.padding,
     )
-    return replace(xs[0], name=name)
+    return replace(x, name=name)

@@ -13,7 +13,7 @@ from ...graph import Tensor
 from ...ops import REQUANT, Op
 from ...ops.conv2d import sums
 from ..build import QONNX, Builder
-from .base import QonnxTensor, Writing, flat, power_of_two, quant, writes
+from .base import QonnxTensor, Writing, flat, image, power_of_two, quant, writes
 
 #: What makes a layer's sums of a value, or of parts of it. Each part gets weights of its own: qonnx's pass to channels
 #: last loses a Quant of weights that two layers read.
@@ -41,7 +41,7 @@ def conv2d(w: Writing, node: Op, ins, xs) -> QonnxTensor:
         weight, unit = _weight(out, node, node.weight.transpose(0, 3, 1, 2), tensor)
         return QonnxTensor(out.add("Conv", v.name, weight, **shape), v.unit * unit, offset)
 
-    return _products(w, node, tensor, xs[0], convolution)
+    return _products(w, node, tensor, image(out, xs[0]), convolution)
 
 
 @writes("linear")

@@ -17,7 +17,7 @@ from ...graph import Graph, Tensor
 from ...ops import ENDS, Op
 from ..build import Builder
 from ..digits import Term, digits
-from .base import QonnxTensor, Writing, centred, power_of_two, quant, writes
+from .base import QonnxTensor, Writing, alike, centred, held_bits, power_of_two, quant, writes
 
 #: How a Quant node rounds.
 _ROUNDING = {
@@ -76,7 +76,7 @@ def write_requant(out: Builder, node: Op, ins, xs, *, free: bool, exact: bool) -
     free: it leaves the network and nothing is clamped: logits, which need no Quant. exact: write digits where one
     multiplier for each input does not do.
     """
-    zero = node.out.zero_point
+    xs, zero = alike(out, xs), node.out.zero_point
     node = node if exact else _centred(node)
     y, unit = node.out, power_of_two(node.out.scale)
     operands = [
@@ -219,7 +219,8 @@ def _activation(out: Builder, name: str, unit: float, node: Op) -> str:
     behind a Relu."""
     y = node.out if node.out.zero_point else centred(node.out)
     ends = (y.lo, y.hi)
-    full = (-(1 << (y.bits - 1)), (1 << (y.bits - 1)) - 1) if y.signed else (0, (1 << y.bits) - 1)
+    bits = held_bits(y)
+    full = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if y.signed else (0, (1 << bits) - 1)
     narrow = int(y.signed and ends == (-full[1], full[1]))
     if ends != full and not narrow and not (y.lo == y.zero_point and y.hi == full[1]):
         limits = [out.constant((end - y.zero_point) * unit, np.float32) for end in ends]
@@ -231,7 +232,7 @@ def _activation(out: Builder, name: str, unit: float, node: Op) -> str:
         name,
         unit,
         y.zero_point,
-        y.bits,
+        bits,
         signed=int(y.signed),
         narrow=narrow,
         rounding_mode=_ROUNDING[node.rounding],

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from ...ops import Op
-from .base import QonnxTensor, Writing, flat, writes
+from .base import QonnxTensor, Writing, flat, image, writes
 
 
 @writes("concat")
 def concat(w: Writing, node: Op, ins, xs) -> QonnxTensor:
-    return QonnxTensor(
-        w.out.add("Concat", *(x.name for x in xs), axis=1), xs[0].unit, np.concatenate([x.offset for x in xs])
-    )
+    """As images, unless all are vectors in the graph's order."""
+    vectors = all(x.flat and x.order is None for x in xs)
+    xs = xs if vectors else [image(w.out, x) for x in xs]
+    name = w.out.add("Concat", *(x.name for x in xs), axis=1)
+    return QonnxTensor(name, xs[0].unit, np.concatenate([x.offset for x in xs]), vectors)
 
 
 @writes("flatten")
