@@ -10,3 +10,7 @@ class HwqatError(Exception):
 
 class NoData(HwqatError):
     """The files of a data set are not where they were looked for."""
+
+
+class Altered(HwqatError):
+    """A file that was written by hwqat has other contents now."""

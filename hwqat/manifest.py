@@ -16,7 +16,7 @@ from typing import Literal
 from msgspec import Struct
 
 from .decode import encode_json, read_bytes, read_json
-from .errors import HwqatError
+from .errors import Altered, HwqatError
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -104,7 +104,7 @@ def check(folder: str | Path, *parts: str) -> Manifest:
                 raise HwqatError(f"{manifest.folder / name} is missing; {AGAIN}")
             content = read_bytes(manifest.folder / name, AGAIN, most=1 << 32)
             if hashlib.sha256(content).hexdigest() != wanted:
-                raise HwqatError(f"{manifest.folder / name} is not what was exported: its sum is another; {AGAIN}")
+                raise Altered(f"{manifest.folder / name} is not what was exported: its sum is another; {AGAIN}")
     for name in _names(manifest.folder):
         taken = any(fnmatchcase(name, pattern) for pattern in READ) and not _is_later(name)
         if taken and name not in manifest.files and (not parts or any(_belongs(name, part) for part in parts)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import zoo
-from .errors import HwqatError, NoData
+from .errors import Altered, HwqatError, NoData
 from .folders import tidy
 from .graph import Graph
 from .graph_io import GRAPH, load_graph
@@ -63,9 +63,7 @@ def sources(build: str | Path, edited: bool, *parts: str) -> Graph:
         return require_build(build)
     try:
         return require_build(build, *parts)
-    except HwqatError as error:
-        if "its sum is another" not in str(error):
-            raise
+    except Altered as error:
         require_build(build)  # the graph is none of what may be edited
         raise HwqatError(f"{error}, or say --edited to run it as it is") from None
 
