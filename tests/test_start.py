@@ -73,6 +73,15 @@ print([name for name in ("sklearn", "scipy", "hwqat.data", "hwqat.runs", "hwqat.
     assert run_python(code).stdout.splitlines()[-1] == "[]"
 
 
+def test_integers_wait_for_no_compiler(tmp_path):
+    """A network is restored, run in integers and exported without torch's compiler, whose import takes seconds."""
+    code = f"""import sys
+from hwqat.cli import main
+assert main(["export", "zoo:digitnet-int4", "--out", {str(tmp_path / "build")!r}, "-q"]) == 0
+print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])"""
+    assert run_python(code).stdout.splitlines()[-1] == "[]"
+
+
 def test_a_function_keeps_its_name_whoever_imports_its_file_first():
     code = """import hwqat.export, hwqat.lower, hwqat.prepare, hwqat.quantize, hwqat
 print([callable(getattr(hwqat, name)) for name in ("export", "lower", "prepare", "quantize")], hwqat.data.load)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -66,17 +67,16 @@ class QatModel(nn.Module):
         x = self.input.shaped(x)
         self.input.require_form(x)
         if self.training and self.scheme.train_constants:
-            specs = self.specs()
+            specs = _uncompiled(self.specs)
             outs = self._walk(x, lambda step, xs: step.fake_rounded([specs[name] for name in step.inputs], *xs))
         elif self.training:
             outs = self._walk(x, lambda step, xs: step.fake(*xs))
         else:
             ends = [step for step in self.steps if isinstance(step, Output)]
-            values = self._exact(self.input.accept(x))
+            values = _uncompiled(self._exact, self.input.accept(x))
             outs = tuple(step.formed(_real(value)) for step, value in zip(ends, values))
         return outs[0] if len(outs) == 1 else outs
 
-    @torch.compiler.disable
     @torch.no_grad()
     def specs(self) -> dict[str, Spec]:
         """What the integers of each step mean and can be, with the weights and ranges of this moment."""
@@ -107,7 +107,6 @@ class QatModel(nn.Module):
         values = self._exact(Value(images.to(torch.float32), self.input.spec()))
         return tuple(_graph_order(value.q) for value in values)
 
-    @torch.compiler.disable  # exact integers want their own kernels, and constants made in numpy
     @torch.no_grad()
     def _exact(self, image: Value) -> tuple[Value | Tensor, ...]:
         if found := self.unquantised():
@@ -199,6 +198,16 @@ class QatModel(nn.Module):
         for step in self.steps:
             if isinstance(step, (Requantise, Logits)):
                 step.rescale, step.rounding = self.scheme.rescale_of(*step.layers), Rounding(self.scheme.rounding)
+
+
+def _uncompiled(function, *args):
+    """function(*args) as Python runs it under torch.compile, too: exact integers want their own kernels, and constants
+    are made in numpy. Where torch's compiler is not even imported, nothing is compiled, and its seconds are saved."""
+    if "torch._dynamo" in sys.modules:
+        from hwqat.nn.uncompiled import call
+
+        return call(function, *args)
+    return function(*args)
 
 
 def _last_reads(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
