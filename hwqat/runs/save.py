@@ -108,9 +108,10 @@ def filled(run: Run, model: nn.Module | None, dataset: Dataset) -> Run:
 
 
 def digest_of(model: nn.Module, dataset: Dataset) -> str:
-    """Names the network as it is read, whatever its weights; "" of a float one that cannot be read."""
+    """Names the network as it is read, whatever its weights; "" of a float one that cannot be read. What is stored in
+    the end is held to the network's own forward then."""
     try:
-        reading = read_as_it_is(model, dataset)
+        reading = read_as_it_is(model, dataset, held=False)
     except HwqatError:
         return ""
     content, others = to_json(reading)
@@ -118,10 +119,10 @@ def digest_of(model: nn.Module, dataset: Dataset) -> str:
     return hashlib.sha256(content + tensors_to_bytes(constants)).hexdigest()
 
 
-def read_as_it_is(model: nn.Module, dataset: Dataset) -> Reading:
+def read_as_it_is(model: nn.Module, dataset: Dataset, held: bool = True) -> Reading:
     """The network as it was read, or is read now; HwqatError says why it cannot be."""
     if not isinstance(model, QatModel):
-        return read_checked(model, dataset.to_real(dataset.train.images[:32]), dataset.grid)
+        return read_checked(model, dataset.to_real(dataset.train.images[:32]), dataset.grid, held)
     if model.reading is None:
         raise HwqatError("only a network that hwqat.prepare made can be stored: this one has no record of its calls")
     return model.reading
