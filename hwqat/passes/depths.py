@@ -40,6 +40,8 @@ PARTS = 8
 MOST_TRIPS = 200_000_000
 #: Likewise in the runs of all regions, of which each has about RUNS: where regions lie in regions, they are the most.
 MOST_OF_REGIONS, RUNS = 6_000_000_000, 16
+#: Steps of a tenth by which branches' FIFOs grow before it is asked whether any depths keep the rate.
+LIKELY = 8
 
 
 def size_streams(network: Network, tight: bool = False) -> Network:
@@ -216,11 +218,6 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
     frames = _frames(cycles)
     if not waits or model.keeps(cycles, frames, depths):  # the plan's rate: no depths could do better
         return
-    free = model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED))
-    target = max(cycles, free.slowest)
-    enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
-    if target > cycles and enough(depths):
-        return
     steps = [depths]  # each a tenth deeper
 
     def grown(step):
@@ -228,11 +225,21 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
             steps.append(steps[-1] | {name: steps[-1][name] + -(-steps[-1][name] // 10) for name in waits})
         return steps[step]
 
-    endless = lambda step: all(grown(step)[name] > free.most[name] for name in waits)  # noqa: E731
-    low, high = 0, 1  # the first step that is enough lies above `low`
-    while not (endless(high) or enough(grown(high))):
+    target, low, high = cycles, 0, 1  # the first step that is enough lies above `low`
+    enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
+    while high <= LIKELY and not enough(grown(high)):
         low, high = high, 2 * high
-    found = dict(grown(_least(low + 1, high, lambda step: endless(step) or enough(grown(step)))))
+    endless = lambda step: False  # noqa: E731
+    if high > LIKELY:  # which rate is there at all?
+        free = model.run(frames, depths=depths | dict.fromkeys(waits, UNBOUNDED))
+        endless = lambda step: all(grown(step)[name] > free.most[name] for name in waits)  # noqa: E731
+        if free.slowest > cycles:
+            target, low, high = free.slowest, 0, 1
+            if enough(depths):
+                return
+        while not (endless(high) or enough(grown(high))):
+            low, high = high, 2 * high
+    found = dict(grown(_least_above(low, high, lambda step: endless(step) or enough(grown(step)))))
     for name in waits if tight else ():
         if found[name] > depths[name]:
             found[name] = _least(depths[name], found[name], lambda depth, name=name: enough(found | {name: depth}))
@@ -241,8 +248,11 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
 
 def _least(low: int, high: int, enough, part: int = 1) -> int:
     """The least number in ``low..high`` that is enough (``high`` is), or, with ``part`` > 1, one near above it."""
-    if enough(low):
-        return low
+    return low if enough(low) else _least_above(low, high, enough, part)
+
+
+def _least_above(low: int, high: int, enough, part: int = 1) -> int:
+    """Likewise, where ``low`` is known not to be enough."""
     while high - low > max(1, high // part if part > 1 else 1):
         middle = (low + high) // 2
         if enough(middle):

@@ -299,7 +299,7 @@ def compile_model() -> None:
 def _library():
     """The compiled model; built on first use and kept in the user's cache under its content's hash."""
     text = SOURCE.read_bytes()
-    flags = ("-std=c++14", "-O2", "-shared", "-fPIC")
+    flags = ("-std=c++14", "-O3", "-shared", "-fPIC")
     digest = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:16]
     root = cache("cycles")
     library = root / f"cycles-{digest}.so"
