@@ -1,6 +1,7 @@
 """Boards: what does not fit is refused in a sentence, what fits keeps every bound, FIFOs included."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from hwqat.errors import HwqatError
 from hwqat.ops import Output
 from hwqat.passes import Target, make_plan
 from hwqat.passes.depths import count_streams
+from hwqat.passes.regions import with_depths
 from hwqat.passes.report import plan_json, plan_table
 
 
@@ -166,3 +168,27 @@ def test_a_rate_of_more_than_a_frame_a_cycle_is_refused():
 def test_a_budget_that_is_too_small_is_told_with_the_least():
     with pytest.raises(HwqatError, match=r"small takes (\d+) DSPs of the 1 that it may .* or ask for --dsp \1$"):
         make_plan(small(), Target(board="zcu104", dsp=1))
+
+
+def deep(network):
+    return with_depths(network, {s.name: (64, 2, "") for s in network.streams})
+
+
+def test_fifos_that_are_too_deep_are_named(monkeypatch):
+    """Foldings that fit by themselves, and then do not: told with what the FIFOs take."""
+    monkeypatch.setattr("hwqat.passes.plan.ATTEMPTS", 1)
+    with pytest.raises(HwqatError) as refused:
+        make_plan(small(), Target(board="pynq-z2", use=Utilisation(lut=10)), size=deep)
+    sentence = str(refused.value)
+    assert sentence.startswith("small does not fit pynq-z2: with its FIFOs it takes ")
+    used, may, fifos = (int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?= LUTs| that it may|, most)", sentence))
+    assert used > may == 5320
+    assert used - may < fifos < used
+
+
+def test_a_latency_that_fifos_exceed_is_told_as_it_was_asked_for():
+    with pytest.raises(HwqatError, match="takes at least") as refused:
+        make_plan(small(), Target(board="pynq-z2", latency=1e-6))
+    least = str(refused.value).split("at least ")[1].split(" ms")[0]
+    with pytest.raises(HwqatError, match=f"after {least} ms: FIFOs, .* make it .* ms; ask for that"):
+        make_plan(small(), Target(board="pynq-z2", latency=float(least)), size=lambda network: network)

@@ -111,6 +111,8 @@ def test_a_latency_that_cannot_be_is_refused_with_the_one_that_can():
         ({"fit": "fps", "fps": 10}, "give one of them"),
         ({"fit": "latency", "latency": 10}, "give one of them"),
         ({"latency": -1}, "--latency must be positive, not -1"),
+        ({"latency": float("nan")}, "--latency must be finite, not nan"),
+        ({"fps": float("inf")}, "--fps must be finite, not inf"),
     ],
 )
 def test_what_contradicts_itself_is_refused(options, words):

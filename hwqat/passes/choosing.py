@@ -65,14 +65,14 @@ def _for_latency(folder: Folder, target: Target, bounds: Resources) -> Found:
     if wanted is not None and cycles > wanted:
         rate = "" if target.fps is None else f" at {target.fps:,.10g} frames a second"
         raise HwqatError(
-            f"{folder.graph.name} on {target.place} takes at least {_ms(target, cycles)} at {target.clock_mhz:g} MHz{rate}; "
+            f"{folder.graph.name} on {target.place} takes at least {milliseconds(target, cycles)} at {target.clock_mhz:g} MHz{rate}; "
             f"a latency of {target.latency:,.10g} ms was asked for; ask for more, or see what other boards reach: "
             f"hwqat plan --all-boards --fit latency"
         )
     return found
 
 
-def _ms(target: Target, cycles: int) -> str:
+def milliseconds(target: Target, cycles: int) -> str:
     """Rounded up, so that what is said can be asked for."""
     return f"{1.005 * cycles / target.clock_mhz / 1e3:.3g} ms"
 
@@ -173,12 +173,10 @@ def _need(folder: Folder, target: Target, found: Found, name: str, bounds: Resou
     place, may = Resources.names().index(name), vars(target.bounds)[name]
     fifos = max(0, may - vars(bounds)[name]) if vars(bounds)[name] < UNBOUNDED else 0
     most = int(found.nodes[:, place].argmax())
-    node = folder.nodes[most]
+    node, amount = folder.nodes[most], int(found.nodes[most, place])
     where = f" in {node.module}" if node.module else ""
-    return (
-        f"{int(found.used[place]) + fifos:,} {WORDS[name]} of the {may:,} that it may "
-        f"(most of them, {int(found.nodes[most, place]):,}, for node {node.name!r}{where})"
-    )
+    largest = f"{fifos:,}, for FIFOs" if fifos > amount else f"{amount:,}, for node {node.name!r}{where}"
+    return f"{int(found.used[place]) + fifos:,} {WORDS[name]} of the {may:,} that it may (most of them, {largest})"
 
 
 def _fewer_bits(folder: Folder, bounds: Resources) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ..naming import core_name
 from ..ops import Folding
 from ..sim.models.cycles import simulate
 from .blocks import Block, group_blocks
-from .choosing import choose, limit, too_much
+from .choosing import WORDS, choose, limit, milliseconds
 from .depths import MOST_TRIPS, size_streams
 from .folding import Folder
 from .network import Network, build_network
@@ -70,8 +71,8 @@ class Target:
             )
         bounds = (("clock", self.clock_mhz), ("fps", self.fps), ("dsp", self.dsp), ("latency", self.latency))
         for what, value in bounds:
-            if value is not None and value <= 0:
-                raise HwqatError(f"--{what} must be positive, not {value}")
+            if value is not None and not 0 < value < inf:
+                raise HwqatError(f"--{what} must be {'positive' if value <= 0 else 'finite'}, not {value}")
         family = self.chip.device if self.named else self.device or "xcup"
         if self.device not in ("", family):
             raise HwqatError(
@@ -252,24 +253,51 @@ def make_plan(
         _check_foldings(graph, foldings)
         return _laid_out(graph, target, foldings, size)
     folder, bounds = Folder(graph, DEVICES[target.device]), target.bounds
-    within, wanted = bounds, target
+    within, wanted, late = bounds, target, None
     for _ in range(ATTEMPTS):
-        found = choose(folder, wanted, within)
+        try:
+            found = choose(folder, wanted, within)
+        except HwqatError:
+            if late:  # not what was asked for, but less
+                break
+            raise
         plan = _laid_out(graph, target, found.foldings, size)
-        if late := _late(plan):  # FIFOs that are memories add cycles
+        late = _late(plan)
+        if late:  # FIFOs that are memories add cycles
             wanted = replace(wanted, latency=(wanted.latency or 0.0) * late)
         elif target.anyway or not plan.beyond:
             return replace(plan, limit=limit(folder, target, plan.cycles, np.array(plan.resources.vector())))
         used, fifos = plan.resources.vector(), [a - int(b) for a, b in zip(plan.resources.vector(), found.used)]
         tighter = zip(within.vector(), bounds.vector(), used, fifos)
         within = Resources(*(min(w, b - max(0, f)) if u > b else w for w, b, u, f in tighter))
-    raise HwqatError(too_much(folder, target, bounds))
+    raise HwqatError(_too_slow(plan) if late else _too_deep(plan))
 
 
 def _late(plan: Plan) -> float | None:
     """The part of its latency that a plan may have, if it takes longer than asked for."""
     wanted = plan.target.latency_cycles
     return None if wanted is None or plan.fill_cycles <= wanted else wanted / plan.fill_cycles * (1 - 1e-3)
+
+
+def _too_slow(plan: Plan) -> str:
+    return (
+        f"no plan of {plan.graph.name} was found whose first frame has left {plan.target.place} after "
+        f"{plan.target.latency:,.10g} ms: FIFOs, which are chosen last, make it "
+        f"{milliseconds(plan.target, plan.fill_cycles)}; ask for that"
+    )
+
+
+def _too_deep(plan: Plan) -> str:
+    """Where foldings fit, but not with the FIFOs that each of them needs."""
+    used, may = vars(plan.resources), vars(plan.target.bounds)
+    name = max(plan.beyond, key=lambda name: used[name] / max(1, may[name]))
+    fifos = {s.name: vars(plan.device.fifo(s.depth, s.elements.width))[name] for s in plan.network.streams}
+    most = max(fifos, key=fifos.__getitem__)
+    return (
+        f"{plan.graph.name} does not fit {plan.target.place}: with its FIFOs it takes {used[name]:,} {WORDS[name]} of the "
+        f"{may[name]:,} that it may (the FIFOs {sum(fifos.values()):,}, most of them, {fifos[most]:,}, {most}); take a "
+        f"larger board ('hwqat plan --all-boards' tells which has enough), or plan it --anyway"
+    )
 
 
 #: Times that the folding begins again with less, since FIFOs exceed a bound.
