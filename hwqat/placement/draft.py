@@ -221,13 +221,14 @@ class Draft:
         return bits if bits is not None else max(map(self.bits_of, made.inputs))
 
     def quantiser_of(self, step: str) -> ActQuantiser | None:
-        """The one whose integers a step hands on, moved at most; None if there is none."""
+        """The one whose integers a step hands on, moved or joined at most; None if there is none."""
         made = self.steps[step]
         if (act := getattr(made, "act", None)) is not None:
             return act
-        if made.sums or isinstance(made, (Input, Logits)) or len(made.inputs) != 1:
+        if made.sums or isinstance(made, (Input, Logits)):
             return None
-        return self.quantiser_of(made.inputs[0])
+        first, *others = map(self.quantiser_of, made.inputs)
+        return first if all(act is first for act in others) else None
 
     def sum_in(self, step: str) -> Step | None:
         """The step whose exact sums another hands on, moved at most; None if those are no exact sums."""

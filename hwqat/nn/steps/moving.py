@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from hwqat import ops
+from hwqat.errors import HwqatError
 from hwqat.nn.steps.base import Step
 from hwqat.nn.values import Spec, Value
 
@@ -21,6 +22,13 @@ class _Move(Step):
 
     def evaluate(self, x):
         return self.integers(x) if isinstance(x, Value) else self.fake(x)
+
+
+def _require_zero(step: Step, x, spec: Spec) -> None:
+    """What is put in must be what means 0 in the graph, too: where a sum of activations with an offset means 0 by
+    integers of its own, the graph does not know them."""
+    if x.zero_point != spec.zero_point or len(set(spec.zero_points)) > 1:
+        raise HwqatError(f"{step.name} puts zeros into a sum of activations with an offset; tell us of this network")
 
 
 class Select(_Move):
@@ -54,6 +62,8 @@ class Select(_Move):
     def node(self, name, xs, specs):
         if self.followed:
             return None
+        if -1 in self.channels:
+            _require_zero(self, xs[0], specs[0])
         places = np.arange(xs[0].channels) if self.order is None else np.argsort(self.order)
         channels = [-1 if c < 0 else int(places[c]) for c in self.channels]
         return ops.Select.make(name, xs[0], channels, module=self.module)
@@ -105,6 +115,8 @@ class Pad(_Move):
         return Value(self._padded(x.q, float(x.spec.zero_point)), self.spec(x.spec))
 
     def node(self, name, xs, specs):
+        if not self.edge:
+            _require_zero(self, xs[0], specs[0])
         return ops.Pad.make(name, xs[0], self.padding, self.edge, module=self.module)
 
 
@@ -139,6 +151,9 @@ class DepthToSpace(_Factor):
         return Spec(parts[0][0], parts[1].min(0), parts[2].max(0), parts[3][0])
 
     def node(self, name, xs, specs):
+        zeros = specs[0].zero_points.reshape(self.factor[0] * self.factor[1], -1)
+        if (zeros != zeros[0]).any():
+            raise HwqatError(f"{self.name} joins sums that mean 0 by several integers; tell us of this network")
         return ops.DepthToSpace.make(name, xs[0], self.factor, module=self.module)
 
 
