@@ -237,7 +237,6 @@ def flat(out):
     return [out] if isinstance(out, torch.Tensor) else torch.utils._pytree.tree_leaves(out, is_leaf=lambda v: v is None)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding=.same.")  # torch on an even kernel: it may copy
 @pytest.mark.parametrize("name", FORMS)
 def test_form(name):
     torch.manual_seed(0)

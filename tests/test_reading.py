@@ -678,7 +678,6 @@ def test_wrappers_are_looked_into():
 # As a file --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:Using padding=.same.")  # torch on an even kernel: it may copy
 def test_a_reading_is_plain_values():
     """Calls go through JSON, tensors through their names, and the network is the same."""
     for model, shape in ((lively(Everything()), SHAPE), *map(random_module, range(20))):

@@ -6,7 +6,7 @@ functions are run on the numbers 0, 1, 2, .. of the elements, and what comes out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -147,11 +147,36 @@ def moves_of(view: View) -> list[tuple[str, Params, tuple[int, ...]]]:
 
     `Unsupported` says what else it does, and where.
     """
-    found = _moves_of(view)
+    found = _taken_apart(view)
     if found is not None:
         return found
-    broken = next((node for node in view.via if _moves_of(node.view) is None), None)
+    broken = next((node for node in view.via if _taken_apart(node.view) is None), None)
     raise Unsupported(view.reason) if broken is None or view.reason else _refusal(broken)
+
+
+def _taken_apart(view: View) -> list[tuple[str, Params, tuple[int, ...]]] | None:
+    """As a whole; or else the longest beginning of its moves that can be, and then the rest: one channel of shuffled
+    pixels, or the blocks of a part of an image."""
+    moves, views, taken = view.via, [*(node.view for node in view.via[:-1]), view], []
+    while True:
+        found = ((number, _moves_of(views[number])) for number in reversed(range(len(views))))
+        number, begun = next(((number, calls) for number, calls in found if calls is not None), (0, None))
+        if begun is None:
+            return None
+        taken = [*taken, *begun]
+        if number + 1 == len(views):
+            return taken
+        node, moves = moves[number], moves[number + 1 :]
+        views = _views(View.whole(node, batch_shape(tuple(node.shape)), tuple(node.shape)), moves)
+
+
+def _views(view: View, moves: tuple[Node, ...]) -> list[View]:
+    """What each of some moves, one behind the other, makes of a view."""
+    views = []
+    for move in moves:
+        view = replace(view, places=run(move, {next(move.reads()): view.places}), via=(*view.via, move))
+        views.append(view)
+    return views
 
 
 def _moves_of(view: View) -> list[tuple[str, Params, tuple[int, ...]]] | None:
