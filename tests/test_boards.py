@@ -60,6 +60,7 @@ def test_a_plan_says_what_limits_it():
     assert limit(dsp=20) == "DSPs (--dsp)"
     assert limit() == "DSPs (220 where no board is named)"
     assert limit(fps=2000) == "the rate asked for"
+    assert limit(board="pynq-z2", fps=2000, fit="latency") == "DSPs (pynq-z2)"
 
 
 def test_a_larger_board_is_never_slower():

@@ -11,7 +11,7 @@ from hwqat.errors import HwqatError
 from hwqat.ops import Concat, Conv2d, Folding, Geometry, MaxPool, Output
 from hwqat.passes import Target, make_plan
 from hwqat.passes.bounded import HEAVY, LIGHT, fit, reach
-from hwqat.passes.depths import round_up, size_streams
+from hwqat.passes.depths import _least_of_both, round_up, size_streams
 from hwqat.passes.elimination import minimise
 from hwqat.passes.folding import Folder, fold_for_cycles, fold_for_dsps, prices
 from hwqat.passes.network import build_network, conversions
@@ -227,6 +227,19 @@ def two_blocks(bits):
     y = inverted(net, basic(net, y, 8, 2, "a"), 8, 1, 2, "b")
     net.add(Output.make("y", y.out))
     return net.finish("two_blocks")
+
+
+@pytest.mark.parametrize("few, whole", [(3, 3), (3, 5), (9, 16), (16, 16), (1, 1), (1, 16)])
+def test_what_a_few_frames_say_no_to_is_not_asked_of_more(few, whole):
+    asked = []
+
+    def of_whole(depth):
+        asked.append(depth)
+        return depth >= whole
+
+    assert _least_of_both(0, 16, lambda depth: depth >= few, of_whole) == whole
+    assert all(depth >= few for depth in asked)
+    assert few < whole or len(asked) <= 1
 
 
 def test_depths_hold_for_both_back_ends():

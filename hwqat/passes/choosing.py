@@ -138,7 +138,7 @@ def limit(folder: Folder, target: Target, cycles: int, used: np.ndarray) -> str:
     if cycles <= folder.steps[0]:
         slowest = max(folder.nodes, key=lambda node: int(folder.cycles[node.name].min()))
         return f"node {slowest.name}"
-    if target.fps is not None:
+    if target.fps is not None and not target.aims:
         return "the rate asked for"
     if target.latency is not None and not target.aims:
         return "the latency asked for"

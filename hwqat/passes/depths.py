@@ -40,6 +40,8 @@ PARTS = 8
 MOST_TRIPS = 200_000_000
 #: Likewise in the runs of all regions, of which each has about RUNS: where regions lie in regions, they are the most.
 MOST_OF_REGIONS, RUNS = 6_000_000_000, 16
+#: Frames that tell whether depths may be enough: the second one is late if any is, mostly.
+FEW = 2
 #: Steps of a tenth by which branches' FIFOs grow before it is asked whether any depths keep the rate.
 LIKELY = 8
 
@@ -170,7 +172,8 @@ def _shrink(model: Model, cycles: int, depths: dict[str, int], bursts: dict[str,
     def shrunk(part):
         return depths | {name: max(2, depth * part // PARTS) for name, depth in bursts.items()}
 
-    depths.update(shrunk(_least(0, PARTS, lambda part: model.keeps(target, frames, shrunk(part)))))
+    few, whole = (lambda part, n=n: model.keeps(target, n, shrunk(part)) for n in (FEW, frames))
+    depths.update(shrunk(0 if few(0) and whole(0) else _least_of_both(0, PARTS, few, whole)))
 
 
 def _waits(region: Region) -> list[Stream]:
@@ -226,7 +229,7 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
         return steps[step]
 
     target, low, high = cycles, 0, 1  # the first step that is enough lies above `low`
-    enough = lambda trial: model.keeps(target, frames, trial)  # noqa: E731
+    enough = lambda trial: _keeps(model, target, frames, trial)  # noqa: E731
     while high <= LIKELY and not enough(grown(high)):
         low, high = high, 2 * high
     endless = lambda step: False  # noqa: E731
@@ -239,11 +242,24 @@ def _settle(model: Model, cycles: int, depths: dict[str, int], waits: list[str],
                 return
         while not (endless(high) or enough(grown(high))):
             low, high = high, 2 * high
-    found = dict(grown(_least_above(low, high, lambda step: endless(step) or enough(grown(step)))))
+    few = lambda step: endless(step) or model.keeps(target, FEW, grown(step))  # noqa: E731
+    whole = lambda step: endless(step) or model.keeps(target, frames, grown(step))  # noqa: E731
+    found = dict(grown(_least_of_both(low, high, few, whole)))
     for name in waits if tight else ():
         if found[name] > depths[name]:
             found[name] = _least(depths[name], found[name], lambda depth, name=name: enough(found | {name: depth}))
     depths.update(found)
+
+
+def _keeps(model: Model, cycles: int, frames: int, depths: dict[str, int]) -> bool:
+    """As `Model.keeps`: a few frames tell of most depths that they are not enough."""
+    return model.keeps(cycles, FEW, depths) and model.keeps(cycles, frames, depths)
+
+
+def _least_of_both(low: int, high: int, few, whole) -> int:
+    """`_least_above` of ``whole``, asked where ``few``, which costs less, does not say no."""
+    found = _least_above(low, high, few)
+    return found if found == high or whole(found) else _least_above(found, high, whole)
 
 
 def _least(low: int, high: int, enough, part: int = 1) -> int:
