@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from networks import Net, basic, resnet20_graph
+from networks import Net, basic, resnet20_graph, toynet_graph
 
 from hwqat.boards import BOARDS, PARTS, Utilisation, find_part
 from hwqat.cli import main
@@ -13,9 +13,12 @@ from hwqat.devices import DEVICES
 from hwqat.errors import HwqatError
 from hwqat.ops import Output
 from hwqat.passes import Target, make_plan
-from hwqat.passes.depths import count_streams
+from hwqat.passes.depths import count_streams, size_streams
+from hwqat.passes.folding import fold_for_dsps
+from hwqat.passes.network import build_network
 from hwqat.passes.regions import with_depths
 from hwqat.passes.report import plan_json, plan_table
+from hwqat.sim.models.cycles import Model
 
 
 def small():
@@ -44,6 +47,25 @@ def test_a_plan_without_options_fits_its_board_and_is_limited_by_it(board):
     assert max(used[name] / may[name] for name in used if may[name]) > 0.6
     assert f" on {board} ({BOARDS[board].part.name}): " in plan_table(plan)
     assert f"{used['dsp']:,} DSP of {BOARDS[board].part.resources.dsp:,} (" in plan_table(plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [resnet20_graph, toynet_graph])
+@pytest.mark.parametrize("board", ["ulx3s-85f", "ultra96-v2", "kv260", "zcu104", "zcu102"])
+def test_networks_of_cifar_fit_with_their_fifos(board, make):
+    plan = make_plan(make(alike=True), Target(board=board))
+    assert not plan.beyond
+
+
+def test_fifos_are_not_made_for_cpp_that_is_not_built():
+    """On ECP5 SystemVerilog alone must keep the rate: C++ finishes, whatever time it takes."""
+    graph = small()
+    foldings = fold_for_dsps(graph, 8, DEVICES["ecp5-85k"])
+    both, alone = (size_streams(build_network(graph, foldings, bursts)) for bursts in (True, False))
+    assert sum(s.depth for s in alone.streams) < sum(s.depth for s in both.streams)
+    assert not any("C++" in s.why for s in alone.streams)
+    assert Model(alone).keeps(alone.cycles, 12, {})
+    assert Model(alone, "hls", latency=1).run(2).deadlock is None
 
 
 @pytest.mark.parametrize("device", DEVICES)

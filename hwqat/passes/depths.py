@@ -56,7 +56,10 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     inside = sum(stage.cycles for region in regions for stage in region.network.stages)
     if not tight and RUNS * _frames(cycles) * inside > MOST_OF_REGIONS:
         return count_streams(network)
-    models = {style: Model(network, style) for style in ("rtl", "hls")}
+    styles = (
+        ("rtl", "hls") if network.bursts else ("rtl",)
+    )  # C++ that need not keep the rate must not lock up: `_merge`
+    models = {style: Model(network, style) for style in styles}
     with ThreadPoolExecutor(len(models)) as pool:  # the model is C++, during which Python lets others run
         search = lambda style: _least_of(models[style], regions, cycles, tight and style == "rtl")  # noqa: E731
         least = dict(zip(models, pool.map(search, models)))
@@ -64,10 +67,11 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     depths = _merge(network, cycles, models, least, [*joins])
     reasons = {}
     for stream in network.streams:
-        rtl, hls = (max(2, found.get(stream.name, 2)) for found in least.values())
+        need = {style: max(2, found.get(stream.name, 2)) for style, found in least.items()}
+        rtl = need["rtl"]
         if depths[stream.name] == 2:
             continue
-        why = _why(joins[stream.name], rtl, hls) if stream.name in joins else _why_burst(network, stream)
+        why = _why(joins[stream.name], need) if stream.name in joins else _why_burst(network, stream)
         reasons[stream.name] = depths[stream.name], rtl, why
     return with_depths(network, reasons)
 
@@ -173,7 +177,10 @@ def _shrink(model: Model, cycles: int, depths: dict[str, int], bursts: dict[str,
         return depths | {name: max(2, depth * part // PARTS) for name, depth in bursts.items()}
 
     few, whole = (lambda part, n=n: model.keeps(target, n, shrunk(part)) for n in (FEW, frames))
-    depths.update(shrunk(0 if few(0) and whole(0) else _least_of_both(0, PARTS, few, whole)))
+    most = PARTS - 1
+    if not (few(most) and whole(most)):  # mostly all is needed
+        return
+    depths.update(shrunk(0 if few(0) and whole(0) else _least_of_both(0, most, few, whole)))
 
 
 def _waits(region: Region) -> list[Stream]:
@@ -278,8 +285,9 @@ def _least_above(low: int, high: int, enough, part: int = 1) -> int:
     return high
 
 
-def _why(region: Region, rtl: int, hls: int) -> str:
-    return f"waits for the other branch of {region.join.name}: {rtl} beats in RTL and {hls} in C++ keep the rate"
+def _why(region: Region, need: dict[str, int]) -> str:
+    enough = f"{need['rtl']} beats in RTL" + (f" and {need['hls']} in C++" if "hls" in need else "")
+    return f"waits for the other branch of {region.join.name}: {enough} keep the rate"
 
 
 def _why_burst(network: Network, stream: Stream) -> str:
