@@ -13,7 +13,7 @@ from hwqat.devices import DEVICES
 from hwqat.errors import HwqatError
 from hwqat.ops import Output
 from hwqat.passes import Target, make_plan
-from hwqat.passes.depths import count_streams, size_streams
+from hwqat.passes.depths import count_streams, leaner, size_streams
 from hwqat.passes.folding import fold_for_dsps
 from hwqat.passes.network import build_network
 from hwqat.passes.regions import with_depths
@@ -51,7 +51,7 @@ def test_a_plan_without_options_fits_its_board_and_is_limited_by_it(board):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [resnet20_graph, toynet_graph])
-@pytest.mark.parametrize("board", ["ulx3s-85f", "ultra96-v2", "kv260", "zcu104", "zcu102"])
+@pytest.mark.parametrize("board", ["ulx3s-85f", "pynq-z2", "ultra96-v2", "kv260", "zcu104", "zcu102"])
 def test_networks_of_cifar_fit_with_their_fifos(board, make):
     plan = make_plan(make(alike=True), Target(board=board))
     assert not plan.beyond
@@ -66,6 +66,20 @@ def test_fifos_are_not_made_for_cpp_that_is_not_built():
     assert not any("C++" in s.why for s in alone.streams)
     assert Model(alone).keeps(alone.cycles, 12, {})
     assert Model(alone, "hls", latency=1).run(2).deadlock is None
+
+
+def test_counted_fifos_stand_in_where_those_searched_exceed_a_bound(monkeypatch):
+    """A search that ends in FIFOs of many frames: the rate is kept with fewer beats."""
+    monkeypatch.setattr("hwqat.passes.plan.size_streams", many_frames)
+    plan = make_plan(small(), Target(board="pynq-z2"), size=many_frames)
+    assert not plan.beyond
+    assert plan.network.streams == count_streams(plan.network).streams
+    assert all(Model(plan.network, style).keeps(plan.cycles, 12, {}) for style in ("rtl", "hls"))
+    assert leaner(plan.network) is None
+
+
+def many_frames(network):
+    return with_depths(network, {s.name: (100_000, 2, "") for s in network.streams})
 
 
 @pytest.mark.parametrize("device", DEVICES)

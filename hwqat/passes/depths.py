@@ -82,6 +82,24 @@ def count_streams(network: Network) -> Network:
     return _bounded(network, count_bursts(network, network.cycles) if network.bursts else {})
 
 
+def leaner(network: Network) -> Network | None:
+    """Depths by counting that keep the rate as well as those that were searched, or None.
+
+    The search lets branches' FIFOs grow together; where bursts ask for more of one of them, counting may take less.
+    """
+    counted = count_streams(network)
+    if counted.streams == network.streams:  # they were counted
+        return None
+    cycles = network.cycles
+    rates = (Model(counted, style).keeps(cycles, _frames(cycles), {}) for style in _styles(network))
+    return counted if all(rates) and _shortest(counted).run(1).deadlock is None else None
+
+
+def _styles(network: Network) -> tuple[str, ...]:
+    """The back ends that must keep the rate; C++ that need not must not lock up, all the same (`_merge`)."""
+    return ("rtl", "hls") if network.bursts else ("rtl",)
+
+
 def _least_of(model: Model, regions: tuple[Region, ...], cycles: int, tight: bool) -> dict[str, int]:
     """The least depths for one back end: steps 1 to 3."""
     bursts = _bursts(model, regions, cycles) if model.style == "rtl" or model.network.bursts else {}

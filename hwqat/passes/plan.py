@@ -18,7 +18,7 @@ from ..ops import Folding
 from ..sim.models.cycles import simulate
 from .blocks import Block, group_blocks
 from .choosing import WORDS, choose, limit, milliseconds
-from .depths import MOST_TRIPS, size_streams
+from .depths import MOST_TRIPS, leaner, size_streams
 from .folding import Folder
 from .network import Network, build_network
 from .verification import verify_network
@@ -244,7 +244,8 @@ def make_plan(
     5. depths      of every stream; needs all stages
     6. verify      again
 
-    FIFOs take memory, too, and are known last: where they exceed a bound, 2 begins again with as much less.
+    FIFOs take memory, too, and are known last: where they exceed a bound, they are counted instead of searched, if that
+    takes less, and else 2 begins again with as much less.
 
     ``foldings``: those of all nodes, instead of 2.
     """
@@ -262,6 +263,9 @@ def make_plan(
                 break
             raise
         plan = _laid_out(graph, target, found.foldings, size)
+        if plan.beyond and size is size_streams and (network := leaner(plan.network)):
+            counted = replace(plan, network=verify_network(network))
+            plan = plan if counted.beyond else counted
         late = _late(plan)
         if late:  # FIFOs that are memories add cycles
             wanted = replace(wanted, latency=(wanted.latency or 0.0) * late)
