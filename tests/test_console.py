@@ -13,6 +13,10 @@ import pytest
 from hwqat import console, progress
 from hwqat.cli import main, make_parser
 from hwqat.commands import COMMANDS
+from hwqat.commands.plan import say_plan
+from hwqat.graph_io import load_graph
+from hwqat.passes import Target, make_plan
+from hwqat.passes.report import plan_table
 
 PLAIN = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
 
@@ -71,6 +75,23 @@ def test_results_say_by_their_colour_whether_they_are_good(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert said.startswith("\x1b[32m0 mismatches\x1b[0m\n\x1b[1;31m3 mismatches\x1b[0m\n")
     assert "\x1b[1;31mMISSING\x1b[0m" in said and "\x1b[32m     ok\x1b[0m" in said
+
+
+def test_every_table_has_its_head_in_bold_and_reads_the_same_without(digit_build, monkeypatch, capsys):
+    plan = make_plan(load_graph(digit_build), Target(board="pynq-z2"))
+
+    def said(colour):
+        monkeypatch.setattr(console, "can_colour", lambda stream: colour)
+        say_plan(plan)
+        console.say_table(("a", "n"), [("x", "1")], total=("all", "1"))
+        return capsys.readouterr().out
+
+    plain, coloured = said(False), said(True)
+    assert plain == re.sub(r"\x1b\[[\d;]*m", "", coloured) and "\x1b" not in plain
+    assert plain.startswith(plan_table(plan) + "\n")
+    head, *rows = coloured.splitlines()
+    assert head.startswith("\x1b[1mstage ") and rows[-1] == "\x1b[1mall  1\x1b[0m"
+    assert rows[-3] == "\x1b[1ma    n\x1b[0m" and rows[-2] == "x    1"
 
 
 # Silence ------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from hwqat.manifest import MANIFEST, manifest_file
 from hwqat.ops import Conv2d, Folding, Geometry, Input, Output, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.passes.report import plan_json
+from hwqat.synth import result as counts
 from hwqat.synth import run_synth, synth_table, tools
 from hwqat.synth import yosys as counting
 from hwqat.synth.cells import find_cells
@@ -190,6 +191,23 @@ def test_global_pools_are_estimated_as_yosys_maps_them(cache, tmp_path):
         assert estimate.bram == counted.bram == bram
         assert abs(estimate.ff - counted.ff) <= 8
         assert abs(estimate.lut - counted.lut) <= max(0.05 * counted.lut, 45)
+
+
+def test_the_command_sets_counts_beside_the_plan(build, monkeypatch, capsys):
+    """Whatever Yosys counts: here one of each kind for every cell."""
+    one = Resources(dsp=1, lut=2, ff=3, bram=4, uram=0)
+    monkeypatch.setattr(counts, "count_cells", lambda cells, *_, **__: {cell.name: one for cell in cells})
+    cells, plan = len(find_cells(build / "rtl")), json.loads((build / "report/plan.json").read_text())
+    assert main(["synth", str(build), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [found[kind] for kind in ("dsp", "lut", "ff", "bram", "uram")] == [cells, 2 * cells, 3 * cells, 4 * cells, 0]
+    assert found["plan"] == {kind: plan.get(kind, 0) for kind in ("dsp", "lut", "ff", "bram", "uram")}
+    assert main(["synth", str(build)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:5] == ["stage", "kind", "DSP", "DSP", "plan"] and len(rows) == len(found["stages"]) + 1
+    assert rows[-1].split()[:3] == ["all", f"{cells}", f"{plan['dsp']}"]
+    assert main(["synth", str(build), "--target", "xc7", "--json"]) == 0  # another than the plan's
+    assert json.loads(capsys.readouterr().out)["plan"] is None
 
 
 @pytest.mark.slow

@@ -172,6 +172,17 @@ def test_no_file_of_an_operator_knows_another():
             assert not others, f"{name_of(path)} imports {others}"
 
 
+def test_nothing_below_the_commands_knows_them():
+    above = ("hwqat/commands", "hwqat/cli.py")
+    found = [
+        f"{name_of(path)} imports commands: {names}"
+        for path in sources()
+        if not name_of(path).startswith(above)
+        if (names := [n for n in (*imports(path, "commands"), *imports(path, "cli")) if n != "*"])
+    ]
+    assert not found, "commands are thin: what others need stands below them"
+
+
 BREAKS = """
 from ..ops import Conv2d, Requant
 from hwqat.stages.mvu import Mvu

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser, Namespace
 
 from ..config import SECTIONS, read_config
 from ..errors import HwqatError
+from .arguments import target_arguments, target_of
 from .options import OPTIONS, stated
 
 
@@ -15,9 +17,9 @@ def arguments(parser) -> None:
 
 
 def run(args):
-    from .. import schema
     from ..quant import Scheme
     from ..train import TrainConfig
+    from . import schema
 
     if args.schema:
         found = schema.of_files()
@@ -26,8 +28,10 @@ def run(args):
     if not args.files:
         raise HwqatError("name config files, or say --schema")
     config = read_config(args.files)
-    for name in OPTIONS:
-        dict(stated(config, (name,)))
+    said = {name: dict(stated(config, (name,))) for name in OPTIONS}
+    parser = ArgumentParser(add_help=False)
+    target_arguments(parser)
+    target_of(parser.parse_args([], Namespace(**said["target"])))  # boards and aims by name, and what goes together
     Scheme.from_dict(config.scheme)
     for table in (config.float, config.train):
         TrainConfig().with_changes(**table)

@@ -13,6 +13,7 @@ from ..results import save_result
 from ..shown import table
 from .arguments import data_arguments, target_arguments, target_of, typed
 from .numbers import whole
+from .plan import say_plan
 
 TABLES = ("export", "target")
 COSIM_FRAMES = 20
@@ -57,7 +58,7 @@ def run(args):
     from ..export import export
     from ..opening import is_build, open_run, require_build
     from ..passes import make_plan
-    from ..passes.report import plan_json, plan_table
+    from ..passes.report import plan_json
     from ..restore import to_graph
 
     if args.source == zoo.PREFIX:
@@ -79,7 +80,7 @@ def run(args):
     command = typed(args, out="BUILD", **_named(args, "RUN"))
     floating = _float_accuracy(args.source)
     build = export(plan, args.out, (frames,), labels, command, floating, args.dialect)
-    print(plan_table(plan))
+    say_plan(plan)
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     result = plan_json(plan)
     if not args.check:
@@ -104,7 +105,7 @@ def _run_frames(trained, args):
 def _export_graph(args, plan, began: float):
     """A graph that is there already: of 'hwqat import', or of another build."""
     from ..export import export
-    from ..passes.report import plan_json, plan_table
+    from ..passes.report import plan_json
 
     for option, given in (("--rescale", args.rescale), ("--check", args.check)):
         if given:
@@ -114,7 +115,7 @@ def _export_graph(args, plan, began: float):
     frames, labels, noise = graph_frames(plan.graph, args.vectors, args.data_dir)
     command = typed(args, out="BUILD", **_named(args, "GRAPH"))
     build = export(plan, args.out, frames, labels, command, dialect=args.dialect)
-    print(plan_table(plan))
+    say_plan(plan)
     print(f"wrote {build} in {time.monotonic() - began:.1f} s")
     if noise:
         print(f"its vectors are {len(frames[0])} frames of noise: the graph names no data set that is here")

@@ -21,7 +21,7 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..passes import make_plan
-    from ..passes.report import plan_json, plan_table
+    from ..passes.report import plan_json
 
     if args.all_boards and (args.board or args.part or args.target):
         raise HwqatError("--all-boards plans for each board; leave out --board, --part and --target")
@@ -29,11 +29,20 @@ def run(args):
     graph = _graph(args)
     if not args.all_boards:
         plan = make_plan(graph, targets[0])
-        print(plan_table(plan))
+        say_plan(plan)
         return plan_json(plan), 0
     rows = [_row(graph, target) for target in targets]
     _say(rows)
     return {"network": graph.name, "boards": rows}, 0
+
+
+def say_plan(plan) -> None:
+    """Print the plan: a row for each stage that computes or stores, then the totals."""
+    from ..passes.report import WORDS, plan_rows, plan_summary
+
+    head, *rows = plan_rows(plan)
+    say_table(head, rows, WORDS)
+    print("\n".join(["", *plan_summary(plan)]))
 
 
 def _graph(args):

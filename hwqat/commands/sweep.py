@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..console import styled
 from .arguments import data_arguments, target_arguments, target_of
 from .numbers import whole
 
@@ -75,7 +76,7 @@ def run(args):
     from ..api import sweep
     from ..sweep.output import HEAD, line
 
-    print(HEAD)
+    print(styled(HEAD, "bold"))
     found = sweep(
         args.source,
         args.out,

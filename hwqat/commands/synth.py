@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..console import say_table
 from .arguments import edited_argument, typed
 from .numbers import whole
 
@@ -25,7 +26,8 @@ def arguments(parser) -> None:
 
 def run(args):
     from ..api import synthesise
-    from ..synth import synth_table
+    from ..synth import synth_rows
+    from ..synth.result import WORDS
 
     found, result = synthesise(
         args.build,
@@ -36,7 +38,8 @@ def run(args):
         edited=args.edited,
         command=typed(args, build="BUILD"),
     )
-    print(synth_table(result))
+    head, *rows, total = synth_rows(result)
+    say_table(head, rows, WORDS, total=total)
     if result.placed:
         used = ", ".join(f"{n:,} of {there:,} {kind}" for kind, (n, there) in result.placed.utilisation.items())
         print(f"\nplaced and routed: {result.placed.fmax_mhz:.1f} MHz; {used}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..shown import columns
 from ..stages import Stage
 from .plan import Plan
 
@@ -73,6 +74,10 @@ def _stage_json(plan: Plan, stage: Stage, block: str) -> dict:
     }
 
 
+#: Columns of `plan_rows` that are words.
+WORDS = 3
+
+
 def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
     """The head, and a row for each stage that computes or stores."""
     rows: list[tuple[str, ...]] = [("stage", "kind", "module", "PE", "SIMD", "cycles", "DSP", "LUT", "BRAM", "memory")]
@@ -118,12 +123,8 @@ def plan_summary(plan: Plan) -> list[str]:
 
 def plan_table(plan: Plan) -> str:
     """The plan as text: a line for each stage that computes or stores, then the totals."""
-    rows = plan_rows(plan)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    line = lambda row: "  ".join(  # noqa: E731
-        cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
-    ).rstrip()
-    return "\n".join([line(rows[0]), "  ".join("-" * w for w in widths), *map(line, rows[1:]), "", *plan_summary(plan)])
+    head, *rows = plan_rows(plan)
+    return "\n".join([*columns(head, rows, WORDS), "", *plan_summary(plan)])
 
 
 #: In the table, with its words.

@@ -7,6 +7,6 @@ place.py    the whole design through nextpnr
 result.py   sums, beside the plan's estimates; the table
 """
 
-from .result import SynthResult, run_synth, synth_json, synth_table
+from .result import SynthResult, run_synth, synth_json, synth_rows, synth_table
 
-__all__ = ["SynthResult", "run_synth", "synth_json", "synth_table"]
+__all__ = ["SynthResult", "run_synth", "synth_json", "synth_rows", "synth_table"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..devices import DEVICES, Resources
 from ..errors import HwqatError
 from ..records import read_plan, read_ports
+from ..shown import columns
 from .cells import find_cells
 from .place import TARGET as PLACED_TARGET
 from .place import Placed, place
@@ -69,7 +70,7 @@ def run_synth(
     jobs = max(1, (os.cpu_count() or 1) // 2) if jobs is None else jobs
     counted = count_cells(find_cells(build / "rtl"), build / "rtl", target, jobs, progress)
     rows = _rows(plan, counted, DEVICES[target] if target == plan["target"] else None)
-    planned = Resources(**{kind: plan[kind] for kind in KINDS}) if target == plan["target"] else None
+    planned = _resources(plan) if target == plan["target"] else None
     placed = None
     if target == PLACED_TARGET and route:
         log.info(f"placing and routing {top} ...")
@@ -82,13 +83,18 @@ def _rows(plan: dict, counted: dict[str, Resources], device) -> tuple[Row, ...]:
     for stage in plan["stages"]:
         if stage["name"] not in left:
             raise HwqatError(f"stage {stage['name']!r} of the plan is not in the RTL; export the build again")
-        planned = Resources(**{kind: stage[kind] for kind in KINDS}) if device else None
+        planned = _resources(stage) if device else None
         rows.append(Row(stage["name"], stage["kind"], left.pop(stage["name"]), planned))
     fifos = [stream for stream in plan["streams"] if f"{stream['name']}_fifo" in left]
     planned = sum((device.fifo(s["depth"], s["lanes"] * s["bits"]) for s in fifos), Resources()) if device else None
     counts = sum((left.pop(f"{s['name']}_fifo") for s in fifos), Resources())
     rows.append(Row(f"{len(fifos)} FIFOs", "fifo", counts, planned))
     return (*rows, Row("ports", "axis", sum(left.values(), Resources()), Resources() if device else None))
+
+
+def _resources(row: dict) -> Resources:
+    """What a plan's file says of a stage or of the whole; it names no kind that no plan uses, as URAM."""
+    return Resources(**{kind: row.get(kind, 0) for kind in KINDS})
 
 
 def synth_json(result: SynthResult) -> dict:
@@ -110,19 +116,23 @@ def synth_json(result: SynthResult) -> dict:
     }
 
 
-def synth_table(result: SynthResult) -> str:
-    """A line for each stage: count, plan and their ratio, for each kind of resource."""
+#: Columns of `synth_rows` that are words.
+WORDS = 2
+
+
+def synth_rows(result: SynthResult) -> list[list[str]]:
+    """The head, a row for each stage, and the sums: count, plan and their ratio, for each kind of resource."""
     kinds = [kind for kind in KINDS if any(getattr(found, kind) for found in (result.total, result.planned) if found)]
-    columns = ("", "plan", "ratio") if result.planned else ("",)
-    head = ["stage", "kind"] + [f"{kind.upper()} {what}".strip() for kind in kinds for what in columns]
+    what = ("", " plan", " ratio") if result.planned else ("",)
+    head = ["stage", "kind", *(f"{kind.upper()}{word}" for kind in kinds for word in what)]
     total = Row("all", "", result.total, result.planned)
-    body = [[row.name, row.kind, *_cells(row, kinds)] for row in (*result.rows, total)]
-    widths = [max(map(len, column)) for column in zip(head, *body)]
-    line = lambda cells: "  ".join(  # noqa: E731
-        cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths))
-    ).rstrip()
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([line(head), rule, *map(line, body[:-1]), rule, line(body[-1])])
+    return [head, *([row.name, row.kind, *_cells(row, kinds)] for row in (*result.rows, total))]
+
+
+def synth_table(result: SynthResult) -> str:
+    """`synth_rows` as text."""
+    head, *rows = synth_rows(result)
+    return "\n".join(columns(head, rows, WORDS))
 
 
 def _cells(row: Row, kinds: list[str]) -> list[str]:

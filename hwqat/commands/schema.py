@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
-from .commands.options import OPTIONS, record
-from .config import SECTIONS
-from .fixed import Rounding
-from .quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
-from .quant.calibrate import CALIBRATIONS
-from .quant.scheme import BATCH_NORMS, BRANCHES
-from .train.config import OPTIMIZERS, PRECISIONS, TrainConfig
+from ..config import SECTIONS
+from ..fixed import Rounding
+from ..quant import ACT_QUANTISERS, WEIGHT_QUANTISERS, Scheme
+from ..quant.calibrate import CALIBRATIONS
+from ..quant.scheme import BATCH_NORMS, BRANCHES
+from ..train.config import OPTIMIZERS, PRECISIONS, TrainConfig
+from .options import OPTIONS, record
 
 #: What a field may be, where its type says less.
 KINDS: dict[str, Any] = {
