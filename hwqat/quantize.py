@@ -7,7 +7,7 @@ tenths (benchmarks/posttraining.py has the figures).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hwqat.data.dataset import Grid
+from hwqat.data.own.items import pair_of
 from hwqat.errors import HwqatError
 from hwqat.graph import Graph
 from hwqat.lower import lower
@@ -143,7 +144,11 @@ def _stored(scheme: Scheme, method: str) -> Scheme:
 
 def _pair(batch) -> tuple[Tensor, Tensor | None]:
     """(images, labels) of a batch, which may be images alone."""
+    if isinstance(batch, Mapping):
+        batch = pair_of(batch, "a batch of calibration data")
     images, labels = (batch, None) if isinstance(batch, Tensor) else (tuple(batch) + (None,))[:2]
+    if isinstance(labels, Tensor) and labels.is_floating_point():  # targets of a regression: no classes
+        labels = None
     if not isinstance(images, Tensor) or images.ndim != 4:
         raise HwqatError(
             f"calibration data must be batches of images (N, C, H, W), perhaps with labels, not "

@@ -19,7 +19,7 @@ from .naming import identifier
 from .nn.model import QatModel
 from .prepare import prepare
 from .quant import Scheme
-from .runs import Run
+from .runs import CARD, Run
 from .runs.contents import Contents, Sample, load_contents
 from .runs.rebuild import by_scheme, rebuild, rebuild_float
 from .tracing.network import ReadNetwork
@@ -31,11 +31,20 @@ BITS = tuple(
 )
 
 
+def not_float(folder: str | Path) -> HwqatError:
+    """What is said of a quantised RUN where a float one is wanted: the one that it was trained from, if it is there."""
+    there = (Path(folder) / "float" / CARD).is_file()
+    what = (
+        f"it was trained from {folder}/float, which is one" if there else "give the RUN of 'hwqat train --float-only'"
+    )
+    return HwqatError(f"{folder} holds a quantised network, and a float one is wanted; {what}")
+
+
 def restore_float(folder: str | Path) -> tuple[ReadNetwork, Run]:
     """A float network with its trained weights, in eval()."""
     contents = load_contents(folder)
     if contents.run.scheme is not None:
-        raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
+        raise not_float(folder)
     return rebuild_float(contents), contents.run
 
 

@@ -247,7 +247,10 @@ def test_a_quantised_network_is_no_teacher_unless_named(capsys, digit_run, tmp_p
         "--out",
         tmp_path / "run",
     )
-    assert said == f"{digit_run} holds a quantised network; a float one was expected"
+    assert (
+        said
+        == f"{digit_run} holds a quantised network, and a float one is wanted; it was trained from {digit_run}/float, which is one"
+    )
     (tmp_path / "c.toml").write_text("[train]\ndistill = 0.5\nepochs = 1\n")
     argv = ["train", "digitnet", "--data", "digits", "--from", digit_run, "--config", tmp_path / "c.toml", "--bits", "3",
             "--teacher", "zoo:digitnet-int8", "--out", tmp_path / "run"]  # fmt: skip

@@ -91,7 +91,7 @@ def test_the_command(digit_run, tmp_path, monkeypatch, capsys):
 
 def test_bad_input(digit_run, capsys):
     assert main(["compare", str(digit_run)]) == 2
-    assert "holds a quantised network; a float one was expected" in capsys.readouterr().err
+    assert "holds a quantised network, and a float one is wanted" in capsys.readouterr().err
     assert main(["compare", str(digit_run / "float"), "--limit", "0"]) == 2
     assert "--limit must be at least 1, not 0" in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,7 +154,15 @@ BAD = {
     ),
     "normalised": (
         lambda at: arrays(at / "b.npz", images=np.full((4, 8, 8), -0.5), labels=np.arange(4)),
-        "leave out Normalize",
+        r"in \[0, 1\]; these are -0.5..-0.5; leave out Normalize",
+    ),
+    "not divided": (
+        lambda at: arrays(at / "k.npz", images=np.full((4, 8, 8), 255.0), labels=np.arange(4)),
+        r"in \[0, 1\]; these are 255..255; give bytes, images.astype\('uint8'\)",
+    ),
+    "not a number": (
+        lambda at: arrays(at / "l.npz", images=np.full((4, 8, 8), np.nan), labels=np.arange(4)),
+        "some are not finite",
     ),
     "too wide": (
         lambda at: arrays(at / "c.npz", images=np.full((4, 8, 8), 256), labels=np.arange(4)),
@@ -188,7 +197,14 @@ BAD = {
     "no function": (lambda at: f"{at / 'm.py'}:none", "no class or function 'none' that gives the data"),
     "no Dataset": (lambda at: f"{at / 'm.py'}:three", "must give a hwqat.data.Dataset"),
     "two sizes": (lambda at: f"{at / 'm.py'}:sizes", "image 1 is uint8"),
-    "no pairs": (lambda at: f"{at / 'm.py'}:single", "item 0 must be .image, label., not ndarray"),
+    "no pairs": (
+        lambda at: f"{at / 'm.py'}:single",
+        "item 0 must be .image, label., or a row with columns image and label, not",
+    ),
+    "other columns": (
+        lambda at: f"{at / 'm.py'}:columns",
+        "item 0 has columns 'photo', 'label', and none of image, images, img, pixel_values; rename",
+    ),
 }
 MODULE = """
 import numpy as np
@@ -197,6 +213,7 @@ class Items(list):
 three = lambda: 3
 sizes = lambda: Items([(np.zeros((8, 8), np.uint8), 0), (np.zeros((9, 8), np.uint8), 1)])
 single = lambda: Items([np.zeros((8, 8))])
+columns = lambda: Items([{"photo": np.zeros((8, 8), np.uint8), "label": 0}])
 """
 
 
@@ -222,6 +239,15 @@ def test_a_damaged_or_another_image_is_named(digits, tmp_path):
         load(str(tmp_path / "data"))
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(odd)
     with pytest.raises(HwqatError, match=r"9.png has 8 x 9 pixels, .*0.png has 8 x 8"):
+        load(str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_pixels_of_more_than_8_bits_are_refused(dtype, tmp_path):
+    """Pillow would clip them to 255."""
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    Image.fromarray(np.full((8, 8), 4000, dtype)).save(tmp_path / "data" / "a" / "0.tif")
+    with pytest.raises(HwqatError, match="0.tif has pixels of more than 8 bits .*; convert it to 8 bits first"):
         load(str(tmp_path / "data"))
 
 
@@ -276,6 +302,31 @@ def test_splits_and_grids_check_what_they_are_given():
         Dataset("mine", split, split, split, ("a", "b"), whole.grid, whole.augment)
     with pytest.raises(HwqatError, match=r"images of train must be -8..8, as its grid"):
         Dataset("mine", Split(images + 9, labels), split, split, whole.classes, whole.grid, whole.augment)
+
+
+class Rows:
+    """Rows by column and names of classes, as a Hugging Face data set has them."""
+
+    def __init__(self, images, labels, image="image", label="label"):
+        self.columns = {image: images, label: labels}
+        self.features = {image: None, label: SimpleNamespace(names=[f"digit {i}" for i in range(10)])}
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, i):
+        return {name: column[i] for name, column in self.columns.items()}
+
+
+@pytest.mark.parametrize("columns", [("image", "label"), ("img", "fine_label"), ("pixel_values", "labels")])
+def test_rows_by_column_as_hugging_face_has_them(digits, columns):
+    pictures = [Image.fromarray(image) for image in digits[0]]
+    labels = [int(label) for label in digits[1]]
+    parts = {"train": Rows(pictures[:40], labels[:40], *columns), "test": Rows(pictures[40:], labels[40:], *columns)}
+    dataset = from_datasets(parts, "rows")
+    assert dataset.classes[3] == "digit 3" and len(dataset.test) == COUNT - 40
+    assert dataset.test.labels.tolist() == labels[40:]
+    assert np.array_equal(levels(dataset.test, dataset.grid)[:, 0], digits[0][40:])
 
 
 def test_datasets_in_python(digits):

@@ -164,4 +164,9 @@ def test_labels_do_not_go_with_several_outputs():
     with pytest.raises(
         hwqat.HwqatError, match="Two returns tuple, not one tensor of logits; give images without labels"
     ):
-        hwqat.quantize(Two(), [(colours(4) / 128.0 - 1, torch.zeros(4))])
+        hwqat.quantize(Two(), [(colours(4) / 128.0 - 1, torch.zeros(4, dtype=torch.int64))])
+
+
+def test_targets_of_a_regression_are_no_classes():
+    made = hwqat.quantize(small(), [(colours(4) / 128.0 - 1, torch.rand(4))])
+    assert (made.accuracy, made.float_accuracy, made.images) == (None, None, 0)

@@ -128,13 +128,14 @@ def run(args):
 
 def _teacher(args, source: str | Path, data: str):
     """The float network to distil from, of the same data; of a quantised RUN that is named, its weights without quantisers."""
+    from ..restore import not_float
     from ..runs.contents import load_contents
     from ..runs.rebuild import rebuild_float
 
     folder = zoo.find(source)
     contents = load_contents(folder)
     if contents.run.scheme is not None and args.teacher is None:
-        raise HwqatError(f"{folder} holds a quantised network; a float one was expected")
+        raise not_float(folder)
     if contents.run.data != data:
         raise HwqatError(f"the teacher {folder} was trained on {contents.run.data}, not on {data}")
     if args.teacher_net is not None:

@@ -60,11 +60,13 @@ def require_fit(net: str, model: nn.Module, dataset: Dataset) -> None:
             logits = model.eval()(images)
     except Exception as error:  # whatever a network raises
         what = fault_in_own(error) or " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise HwqatError(f"network {net} cannot take an image of {dataset.name}: {what}") from None
+        raise HwqatError(
+            f"network {net} cannot take an image of {dataset.name}, {dataset.image_shape}: {what}"
+        ) from None
     model.train(training)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(images) or found[1] < classes:
         raise HwqatError(
             f"network {net} gives {found} for {len(images)} images, not a logit for each of the {classes} classes of "
-            f"{dataset.name}: ({len(images)}, {classes})"
+            f"{dataset.name}: ({len(images)}, {classes}); several outputs or another loss: hwqat.fit(..., loss=) in Python"
         )

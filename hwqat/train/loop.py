@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from hwqat.runs.contents import load_contents
 from hwqat.runs.save import digest_of, filled, save_run
 from hwqat.train import board, checkpoint, statistics
 from hwqat.train.config import TrainConfig
-from hwqat.train.evaluate import count_right
+from hwqat.train.evaluate import count_right, logits_of
 from hwqat.train.feed import Feed, StreamFeed
 from hwqat.train.folder import Result, finished, require_free, require_same, write_log
 from hwqat.train.freezing import Freezing
@@ -48,6 +48,8 @@ from hwqat.train.parallel import World
 from hwqat.train.strided import quick_gradients
 
 log = logging.getLogger(__name__)
+#: What training makes small: of the outputs and the labels of a batch.
+Loss = Callable[[Any, Tensor], Tensor]
 
 
 def fit(
@@ -58,6 +60,7 @@ def fit(
     *,
     run: Run | None = None,
     teacher: nn.Module | None = None,
+    loss: Loss | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> Result:
@@ -70,6 +73,8 @@ def fit(
         run: net, net_kwargs and command for run.json (its other fields are filled in here); None: the network is called
             what its class is.
         teacher: for distillation, needed exactly if config.distill > 0.
+        loss: instead of cross entropy, ``loss(outputs, labels)``: what the network gives for a batch, in float32 (a tuple,
+            where it has several outputs), and int64 (N,); a scalar. Of several outputs the first says the class.
         device: default cuda if there is one, else cpu.
         progress: a bar and a line per epoch on stderr.
 
@@ -78,6 +83,8 @@ def fit(
     """
     if (teacher is not None) != (config.distill > 0):
         raise HwqatError(f"distillation needs a teacher and distill above 0 together; distill is {config.distill}")
+    if loss is not None and (teacher is not None or config.label_smoothing):
+        raise HwqatError("distill and label_smoothing are of the built-in loss; leave them out where loss is your own")
     if not isinstance(dataset, Dataset):
         dataset = from_loaders(dataset)
     if run is None:
@@ -109,7 +116,7 @@ def fit(
     where = torch.device(device) if device is not None else world.device()
     keep_pages()
     with threads_for(dataset, config):
-        trainer = _Trainer(model, dataset, config, folder, run, teacher, where, progress and world.first, world)
+        trainer = _Trainer(model, dataset, config, folder, run, teacher, loss, where, progress and world.first, world)
         with quantised_gradients(model, config.gradient_bits), kernels.fused(config.compile), quick_gradients(model):
             return trainer.run_all()
 
@@ -154,6 +161,7 @@ class _Trainer:
         folder: Path | None,
         run: Run,
         teacher: nn.Module | None,
+        loss: Loss | None,
         device: torch.device,
         progress: bool,
         world: World,
@@ -164,7 +172,7 @@ class _Trainer:
         last = config.channels_last or (config.compile and device.type == "cpu")
         self.memory_format = torch.channels_last if last else torch.contiguous_format
         self.model = model.to(device=device, memory_format=self.memory_format)
-        self.teacher = None
+        self.own_loss, self.teacher = loss, None
         if teacher is not None:
             self.teacher = teacher.to(device=device, memory_format=self.memory_format).eval()
         self.forward = torch.compile(model) if config.compile and device.type != "cpu" else model
@@ -247,13 +255,14 @@ class _Trainer:
         images = self.feed.draw(self.at.epoch, mine)
         labels = self.feed.labels[mine]
         with self.autocast():
-            logits = self.forward(images)
-        loss = self.loss(logits.float(), labels, images) + self.oscillation.penalty(self.done(step))
+            outputs = self.forward(images)
+        outputs = outputs.float() if isinstance(outputs, Tensor) else tuple(output.float() for output in outputs)
+        loss = self.loss(outputs, labels, images) + self.oscillation.penalty(self.done(step))
         if world.size > 1:
             loss = loss * (len(mine) * world.size / len(index))  # so that the mean over processes is that of the batch
         self.optimizer.zero_grad()
         loss.backward()
-        tally = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() * float(world.size)])
+        tally = torch.stack([loss.detach(), (logits_of(outputs).argmax(1) == labels).sum() * float(world.size)])
         world.mean_([*self.gradients(), *self.statistics(), tally])
         self.optimizer.step()
         for layer in self.layers.values():
@@ -272,8 +281,12 @@ class _Trainer:
         """The share of training that is done, `step` steps into this epoch."""
         return (self.at.epoch * self.feed.steps + step) / (self.config.epochs * self.feed.steps)
 
-    def loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        """Cross entropy, mixed with the teacher's softened outputs where distillation is on."""
+    def loss(self, logits: Tensor | tuple[Tensor, ...], labels: Tensor, images: Tensor) -> Tensor:
+        """The user's own, or cross entropy, mixed with the teacher's softened outputs where distillation is on."""
+        if self.own_loss is not None:
+            return self.own_loss(logits, labels)
+        if not isinstance(logits, Tensor):
+            raise HwqatError(f"the network has {len(logits)} outputs; say what to train: hwqat.fit(..., loss=)")
         config = self.config
         hard = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
         if self.teacher is None:

@@ -97,11 +97,15 @@ class _Reader:
                     raise HwqatError(f"{path} has {image.size[0]} x {image.size[1]} pixels; resize the images first")
                 if self.first is None:
                     self.first, self.size = path, image.size
-                    self.mode = "L" if image.mode in ("1", "L", "LA", "I;16") else "RGB"
+                    self.mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+                if image.mode.startswith(("I", "F")):  # which of its bits count, nobody here can know
+                    raise HwqatError(
+                        f"{path} has pixels of more than 8 bits (mode {image.mode}); convert it to 8 bits first"
+                    )
                 if image.size != self.size:
                     raise HwqatError(
                         f"{path} has {image.size[0]} x {image.size[1]} pixels, {self.first} has "
-                        f"{self.size[0]} x {self.size[1]}; resize the images to one size first"
+                        f"{self.size[0]} x {self.size[1]}; resize the images to one size first, or let a program do it: --data file.py:make"
                     )
                 return np.asarray(image.convert(self.mode))
         except HwqatError:

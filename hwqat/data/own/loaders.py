@@ -11,6 +11,7 @@ import torch
 
 from hwqat.data.augment import Augment
 from hwqat.data.dataset import Dataset, Grid, Split
+from hwqat.data.own.items import class_names, pair_of
 from hwqat.data.own.pixels import split_of
 from hwqat.errors import HwqatError
 
@@ -43,7 +44,7 @@ def from_loaders(loaders: Sequence[Iterable], name: str = "", classes: Sequence[
             )
     test = whole["test"][0]
     valid = whole["valid"][0] if "valid" in whole else test.take(torch.zeros(len(test), dtype=torch.bool))
-    named = classes if classes is not None else getattr(getattr(by_word["train"], "dataset", None), "classes", None)
+    named = classes if classes is not None else class_names(getattr(by_word["train"], "dataset", None))
     count = 1 + max(int(split.labels.max()) for split in (train, test))
     labels = tuple(named) if named is not None else tuple(str(label) for label in range(count))
     still = Augment(pad=0, flip=False, fill=None)
@@ -52,9 +53,10 @@ def from_loaders(loaders: Sequence[Iterable], name: str = "", classes: Sequence[
 
 def split_of_batch(batch: Any, where: str) -> tuple[Split, Grid]:
     """One batch (images, labels) on the grid that suits its pixels."""
-    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        raise HwqatError(f"{where}: a batch must be (images, labels), not {type(batch).__name__}")
-    images, labels = (x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x) for x in batch)
+    images, labels = (
+        x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
+        for x in pair_of(batch, where, "(images, labels)")
+    )
     return split_of(images, labels, where)
 
 
@@ -63,7 +65,7 @@ def _first(loader: Iterable) -> Iterable:
     seen = 0
     for batch in loader:
         yield batch
-        seen += len(batch[0])
+        seen += len(pair_of(batch, "a batch")[0])
         if seen >= KEPT:
             return
 

@@ -33,11 +33,21 @@ def to_bytes(images: np.ndarray, where: str) -> tuple[np.ndarray, bool]:
     levels = np.rint(steps)
     fits = np.isfinite(steps).all() and levels.min(initial=0) >= 0 and levels.max(initial=0) <= LEVELS
     if not fits or np.abs(steps - levels).max(initial=0) > OFF:
-        raise HwqatError(
-            f"{where}: floats must be pixels divided by {LEVELS}, in [0, 1]; leave out Normalize and put "
-            "(x - mean) / std first in your network, which makes it a part of the hardware"
-        )
+        raise HwqatError(f"{where}: floats must be pixels divided by {LEVELS}, in [0, 1]; {_instead(steps / LEVELS)}")
     return levels.astype(np.uint8), True
+
+
+def _instead(images: np.ndarray) -> str:
+    """What floats are that are no pixels divided by 255, and what to do."""
+    if not np.isfinite(images).all():
+        return "some are not finite (NaN or infinite)"
+    low, high = images.min(), images.max()
+    if low >= 0 and 1 < high <= LEVELS and (images == np.rint(images)).all():
+        return f"these are {low:g}..{high:g}; give bytes, images.astype('uint8')"
+    return (
+        f"these are {low:g}..{high:g}{'' if low < 0 or high > 1 else ', between the levels'}; leave out Normalize and put "
+        "(x - mean) / std first in your network, which makes it a part of the hardware"
+    )
 
 
 def channels_first(images: np.ndarray, where: str) -> np.ndarray:
@@ -65,7 +75,8 @@ def split_of(images: np.ndarray, labels: np.ndarray, where: str) -> tuple[Split,
     labels = np.asarray(labels)
     if labels.shape != (len(q),) or labels.dtype.kind not in "iu":
         raise HwqatError(
-            f"{where}: labels must be {len(q)} integers, one for each image, not {labels.dtype} {labels.shape}"
+            f"{where}: labels must be {len(q)} integers, a class for each image, not {labels.dtype} {labels.shape}; for "
+            "other targets train in a loop of your own, or give hwqat.quantize images alone"
         )
     if labels.size and (labels.min() < 0 or labels.max() >= MOST_CLASSES):
         raise HwqatError(

@@ -1,12 +1,13 @@
 """``--data file.py:make``: a function of one's own that gives the data, and is called because it was typed.
 
 It gives a `hwqat.data.Dataset`, or one torch Dataset, or several: (train, test) or (train, valid, test). An item of a torch
-Dataset is (image, label); an image is a PIL image, an array or tensor of bytes, or floats in [0, 1] as ToTensor makes them.
+Dataset is (image, label), or a row of columns (`hwqat.data.own.items`), as Hugging Face's data sets have them, whose
+DatasetDict is several; an image is a PIL image, an array or tensor of bytes, or floats in [0, 1] as ToTensor makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from hwqat.data.dataset import Dataset
+from hwqat.data.own.items import class_names, pair_of
 from hwqat.data.own.pixels import dataset_of, split_of
 from hwqat.errors import HwqatError
 from hwqat.own import find_own
@@ -38,6 +40,8 @@ def from_datasets(made: Any, name: str, classes: Sequence[str] | None = None) ->
     """
     if isinstance(made, Dataset):
         return made
+    if isinstance(made, Mapping):  # Hugging Face's DatasetDict
+        made = tuple(made[word] for word in ("train", "validation", "test") if word in made)
     parts = made if isinstance(made, tuple) else (made,)
     if not 1 <= len(parts) <= 3 or not all(hasattr(part, "__getitem__") and hasattr(part, "__len__") for part in parts):
         raise HwqatError(f"{name} must give {WANTED}, not {_kinds(made)}")
@@ -47,7 +51,7 @@ def from_datasets(made: Any, name: str, classes: Sequence[str] | None = None) ->
     if len(grids) > 1:
         raise HwqatError(f"{name}: images are bytes in one Dataset and floats in another; use one of the two")
     splits = {word: split for word, (split, _) in found.items()}
-    named = classes if classes is not None else getattr(parts[0], "classes", None)
+    named = classes if classes is not None else class_names(parts[0])
     return dataset_of(name, splits["train"], splits.get("test"), splits.get("valid"), grids.pop(), named)
 
 
@@ -59,16 +63,15 @@ def _read(part: Any, where: str):
     """Every item once, in order."""
     images, labels = [], []
     for i, item in enumerate(_items(part, where)):
-        if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise HwqatError(f"{where}: item {i} must be (image, label), not {type(item).__name__}")
-        image = _array(item[0])
+        image, label = pair_of(item, f"{where}: item {i}")
+        image = _array(image)
         if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
             raise HwqatError(
                 f"{where}: image {i} is {image.dtype} {image.shape}, the first is {images[0].dtype} {images[0].shape}; "
                 "bring them to one size first"
             )
         images.append(image)
-        labels.append(_label(item[1], f"{where}: label {i}"))
+        labels.append(_label(label, f"{where}: label {i}"))
     if not images:
         raise HwqatError(f"{where}: it has no items")
     return split_of(np.stack(images), np.array(labels), where)
