@@ -8,7 +8,6 @@ RUN  ?= runs/$(NET)-$(DATA)
 OUT  ?= build/$(NET)
 ARGS ?=
 FLOOR = 2.8.0
-CORE  = models quant quantisers prepare graph exact lower train golden csim
 
 PYTHON ?= python3
 BIN     = .venv/bin
@@ -68,10 +67,11 @@ test-all: .venv/ready ## every test, the slow proofs included
 	@$(PIP) '.[test,synth,search,docs]'
 	$(TESTS) $(ARGS)
 
-floor: ## the core's fast tests with the oldest torch that is allowed, the package installed in build/floor
+floor: ## the same tests with the oldest torch that is allowed, and the package as its wheel, in build/floor
 	$(PYTHON) -m venv build/floor
-	build/floor/bin/python -m pip install --quiet torch==$(FLOOR) '.[images]' pytest hypothesis
-	build/floor/bin/python -P -m pytest -q -m "not slow" $(CORE:%=tests/test_%.py) $(ARGS)
+	@echo "setting up build/floor: torch $(FLOOR) and what the tests need, some minutes ..."
+	@build/floor/bin/python -m pip install --quiet --disable-pip-version-check torch==$(FLOOR) '.[test]'
+	PYTHONSAFEPATH=1 OMP_NUM_THREADS=1 build/floor/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 soak: .venv/ready ## random graphs through every engine, N= of them
 	HWQAT_SOAK=$(or $(N),2000) $(PYTEST) tests/test_equivalence.py -m soak -s $(ARGS)
