@@ -9,9 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from hwqat import schema
 from hwqat.cli import make_parser
-from hwqat.commands import COMMANDS
+from hwqat.commands import COMMANDS, schema
 
 HERE = Path(__file__).parent
 MARK = "<!-- below: written by python docs/reference.py -->\n"
