@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from ..errors import HwqatError
@@ -25,6 +26,11 @@ def arguments(parser) -> None:
         "--plain", action="store_true", help="with --qonnx: one multiplier for each input, inexact near ties"
     )
     parser.add_argument(
+        "--exact-sums",
+        action="store_true",
+        help="with --qdq: round nothing that golden adds without rounding it; ConvInteger, at the speed of floats",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="run the file (onnxruntime; qonnx) and compare it with golden: integers, or classes",
@@ -40,14 +46,23 @@ def run(args):
     graph, frames = graph_and_frames(args.source, args.data_dir)
     if args.plain and not args.qonnx:
         raise HwqatError("--plain is a way to write QONNX; give --qonnx too")
+    if args.exact_sums and not args.qdq:
+        raise HwqatError("--exact-sums is a way to write QDQ; give --qdq too")
     kind = "qonnx" if args.qonnx else "qdq" if args.qdq else "integer"
-    model = qonnx(graph, args.plain) if args.qonnx else qdq_onnx(graph) if args.qdq else integer_onnx(graph)
+    write = {"qonnx": partial(qonnx, plain=args.plain), "qdq": partial(qdq_onnx, exact_sums=args.exact_sums)}
+    model = write.get(kind, integer_onnx)(graph)
     data = model.SerializeToString(deterministic=True)
     result = {"file": args.out, "kind": kind, "bytes": len(data)}
     code, said = 0, ""
     if args.qdq and (floats := _said(model, "hwqat.floats").split()):
         said = f"computed in float, since they read or have more than 8 bits: {', '.join(floats)}\n"
         result["floats"] = floats
+    if args.qdq and (saturates := _said(model, "hwqat.saturates").split()):
+        said += (
+            f"on x86 processors without VNNI {len(saturates)} of its layers need the entry session.x64quantprecision = 1 of "
+            "onnxruntime's session options, or their sums saturate\n"
+        )
+        result["saturates"] = saturates
     if args.check:
         look = {"qonnx": _check_qonnx, "qdq": _check_qdq, "integer": _check_integers}[kind]
         found, code, line = look(model, graph, tuple(x[:MOST_FRAMES] for x in frames))

@@ -50,10 +50,10 @@ class Builder:
         self.nodes.append(node)
         return out
 
-    def constant(self, value, dtype, label: str = "constant") -> str:
-        """An initializer; equal small ones under one label are shared."""
+    def constant(self, value, dtype, label: str = "constant", alone: bool = False) -> str:
+        """An initializer; equal numbers are shared, unless one is to stand alone."""
         array = np.asarray(value, dtype=dtype)
-        if array.ndim == 0:
+        if array.ndim == 0 and not alone:
             name = f"{array.dtype}/{array.item()}"
         else:
             name = self._unique(f"{self.prefix}/{label}")
@@ -77,6 +77,7 @@ class Builder:
         """The checked ModelProto; ``properties`` go to its metadata; ``opset``: a newer one than usual."""
         helper = self.onnx.helper
         self._name_outputs()
+        self._leave_out_unread()
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, list(self.constants.values()))
         opsets = [helper.make_opsetid("", opset or OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
         model = helper.make_model(
@@ -96,6 +97,16 @@ class Builder:
             if source in made and readers[source] == 1:
                 made[source].output[0] = last.output[0]
                 self.nodes.remove(last)
+
+    def _leave_out_unread(self) -> None:
+        """What nobody reads, as real values where all readers take the codes: executors would compute them."""
+        read, kept = {port.name for port in self.outputs}, []
+        for node in reversed(self.nodes):
+            if node.output[0] in read:
+                read.update(node.input)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {name: tensor for name, tensor in self.constants.items() if name in read}
 
     def _unique(self, name: str) -> str:
         found = unique(name, self._taken)

@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import HwqatError
 from ..graph import Graph
 
+#: No saturating kernels on x86 processors without VNNI.
+EXACT = ("session.x64quantprecision", "1")
 #: Frames in one call of onnxruntime: enough to be fast, few enough for memory.
 BATCH = 64
 #: Integers that one call of the qonnx package may make: it keeps all tensors, and makes a session for each node.
@@ -51,6 +53,7 @@ def _session(model: bytes | str | Path):
         raise HwqatError("running an ONNX file needs the onnxruntime package; pip install 'hwqat[onnx]'") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
+    options.add_session_config_entry(*EXACT)
     return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
     )

@@ -24,13 +24,16 @@ BYTE, WORD = np.dtype(np.uint8), np.dtype(np.uint16)
 class Writing:
     """A file that is being written. floats: layers that no kernel of integers computes, and why.
 
-    plain: the moving forms of QONNX, which are used here too, ask for it.
+    saturating: layers whose products some kernels saturate, a set in order. exact: nothing rounds what enters an
+    addition. plain: the moving forms of QONNX, which are used here too, ask for it.
     """
 
     graph: Graph
     out: Builder
     floats: dict[str, str] = field(default_factory=dict)
     wide: set[str] = field(default_factory=set)
+    saturating: dict[str, None] = field(default_factory=dict)
+    exact: bool = False
     plain: bool = True
 
 
@@ -58,7 +61,7 @@ def coded(w: Writing, node, name: str, flat: bool = False, offset=None, clamp: b
     """Real values as codes and back: QuantizeLinear, DequantizeLinear, and between them a Clip where a type's own
     range does not clamp."""
     out, y = w.out, node.out
-    dtype, base = _codes(node)
+    dtype, base = codes_of(node)
     least, most = 0, int(np.iinfo(dtype).max)
     scale, zero = out.constant(y.scale, np.float32), out.constant(y.zero_point - base, dtype)
     ends = (y.lo - base, y.hi - base)
@@ -83,7 +86,7 @@ def again(w: Writing, node, x: Value, made: QonnxTensor) -> Value:
     return Value(made.name, x.unit, made.offset, made.flat)
 
 
-def _codes(node) -> tuple[np.dtype, int]:
+def codes_of(node) -> tuple[np.dtype, int]:
     """The narrowest type of codes for a tensor, and the integer that code 0 stands for."""
     y: Tensor = node.out
     for dtype in (BYTE, WORD):

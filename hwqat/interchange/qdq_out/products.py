@@ -3,8 +3,10 @@
 Such a layer has weights of eight bits, a scale for each output, and a bias of 32 bits in the steps of its sum. What
 reads it says what one step of its sum is worth, so that the multiplier of a requantise is in the weights' scales.
 
-Codes and weights are uint8, weights around 128: x86 kernels for int8 weights add two products in 16 bits, which
-saturates on processors without VNNI. Weights of few bits are stored as multiples, so that a bias has finer steps.
+Codes are uint8 and weights int8 around zero, the form of onnxruntime's fast kernels. Those add two products in 16 bits on
+x86 processors without VNNI, which saturates for weights of eight bits (`Product.saturates`). So weights of few bits, which
+are stored as multiples for finer steps of the bias, stay below that. A ConvInteger has uint8 weights around 128: for
+int8 ones it has no fast kernel.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from ...graph import Tensor
 from ...ops import Op
 from .base import BYTE, Value, Writing, flattened, single, unflattened, writes
 
-#: The largest weight, and the code of no weight.
-MOST, ZERO = 127, 128
+#: The largest weight, that of pairs which no kernel saturates, and a ConvInteger's code of no weight.
+MOST, SAFE, ZERO = 127, 64, 128
+#: What a sum of two products may be in 16 bits.
+PAIR = (1 << 15) - 1
 #: Largest magnitude of a sum, its bias included: half of what int32 holds.
 REACH = 1 << 30
 
@@ -38,6 +42,14 @@ class Product:
     def bytes(self) -> bool:
         """Whether kernels of integers compute it."""
         return bool(self.x.codes) and self.x.dtype == BYTE and int(np.abs(self.weight).max(initial=0)) <= MOST
+
+    @property
+    def saturates(self) -> bool:
+        """Whether two products may pass 16 bits, in whatever order a kernel takes them."""
+        largest = self.tensor.hi - self.tensor.zero_point + self.x.zero  # of the codes
+        rows = np.sort(self.weight.reshape(len(self.weight), -1))
+        ends = rows[:, -2:].clip(0).sum(1).max(), rows[:, :2].clip(max=0).sum(1).min()
+        return bool(largest * max(ends[0], -ends[1]) > PAIR)
 
     def holds(self, step: np.ndarray, bias: np.ndarray) -> bool:
         """Whether the bias is one of 32 bits, in steps of the sum."""
@@ -63,6 +75,8 @@ class Product:
             names.append(out.add("DequantizeLinear", integers, each, zeros, axis=0))
         if not self.bytes:
             w.floats[self.node.name] = "reads or has more than 8 bits"
+        elif self.saturates:
+            w.saturating[self.node.name] = None
         return self._layer(w, names)
 
     def summed(self, w: Writing, step: np.ndarray, signs: np.ndarray) -> str:
@@ -95,20 +109,23 @@ class Product:
             return np.ones(len(sizes), np.int64)
         most = max(self.tensor.hi - self.tensor.zero_point, self.tensor.zero_point - self.tensor.lo)
         sums = sizes.sum(axis=1) * most + np.ceil(np.abs(bias) / step)
-        room = np.minimum(MOST // np.maximum(sizes.max(axis=1, initial=0), 1), REACH // np.maximum(sums, 1))
+        most = MOST if sizes.max(initial=0) > SAFE else SAFE
+        room = np.minimum(most // np.maximum(sizes.max(axis=1, initial=0), 1), REACH // np.maximum(sums, 1))
         return np.maximum(room, 1).astype(np.int64)
 
     def _weights(self, w: Writing, integers: np.ndarray, scale: np.ndarray) -> str:
         out = w.out
         if self.bytes:
-            stored, zero, dtype = integers + ZERO, ZERO, BYTE
+            dtype = np.dtype(np.int8)
         else:
-            stored, zero, dtype = integers, 0, np.dtype(np.int16)
+            dtype = np.dtype(np.int16)
             w.wide.add(self.node.name)
         one = bool((scale == scale[0]).all())
         each = out.constant(scale[0] if one else scale, np.float32, "weight_scale")
-        zeros = out.constant(zero if one else np.full(len(scale), zero), dtype, "weight_zero")
-        kept = out.constant(stored, dtype, "weight")
+        zeros = out.constant(
+            0 if one else np.zeros(len(scale)), dtype, "weight_zero", alone=True
+        )  # onnxruntime replaces it
+        kept = out.constant(integers, dtype, "weight")
         return out.add("DequantizeLinear", kept, each, zeros, **({} if one else {"axis": 0}))
 
     def _layer(self, w: Writing, names: list[str]) -> str:

@@ -14,14 +14,10 @@ from ...fixed import Rounding
 from ...ops import ENDS, Op
 from ..qonnx_out.requant import clips
 from .base import Value, Writing, coded, single, writes
-from .products import column
+from .sums import STILL, Sum, total
 
-#: A multiplier is left out where it moves nothing by more than this, in steps of the output.
-NOTHING = 2.0**-12
 #: A layer whose bias loses more than this, on the average of its channels, is summed and scaled apart, as for an addition.
 COARSE = 2.0**-8
-#: Of a channel whose multiplier is 0, a step of the bias in steps of the output.
-STILL = 2.0**-12
 
 
 @writes("requant")
@@ -44,34 +40,10 @@ def requant(w: Writing, node: Op, ins, xs) -> Value:
     else:
         name = ""
     if not name:  # it is added, or too coarse
-        name = _sum(w, node, ins, xs, gains, shift, flat)
+        name = total(w, Sum(node, ins, xs, gains, shift), flat)
     if free:
         return Value(name, scale, np.full(y.channels, y.zero_point), flat)
     return coded(w, node, name, flat, clamp=True)
-
-
-def _sum(w: Writing, node: Op, ins, xs, gains, shift: np.ndarray, flat: bool) -> str:
-    out, total = w.out, None
-    for x, tensor, gain in zip(xs, ins, gains):
-        if x.product is not None:
-            name = x.product.summed(w, np.abs(gain), np.sign(gain).astype(int))
-        else:
-            reach = np.abs([tensor.lo - x.offset, tensor.hi - x.offset]).max() * x.unit / single(node.out.scale)
-            times, name = gain / x.unit, x.name
-            if np.abs(times - 1).max() * reach > NOTHING:
-                name = out.add("Mul", name, _constant(out, times, x.flat, "M"))
-        if x.flat and not flat:
-            name = out.add("Unsqueeze", name, out.vector((2, 3), "axes"))
-        total = name if total is None else out.add("Add", total, name)
-    if np.abs(shift).max() > NOTHING * single(node.out.scale):
-        total = out.add("Add", total, _constant(out, shift, flat, "B"))
-    return total
-
-
-def _constant(out, values: np.ndarray, flat: bool, label: str) -> str:
-    if (values == values[0]).all():
-        return out.constant(values[0], np.float32)
-    return out.constant(column(values, flat), np.float32, label)
 
 
 def _nudge(node: Op) -> float:

@@ -18,6 +18,7 @@ from hwqat.errors import HwqatError
 from hwqat.graph import Graph
 from hwqat.naming import shown
 
+from ..runtime import EXACT
 from .file import File, Node
 from .values import Real
 
@@ -225,6 +226,7 @@ def _run(opset: int, proto: Any, feeds: dict[str, np.ndarray]) -> np.ndarray:
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
+    options.add_session_config_entry(*EXACT)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return session.run([proto.output[0]], feeds)[0]
 

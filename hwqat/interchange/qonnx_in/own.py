@@ -26,8 +26,15 @@ WRITERS = {
     "qonnx": qonnx,
     "qonnx-plain": partial(qonnx, plain=True),
     "qdq": qdq_onnx,
+    "qdq-exact": partial(qdq_onnx, exact_sums=True),
 }
-_CALLED = {"integer": "integer ONNX", "qonnx": "QONNX", "qonnx-plain": "plain QONNX", "qdq": "QDQ"}
+_CALLED = {
+    "integer": "integer ONNX",
+    "qonnx": "QONNX",
+    "qonnx-plain": "plain QONNX",
+    "qdq": "QDQ",
+    "qdq-exact": "QDQ with exact sums",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +72,7 @@ class Own:
         else:
             reals = (
                 run_qdq(self.model.SerializeToString(), graph, frames)
-                if self.kind == "qdq"
+                if self.kind.startswith("qdq")
                 else run_qonnx(self.model, graph, frames)
             )
             made = [np.rint(y / out.scale + out.zero_point) for y, out in zip(reals, outs)]
