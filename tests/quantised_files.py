@@ -180,14 +180,15 @@ def lively(model):
     return model.eval()
 
 
-def static(folder, net=Small, size=16, **how):
+def static(folder, net=Small, size=16, shape=None, **how):
     """What onnxruntime's static quantisation writes."""
+    shape = shape or (3, size, size)
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
         def __init__(self):
             rng = np.random.default_rng(0)
-            self.left = [rng.random((1, 3, size, size), np.float32) for _ in range(6)]
+            self.left = [rng.random((1, *shape), np.float32) for _ in range(6)]
 
         def get_next(self):
             return {"x": self.left.pop()} if self.left else None
@@ -196,7 +197,7 @@ def static(folder, net=Small, size=16, **how):
     with quiet():
         torch.onnx.export(
             lively(net()),
-            (torch.rand(1, 3, size, size),),
+            (torch.rand(1, *shape),),
             str(folder / "float.onnx"),
             input_names=["x"],
             opset_version=17,
@@ -258,22 +259,23 @@ def own(folder, write, name="digitnet-int8"):
     return folder / "net.onnx"
 
 
-def program(net, quantizer, size=16):
+def program(net, quantizer, size=16, shape=None):
     """torch.export's program, quantised by a quantiser of PT2E."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+    shape = shape or (3, size, size)
     torch.manual_seed(0)
     with quiet():
-        example = (torch.rand(1, 3, size, size),)
+        example = (torch.rand(1, *shape),)
         model = prepare_pt2e(torch.export.export(lively(net()), example).module(), quantizer())
         for _ in range(4):
-            model(torch.rand(1, 3, size, size))
+            model(torch.rand(1, *shape))
         return torch.export.export(convert_pt2e(model), example)
 
 
-def pt2e(folder, net, quantizer, size=16):
+def pt2e(folder, net, quantizer, size=16, shape=None):
     """The same by torch's own exporter to ONNX."""
-    made = program(net, quantizer, size)
+    made = program(net, quantizer, size, shape)
     with quiet():
         torch.onnx.export(made, (), str(folder / "net.onnx"), dynamo=True, external_data=False)
     return folder / "net.onnx"

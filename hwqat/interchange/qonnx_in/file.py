@@ -20,6 +20,7 @@ from hwqat.errors import HwqatError
 from hwqat.naming import shown
 
 from .forms import FORMS, OLDEST, Unreadable, attributes_of, inputs_of
+from .signals import with_rows
 from .splits import without_splits
 
 #: Bytes of a file, and nodes in it, at most: twice a ResNet152 in float32.
@@ -114,6 +115,11 @@ def held(onnx, model, path: str | Path, name: str) -> File:
     protos = _sorted(graph, [port.name for port in inputs], [port.name for port in outputs], constants, name)
     del graph.node[:]
     graph.node.extend(protos)
+    if any(len(port.shape) == 3 for port in inputs):
+        model = with_rows(onnx, model, name)
+        protos, constants = list(graph.node), Constants(onnx, graph, name)
+        inputs = tuple(_port(onnx, port, name) for port in graph.input if port.name not in constants)
+        outputs = tuple(_port(onnx, port, name) for port in graph.output)
     nodes = _nodes(onnx, protos, opset, [port.name for port in outputs], name, _kinds(onnx, graph))
     return File(name, model, opset, inputs, outputs, constants, nodes)
 
