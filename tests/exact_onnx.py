@@ -216,6 +216,8 @@ def margin(graph, made) -> Fraction:
     """How far constants' rounding may move a requantise's sum, in steps of its output."""
     if not isinstance(made, Requant):
         return Fraction(FUNCTION)
+    if made.name.endswith("_q") and made.inputs[0] == made.name[:-2] + "_even":
+        made = graph.by_name[made.inputs[0]]  # one is added to it, exactly
     off = Fraction(1, 2) * Fraction(2) ** -made.bias_form.frac
     for tensor, form in zip(graph.ins(made), made.factor_forms):
         off += max(-tensor.lo, tensor.hi) * Fraction(1, 2) * Fraction(2) ** -form.frac
@@ -284,6 +286,8 @@ ROUNDINGS = {
     "ROUND": (half_even, np.rint, 0.5),
     "HALF_EVEN": (half_even, np.rint, 0.5),
     "FLOOR": (floor, np.floor, 0.0),
+    "CEIL": (lambda v: -floor(-v), np.ceil, 0.0),
+    "UP": (lambda v: -floor(-abs(v)) * (1 if v >= 0 else -1), lambda v: np.sign(v) * np.ceil(np.abs(v)), 0.0),
     "DOWN": (lambda v: floor(abs(v)) * (1 if v >= 0 else -1), np.trunc, 0.0),
     "HALF_UP": (half_away, lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5), 0.5),
     "HALF_DOWN": (lambda v: -floor(Fraction(1, 2) - abs(v)) * (1 if v >= 0 else -1), lambda v: np.sign(v) * np.ceil(np.abs(v) - 0.5), 0.5),

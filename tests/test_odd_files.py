@@ -351,3 +351,27 @@ def test_a_join_in_front_of_a_quantiser(tmp_path):
     path = net.save(tmp_path, net.qdq(y, 0.1))
     found = compare(path)
     assert len(found.graph.of("requant")) == 3 and read_qonnx(path).agreement.integers
+
+
+@pytest.mark.parametrize("kind", ["pool", "powers of two", "sum", "function"])
+def test_ties_around_an_odd_zero_point(kind, tmp_path):
+    """QuantizeLinear rounds half to even, then adds its zero point: the neighbour of a tie is the file's, exactly."""
+    net = Net(20)
+    x = net.qdq("x", 0.25, np.uint8(133))
+    if kind == "pool":
+        y = net.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    elif kind == "sum":
+        y = net.add("Add", x, net.qdq(net.add("Add", x, x), 1.0, np.uint8(5)))
+    elif kind == "function":
+        y = net.add("Abs", x)
+    else:
+        w = net.add(
+            "DequantizeLinear", RNG.integers(-9, 9, (4, 3, 1, 1)).astype(np.int8), np.float32(0.125), np.int8(0)
+        )
+        y = net.add("Conv", x, w)
+    y = net.qdq(y, 0.25 if kind == "pool" else 0.5, np.uint8(127))
+    path = net.save(tmp_path, net.qdq(net.add("Relu", y), 2.0, np.uint8(1)))
+    found = compare(path, frames=64)
+    assert found.near == 0 and found.decided > 100
+    assert kind == "function" or any(node.name.endswith("_even") for node in found.graph.of("requant"))
+    assert read_qonnx(path).agreement.differing == 0

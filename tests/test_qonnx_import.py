@@ -185,7 +185,15 @@ def written(tmp_path, nodes, **constants):
     return tmp_path / "g.onnx"
 
 
-MODES = {"ROUND": [2, 0, -2], "FLOOR": [1, 0, -2], "DOWN": [1, 0, -1], "HALF_UP": [2, 1, -2], "HALF_DOWN": [1, 0, -1]}
+MODES = {
+    "ROUND": [2, 0, -2],
+    "FLOOR": [1, 0, -2],
+    "CEIL": [2, 1, -1],
+    "UP": [2, 1, -2],
+    "DOWN": [1, 0, -1],
+    "HALF_UP": [2, 1, -2],
+    "HALF_DOWN": [1, 0, -1],
+}
 
 
 @pytest.mark.parametrize("mode, expected", MODES.items())
@@ -248,14 +256,21 @@ EXACT = {
     "narrow": [quantised("q", "y", "two", bits="six", narrow=1)],
     "unsigned": [quantised("q", "y", "two", bits="six", signed=0)],
     "clipped": [N("Clip", ["q", "low", "high"], ["c"]), SUMS],
-    **{f"rounded by {mode}": [quantised("q", "y", "two", rounding_mode=mode)] for mode in MODES},
+    **{f"rounded by {mode}": [quantised("q", "y", "two", rounding_mode=mode)] for mode in MODES if mode != "UP"},
+    "rounded by UP": [N("Relu", ["q"], ["r"]), quantised("r", "y", "two", rounding_mode="UP")],
+    "rounded by CEIL, a convolution": [
+        quantised("w", "wq"),
+        N("Conv", ["q", "wq"], ["c"]),
+        N("Add", ["c", "half"], ["h"]),
+        quantised("h", "y", "two", rounding_mode="CEIL"),
+    ],
 }
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_the_qonnx_package_gives_the_same(name, tmp_path):
     rng = np.random.default_rng(0)
-    constants = {"two": 2.0, "point": 5.0, "six": 6.0, "low": -21.0, "high": 50.0}
+    constants = {"two": 2.0, "point": 5.0, "six": 6.0, "half": 0.5, "low": -21.0, "high": 50.0}
     shapes = {"w": (2, 2, 2, 2), "g": (2, 1, 2, 2), "m": (18, 3), "t": (2, 18)}
     constants |= {weight: rng.integers(-7, 8, shape) for weight, shape in shapes.items()}
     constants |= {"steps": np.reshape([1, 0.5], (2, 1, 1, 1)), "gamma": [1, 0.5], "bias": [3, -4], "var": [4, 16]}

@@ -143,7 +143,8 @@ def materialised(draft: Draft, node, codes: Codes):
         scale, zero = float(codes.scale.item()), int(codes.zero_point.item())
         signed = codes.lo < 0
         bits = signed_bits(codes.lo, codes.hi) if signed else max(codes.hi.bit_length(), 1)
-        codes.made = requantised(draft, node, codes.x, scale, zero, codes.lo, codes.hi, bits, signed, Rounding.RND_CONV)
+        how = (scale, zero, codes.lo, codes.hi, bits, signed, Rounding.RND_CONV, True)
+        codes.made = requantised(draft, node, codes.x, *how)
     return codes.made
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from hwqat.errors import HwqatError
 from hwqat.fixed import Fixed, Rounding, from_real, shift_right, signed_bits
 from hwqat.graph import Tensor
+from hwqat.naming import shown
 from hwqat.ops import Concat, Flatten, Input, Output, Requant, Table
 from hwqat.quant.constants import Rescale, make_constants
 
@@ -21,7 +24,10 @@ ROUNDING = {
     "DOWN": Rounding.TRN_ZERO,
     "HALF_UP": Rounding.RND_INF,
     "HALF_DOWN": Rounding.RND_ZERO,
+    "CEIL": "CEIL",
+    "UP": "UP",
 }
+_WIDE, _ONE = Fixed(48, 48), Fixed(2, 2)
 #: Bits of a Quant at most: those of a requantise's output.
 MOST_BITS = 32
 
@@ -31,7 +37,7 @@ def quant(draft: Draft, node, x, scale, zero_point, bits):
     how = node.attributes
     signed, narrow, mode = bool(how["signed"]), bool(how["narrow"]), how["rounding_mode"].upper()
     if mode not in ROUNDING:
-        raise HwqatError(f"{draft.where(node)} rounds by {mode}; there are {', '.join(ROUNDING)}")
+        raise HwqatError(f"{draft.where(node)} rounds by {shown(mode)}; there are {', '.join(ROUNDING)}")
     bits = draft.integer(node, bits, "a bit width of", 1, MOST_BITS)
     lo, hi = (-(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1 - narrow)
     if not (draft.constant(node, scale) > 0).all():
@@ -48,54 +54,99 @@ def quant(draft: Draft, node, x, scale, zero_point, bits):
     return requantised(draft, node, x, scale, zero_point, lo, hi, bits, signed, ROUNDING[mode])
 
 
-def requantised(
-    draft: Draft, node, x: Real, scale, zero_point: int, lo: int, hi: int, bits: int, signed: bool, rounding: Rounding
-) -> Real:
-    """A real value as integers: one requantise, or nothing where they are those that are there already."""
-    if x.parts:
-        return joined(
-            draft,
-            node,
-            x,
-            [requantised(draft, node, part, scale, zero_point, lo, hi, bits, signed, rounding) for part in x.parts],
+def rounded(steps, mode: Rounding | str):
+    """Reals as int64; mode: of `ROUNDING`."""
+    if mode == "CEIL":
+        return -from_real(-steps, _WIDE, Rounding.TRN)[0]
+    if mode == "UP":
+        return np.sign(steps).astype(np.int64) * rounded(np.abs(steps), "CEIL")
+    return from_real(steps, _WIDE, mode)[0]
+
+
+def _by_floor(draft: Draft, node, mode: Rounding | str, lo: int, hi: int) -> Rounding | str:
+    """UP where all that is not clamped has one sign."""
+    if mode == "UP" and lo < 0 < hi:
+        raise HwqatError(
+            f"{draft.where(node)} rounds values of both signs away from zero (UP), which no requantise does; there are "
+            f"{', '.join(name for name in ROUNDING if name != mode)}"
         )
+    return ("CEIL" if lo >= 0 else Rounding.TRN) if mode == "UP" else mode
+
+
+def requantised(
+    draft: Draft,
+    node,
+    x: Real,
+    scale,
+    zero_point: int,
+    lo: int,
+    hi: int,
+    bits: int,
+    signed: bool,
+    rounding,
+    after: bool = False,
+) -> Real:
+    """A real value as integers: one requantise, or nothing where they are those that are there already.
+
+    rounding: of `ROUNDING`. CEIL is the floor of what is a step higher, less the last place of the sum. after: the zero
+    point is added behind the rounding, so that an odd one changes which neighbour of a tie is even. Where there are
+    ties, such values are rounded around the even zero point below, and one is added.
+    """
+    if x.parts:
+        how = (scale, zero_point, lo, hi, bits, signed, rounding, after)
+        return joined(draft, node, x, [requantised(draft, node, part, *how) for part in x.parts])
+    odd = after and zero_point % 2 == 1
     if x.curve is not None:
-        return _tabulated(draft, node, x, scale, zero_point, lo, hi, bits, signed, rounding)
-    lo, hi = (int(_round(end, scale, zero_point, rounding, lo, hi)) for end in (x.floor, x.cap))
+        return _tabulated(draft, node, x, scale, zero_point, lo, hi, bits, signed, rounding, odd)
+    lo, hi = (int(_round(end, scale, zero_point - odd, rounding, lo - odd, hi - odd)) + odd for end in (x.floor, x.cap))
     if x.raw is not None:
         return _input(draft, node, x, scale, zero_point, lo, hi, bits, signed)
     same_scale = x.source is not None and (x.source.scale, x.zero) == (scale, zero_point)
     if same_scale and lo <= x.source.lo and x.source.hi <= hi:
         return x  # the same integers again
-    shift = np.broadcast_to(np.asarray(x.shift, float), x.tensor.channels) + zero_point * scale
+    rounding = _by_floor(draft, node, rounding, lo, hi)
+    ceil = int(rounding == "CEIL")
+    shift = np.broadcast_to(np.asarray(x.shift, float), x.tensor.channels) + (zero_point + ceil) * scale
     made = make_constants([o for _, o in x.operands], shift, scale, Rescale(32))
-    out = draft.add(
-        Requant.make(
-            draft.fresh(node, "_q"),
-            [t for t, _ in x.operands],
-            made.factors,
-            made.bias,
-            factor_forms=made.factor_forms,
-            bias_form=made.bias_form,
-            lo=lo,
-            hi=hi,
-            bits=bits,
-            signed=signed,
-            scale=scale,
-            zero_point=zero_point,
-            rounding=rounding,
-            module=draft.path(node),
-        )
-    )
+    if ceil and made.bias_form.frac < 1:
+        raise HwqatError(f"{draft.where(node)} rounds up (CEIL) values that are too large for it; round by FLOOR")
+    grid = {"scale": scale, "module": draft.path(node)}
+    if odd and (finer := _ties(x, scale, made)):
+        made = make_constants([o for _, o in x.operands], shift - scale, scale, Rescale(32))
+        ends = (lo - 1, hi - 1)
+        width = max(finer, signed_bits(*ends) if ends[0] < 0 else ends[1].bit_length())
+        below = {"lo": ends[0], "hi": ends[1], "bits": width, "signed": ends[0] < 0, "zero_point": zero_point - 1}
+        forms = {"factor_forms": made.factor_forms, "bias_form": made.bias_form, "rounding": rounding}
+        tensors = [t for t, _ in x.operands]
+        even = Requant.make(draft.fresh(node, "_even"), tensors, made.factors, made.bias, **forms, **below, **grid)
+        tensors, factors, bias, forms = [draft.add(even)], [[1]], [1], {"factor_forms": [_ONE], "bias_form": _ONE}
+    else:
+        forms = {"factor_forms": made.factor_forms, "bias_form": made.bias_form}
+        forms["rounding"] = Rounding.TRN if ceil else rounding
+        tensors, factors, bias = [t for t, _ in x.operands], made.factors, made.bias - ceil
+    own = {"lo": lo, "hi": hi, "bits": bits, "signed": signed, "zero_point": zero_point}
+    out = draft.add(Requant.make(draft.fresh(node, "_q"), tensors, factors, bias, **forms, **own, **grid))
     return real(out, x.order, x.flat)
 
 
+def _ties(x: Real, scale: float, made) -> int:
+    """2 where a sum can be half a step, exactly: constants that nothing rounded, with places behind the point; else 0."""
+    if made.frac < 1:
+        return 0
+    exact = np.ones(x.tensor.channels, bool)
+    for (_, operand), factors, form in zip(x.operands, made.factors, made.factor_forms):
+        for c, raw in enumerate(np.broadcast_to(factors, exact.shape)):
+            ratio = Fraction(float(operand.gain[c])) * Fraction(float(operand.scale[c])) / Fraction(scale)
+            exact[c] &= ratio == Fraction(int(raw)) / Fraction(2) ** form.frac
+    return 2 if exact.any() else 0
+
+
 def _tabulated(
-    draft: Draft, node, x: Real, scale, zero_point: int, lo: int, hi: int, bits: int, signed: bool, rounding: Rounding
+    draft: Draft, node, x: Real, scale, zero_point: int, lo: int, hi: int, bits: int, signed: bool, rounding, odd: bool
 ) -> Real:
     """What a function made, quantised: a table."""
     steps = np.clip(x.curve / scale + zero_point, lo - 1.0, hi + 1.0)
-    q, _ = from_real(steps, Fixed(48, 48), rounding)
+    q = rounded(steps - odd, rounding) + odd
     made = Table.make(
         draft.fresh(node, "_q"),
         x.tensor,
@@ -111,10 +162,10 @@ def _tabulated(
     return real(draft.add(made), x.order, x.flat)
 
 
-def _round(end: float, scale: float, zero_point: int, mode: Rounding, lo: int, hi: int) -> int:
+def _round(end: float, scale: float, zero_point: int, mode, lo: int, hi: int) -> int:
     """The integer that a clip's end becomes, within ``lo..hi``."""
     steps = min(max(end / scale, lo - zero_point - 1), hi - zero_point + 1)
-    q, _ = from_real(np.float64(steps + zero_point), Fixed(48, 48), mode)
+    q = rounded(np.float64(steps + zero_point), mode)
     return min(max(int(q), lo), hi)
 
 
@@ -147,8 +198,8 @@ def frame_of(draft: Draft, port) -> tuple[int, int, int]:
     shape = port.shape
     if len(shape) not in (2, 4):
         raise HwqatError(
-            f"{draft.name}, input {port.name!r} has {len(shape)} dimensions; images (N, C, H, W) and vectors (N, C) are "
-            "supported"
+            f"{draft.name}, input {port.name!r} has {len(shape)} dimensions; images (N, C, H, W), signals (N, C, L) and "
+            "vectors (N, C) are supported"
         )
     if None in shape[1:]:
         raise HwqatError(
@@ -158,7 +209,7 @@ def frame_of(draft: Draft, port) -> tuple[int, int, int]:
     return (*shape[1:], 1, 1) if len(shape) == 2 else shape[1:]
 
 
-def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi: int, rounding: Rounding) -> Weights:
+def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi: int, rounding) -> Weights:
     if np.any(draft.constant(node, zero_point)):
         raise HwqatError(
             f"{draft.where(node)}: weights with a zero point are not supported; quantise them symmetrically"
@@ -166,8 +217,7 @@ def _constants(draft: Draft, node, x, scale, zero_point, bits: int, lo: int, hi:
     x, scale = draft.constant(node, x), draft.constant(node, scale)
     _broadcast(draft, node, x, scale)
     # A quotient far beyond the range is clamped anyway; it must not wrap on the way there.
-    q, _ = from_real(np.clip(x / scale, lo - 1.0, hi + 1.0), Fixed(48, 48), rounding)
-    q = np.clip(q, lo, hi)
+    q = np.clip(rounded(np.clip(x / scale, lo - 1.0, hi + 1.0), rounding), lo, hi)
     needed = max(signed_bits(int(-np.abs(q).max(initial=0)) + 1, int(np.abs(q).max(initial=0))), 2)
     return Weights(q, scale, max(bits, needed))
 
