@@ -350,7 +350,7 @@ def test_a_join_in_front_of_a_quantiser(tmp_path):
     )
     path = net.save(tmp_path, net.qdq(y, 0.1))
     found = compare(path)
-    assert len(found.graph.of("requant")) == 3 and read_qonnx(path).agreement.integers
+    assert len(found.graph.of("requant")) == 4 and read_qonnx(path).agreement.integers
 
 
 @pytest.mark.parametrize("kind", ["pool", "powers of two", "sum", "function"])

@@ -111,10 +111,10 @@ def requantised(
     if ceil and made.bias_form.frac < 1:
         raise HwqatError(f"{draft.where(node)} rounds up (CEIL) values that are too large for it; round by FLOOR")
     grid = {"scale": scale, "module": draft.path(node)}
-    if odd and (finer := _ties(x, scale, made)):
+    if odd and _ties(x, scale, made):
         made = make_constants([o for _, o in x.operands], shift - scale, scale, Rescale(32))
         ends = (lo - 1, hi - 1)
-        width = max(finer, signed_bits(*ends) if ends[0] < 0 else ends[1].bit_length())
+        width = max(2, signed_bits(*ends) if ends[0] < 0 else ends[1].bit_length())
         below = {"lo": ends[0], "hi": ends[1], "bits": width, "signed": ends[0] < 0, "zero_point": zero_point - 1}
         forms = {"factor_forms": made.factor_forms, "bias_form": made.bias_form, "rounding": rounding}
         tensors = [t for t, _ in x.operands]
@@ -129,16 +129,18 @@ def requantised(
     return real(out, x.order, x.flat)
 
 
-def _ties(x: Real, scale: float, made) -> int:
-    """2 where a sum can be half a step, exactly: constants that nothing rounded, with places behind the point; else 0."""
-    if made.frac < 1:
-        return 0
-    exact = np.ones(x.tensor.channels, bool)
+def _ties(x: Real, scale: float, made) -> bool:
+    """Whether a sum can be half a step, exactly: of constants that nothing rounded, whose places behind the point do not
+    outnumber those of what they multiply."""
+    exact, half = np.ones(x.tensor.channels, bool), np.zeros(x.tensor.channels, bool)
     for (_, operand), factors, form in zip(x.operands, made.factors, made.factor_forms):
-        for c, raw in enumerate(np.broadcast_to(factors, exact.shape)):
+        for c, raw in enumerate(int(raw) for raw in np.broadcast_to(factors, exact.shape)):
             ratio = Fraction(float(operand.gain[c])) * Fraction(float(operand.scale[c])) / Fraction(scale)
-            exact[c] &= ratio == Fraction(int(raw)) / Fraction(2) ** form.frac
-    return 2 if exact.any() else 0
+            places = form.frac - (raw & -raw).bit_length() + 1 if raw else 0
+            most = max(-int(operand.lows[c]), int(operand.highs[c]))
+            exact[c] &= ratio == raw / Fraction(2) ** form.frac and places <= most.bit_length()
+            half[c] |= places > 0
+    return bool((exact & half).any())
 
 
 def _tabulated(
