@@ -154,8 +154,8 @@ def test_a_file_that_is_written_otherwise_is_found(fault, monkeypatch):
     elif fault == "rounding":
         monkeypatch.setattr(qdq_out.requant, "_nudge", lambda node: -0.5)
     else:
-        right_codes = qdq_out.base._codes
-        monkeypatch.setattr(qdq_out.base, "_codes", lambda node: (right_codes(node)[0], right_codes(node)[1] - 1))
+        right_codes = qdq_out.base.codes_of
+        monkeypatch.setattr(qdq_out.base, "codes_of", lambda node: (right_codes(node)[0], right_codes(node)[1] - 1))
     with pytest.raises((AssertionError, OverflowError)):
         by_layers(graph, (frames[:16],))
 
