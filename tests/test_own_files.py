@@ -396,7 +396,10 @@ def test_the_command_says_what_was_found(tmp_path, capsys):
     assert main([*command, str(files[0])]) == 0
     said = capsys.readouterr().out
     assert "computed in float, since they read or have more than 8 bits: blocks_1_downsample_conv" in said
-    assert "onnxruntime: 359 frames, 0 of another class" in said
+    assert "onnxruntime: 359 frames, 1 of another class" in said  # what is added has eight bits
+    assert main([*command, str(files[0]), "--exact-sums"]) == 0
+    assert "onnxruntime: 359 frames, 0 of another class" in capsys.readouterr().out
+    assert main([*command, str(files[0])]) == 0
     assert main([*command, str(files[1]), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["kind"] == "qdq" and result["frames"] == 359 and result["other_class"] == 0
