@@ -402,5 +402,5 @@ def test_the_command_says_what_was_found(tmp_path, capsys):
     assert main([*command, str(files[0])]) == 0
     assert main([*command, str(files[1]), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["kind"] == "qdq" and result["frames"] == 359 and result["other_class"] == 0
+    assert result["kind"] == "qdq" and result["frames"] == 359 and result["other_class"] == 1
     assert files[0].read_bytes() == files[1].read_bytes()
