@@ -369,7 +369,6 @@ REFUSED = {
     "half a zero point": (dict(nodes=[quantised("q", "y", point="k")], k=0.5), "has a zero point of 0.5"),
     "a zero point outside": (dict(nodes=[quantised("q", "y", point="k")], k=300.0), "has a zero point of 300"),
     "an image of 5 dimensions": (dict(nodes=[N("Relu", ["q"], ["y"])], shapes={"x": [1, 2, 4, 4, 4]}), "has 5 dimen"),
-    "a row": (dict(nodes=[N("Relu", ["q"], ["y"])], shapes={"x": [1, 2, 4]}), "has 3 dimensions"),
     "a scalar": (dict(nodes=[N("Relu", ["q"], ["y"])], shapes={"x": []}), "has 0 dimensions"),
     "an open size": (dict(nodes=[N("Relu", ["q"], ["y"])], shapes={"x": [1, 2, "h", 4]}), "leaves a size open"),
     "a huge image": (dict(nodes=[N("Relu", ["q"], ["y"])], shapes={"x": [1, 3, 10**5, 10**5]}), "more than 268435456"),
