@@ -92,7 +92,8 @@ class WeightQuantiser(nn.Module):
         if self.per_channel:
             top = torch.maximum(weight.amax(axes, keepdim=True), -weight.amin(axes, keepdim=True))
         else:
-            low, high = torch.aminmax(weight)
+            # aminmax is the quicker one, and has no derivative in torch 2.8.
+            low, high = (weight.amin(), weight.amax()) if weight.requires_grad else torch.aminmax(weight)
             top = torch.maximum(high, -low)
         return torch.where(top > 0, top, torch.ones_like(top))
 
