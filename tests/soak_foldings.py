@@ -1,8 +1,9 @@
-"""Random graphs whose foldings are of the finer kinds: golden == C-simulation == RTL with stalls, cycles as modelled.
+"""Random graphs: golden == C-simulation == RTL with stalls, cycles as modelled.
 
     python tests/soak_foldings.py --count 500 --keep FOLDER
 
-takes the first so many seeds that have such a folding. What passed is noted in FOLDER/passed.json, so that a run that
+takes the first so many seeds that have a folding of the finer kinds; with --any all seeds as they come, of which every
+second begins with a transposed convolution or bilinear upsampling. What passed is noted in FOLDER/passed.json, so that a run that
 was stopped goes on where it was. Without --keep it begins anew.
 """
 
@@ -26,6 +27,11 @@ from hwqat.sim.models.cycles import simulate
 BATCH = 20
 
 
+def case_of(seed: int, compounds: bool) -> Case:
+    """compounds: every second seed begins with one (`drawing.compound`)."""
+    return random_case(seed, compounds and seed % 2 == 1)
+
+
 def kinds(case: Case) -> set[str]:
     """The finer foldings of a case."""
     found = set()
@@ -43,9 +49,9 @@ def seeds(first: int = 0) -> Iterator[int]:
     return (seed for seed in count(first) if kinds(random_case(seed)))
 
 
-def check(batch: list[int], folder: Path) -> Counter:
+def check(batch: list[int], folder: Path, compounds: bool = False) -> Counter:
     """Hold the cases of some seeds to golden and to the cycle model; returns how often each kind was there."""
-    cases = [random_case(seed) for seed in batch]
+    cases = [case_of(seed, compounds) for seed in batch]
     work = [(case.plan, case.inputs, case.expected) for case in cases]
     for name, run in (("csim", csim.run_many), ("cosim", cosim.run_many)):
         results = run(work, folder / name)
@@ -67,16 +73,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="graphs (default 100)")
     parser.add_argument("--first", type=int, default=0, help="seed to begin with (default 0)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what passed is noted, to go on later")
+    parser.add_argument("--any", action="store_true", help="graphs of every folding, with compounds")
     args = parser.parse_args()
     note = args.keep / "passed.json" if args.keep else None
     passed = set(json.loads(note.read_text())) if note and note.is_file() else set()
-    chosen = [seed for seed, _ in zip(seeds(args.first), range(args.count))]
+    drawn = count(args.first) if args.any else seeds(args.first)
+    chosen = [seed for seed, _ in zip(drawn, range(args.count))]
     left = [seed for seed in chosen if seed not in passed]
     found: Counter = Counter()
     for begin in tqdm(range(0, len(left), BATCH), unit="batch"):
         batch = left[begin : begin + BATCH]
         with tempfile.TemporaryDirectory(prefix="hwqat-soak-") as folder:
-            found += check(batch, Path(folder))
+            found += check(batch, Path(folder), args.any)
         passed |= set(batch)
         if note:
             args.keep.mkdir(parents=True, exist_ok=True)

@@ -70,6 +70,16 @@ def test_a_seed_gives_the_same_case_and_a_few_seeds_give_every_operator():
     assert {node.op for case in drawn for node in case.graph.nodes} == set(OPS)
 
 
+def test_compounds_are_transposed_or_bilinear():
+    """They are in nearly every case that asks for one, each of whose tensors golden and fxpmath agree on."""
+    drawn = [random_case(seed, compounds=True) for seed in range(12)]
+    for case in drawn:
+        same(case.graph, case.inputs)
+    names = [{node.op for node in case.graph.nodes} for case in drawn]
+    assert sum({"conv2d", "depth_to_space", "crop"} <= each for each in names) >= 8
+    assert any(getattr(node, "edge", False) for case in drawn for node in case.graph.nodes)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engine_is_golden_on_a_few_graphs(engine, tmp_path):
     check(engine, range(8), tmp_path)
@@ -220,3 +230,17 @@ def test_finer_foldings_are_golden_at_the_modelled_cycles(tmp_path):
     """A sample of `python tests/soak_foldings.py`."""
     sample = [seed for seed, _ in zip(soak_foldings.seeds(20_000), range(20))]
     assert set(soak_foldings.check(sample, tmp_path)) == {"a row of taps", "products in LUTs"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 500, 250))
+def test_compounds_are_fxpmath(first):
+    for seed in range(first, first + 250):
+        case = random_case(seed, compounds=True)
+        same(case.graph, case.inputs)
+
+
+@pytest.mark.slow
+def test_compounds_are_golden_at_the_modelled_cycles(tmp_path):
+    """A sample of `python tests/soak_foldings.py --any`."""
+    soak_foldings.check(list(range(40_000, 40_020)), tmp_path, compounds=True)

@@ -14,7 +14,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from . import moving, pooling, products, requant, shaping
+from . import compound, moving, pooling, products, requant, shaping
 from .cases import Case, case_of
 from .maker import DRAWS, FRAMES, Maker, drawn
 
@@ -24,6 +24,7 @@ __all__ = [
     "Case",
     "Maker",
     "cases",
+    "compound",
     "drawn",
     "moving",
     "pooling",
@@ -34,9 +35,9 @@ __all__ = [
 ]
 
 
-def random_case(seed: int) -> Case:
-    """The case of a seed."""
-    return case_of(Maker(Random(seed), f"case{seed}"))
+def random_case(seed: int, compounds: bool = False) -> Case:
+    """The case of a seed. compounds: it begins with a transposed convolution or bilinear upsampling."""
+    return case_of(Maker(Random(seed), f"case{seed}"), compound.compound if compounds else None)
 
 
 @st.composite

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from hwqat.graph import Graph, verify
+from hwqat.graph import Graph, Tensor, verify
 from hwqat.ops import Folding, Input, Output
 from hwqat.passes import Plan, make_plan
 
@@ -41,11 +42,15 @@ class Case:
         )
 
 
-def case_of(maker: Maker) -> Case:
+def case_of(maker: Maker, begin: Callable[[Maker, Tensor], None] | None = None) -> Case:
+    """begin: what stands behind the first input."""
     for _ in range(2 if maker.chance(10) else 1):
         maker.input()
+    if begin is not None:
+        begin(maker, maker.nodes[0].out)
+    drawn = 1 if begin is None else len(maker.nodes)
     steps = maker.rng.randint(1, MAX_STEPS)
-    while len(maker.nodes) < steps + 1:
+    while len(maker.nodes) < steps + drawn:
         maker.step()
     if all(node.op == Input.op or node.alias for node in maker.nodes):
         requant(maker, [maker.nodes[-1].out])  # a network has at least one stage
