@@ -2,7 +2,8 @@
 //
 //   out[row, column] = in[row - top, column - left], outside the image: zero, or (edge) the nearest pixel
 //
-// Every trip writes. With edge the last row is kept: a row or a column that comes again is read from there.
+// Every trip writes. No beat leaves before its frame has begun: where padding comes first, the first beat is read in front
+// of it, and kept until it leaves. With edge the last row is kept: a row or a column that comes again is read from there.
 //
 // S: height, width, groups, pe, bits, signed_elements, top, left, bottom, right, edge, zero, cycles.
 #ifndef HWQAT_PAD_H
@@ -24,6 +25,7 @@ HWQAT_INLINE void pad(hls::stream<beat<S::pe, S::bits>> &in, hls::stream<beat<S:
 
     static beat<S::pe, S::bits> line[KEPT];
     HWQAT_READ_AFTER_WRITE(line, DISTANCE)
+    static beat<S::pe, S::bits> first;
 
 Row:
     for (int row = 0; row < ROWS; ++row) {
@@ -38,8 +40,17 @@ Row:
                 const bool new_column = S::edge ? column == 0 || (x > 0 && x < S::width) : x >= 0 && x < S::width;
                 const int nearest = x < 0 ? 0 : x < S::width ? x : S::width - 1;
                 const int place = S::edge ? nearest * S::groups + group : 0;
-                if (new_row && new_column) {
-                    const beat<S::pe, S::bits> pixel = in.read();
+                const bool inside = new_row && new_column;
+                const bool ahead = !inside && row == 0 && column == 0 && group == 0;
+                const bool late = !S::edge && S::top + S::left > 0 && y == 0 && x == 0 && group == 0;
+                beat<S::pe, S::bits> pixel = first;
+                if (ahead || (inside && !late)) {
+                    pixel = in.read();
+                }
+                if (ahead) {
+                    first = pixel;
+                }
+                if (inside) {
                     if (S::edge) {
                         line[place] = pixel;
                     }

@@ -210,6 +210,7 @@ def moves():
         (Crop, [net.x], (1, 0), (2, 3), (1, 2)),
         (Pad, [net.x], (2, 1, 1, 2), True),
         (Pad, [net.x], (0, 2, 1, 0), False, -5),
+        (Pad, [net.x], (1, 0, 0, 2), False, 3),
         (Upsample, [net.x], (2, 3)),
         (DepthToSpace, [net.x], (2, 1)),
         (SpaceToDepth, [net.x], (2, 3)),

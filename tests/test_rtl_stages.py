@@ -5,7 +5,7 @@ import pytest
 
 from hwqat.fixed import Fixed, Rounding
 from hwqat.graph import Graph, verify
-from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Requant, SumPool
+from hwqat.ops import Concat, Conv2d, Flatten, Folding, Geometry, Input, Linear, MaxPool, Output, Pad, Requant, SumPool
 from hwqat.passes import Target, make_plan
 from hwqat.sim.generated.cosim import MODES, run_many
 
@@ -438,6 +438,14 @@ def widths_that_do_not_divide():
     x = image((2, 3, 6))
     r = Requant.make("r", [x.out], [[1]], [0], factor_forms=[Fixed(4, 4)], bias_form=Fixed(4, 4), lo=-8, hi=7)
     return network([x, r], {"x": Folding(2, 1), "r": Folding(3, 3), "y0": Folding(6)})
+
+
+@case
+def padding_waits_for_its_frame():
+    """What pads offers nothing of a frame that has not begun; the other output goes on for longer, so that it would show."""
+    x = image((3, 4, 2))
+    p = Pad.make("p", x.out, (2, 1, 0, 1), pad_value=3)
+    return network([x, p, conv(x.out, 3, Geometry((3, 3), padding=(1, 1, 1, 1)))], {"p": Folding(2, 2)})
 
 
 @pytest.fixture(scope="module")

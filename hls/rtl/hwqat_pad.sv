@@ -1,7 +1,8 @@
 // Pad: rows and columns around an image, of one integer or of the pixels at its edge.
 //
 // Rows * Columns pixels leave, Groups beats each. NewRows and NewColumns have a bit for each row and column, the first
-// lowest: where both are set, a pixel comes in; elsewhere Zero leaves, or (Edge) the pixel that is nearest. With Edge
+// lowest: where both are set, a pixel comes in (a frame's first beat comes in before its padding, and is held until it
+// leaves: no beat leaves before its frame has begun); elsewhere Zero leaves, or (Edge) the pixel that is nearest. With Edge
 // the last row is kept, Kept beats: a row or a column that comes again is read from there. Moves: behind which columns
 // another pixel of it leaves.
 // Latency: 1 cycle. Throughput: one beat that leaves a cycle.
@@ -44,8 +45,8 @@ module hwqat_pad #(
   logic [RowBits-1:0]    row;
   logic [ColumnBits-1:0] column;
   logic                  group_last, column_last, unused_row_last;
-  logic                  reads, step, en, out_valid_q, fresh_q;
-  logic [Pe*Bits-1:0]    data_q, again;
+  logic                  on_image, ahead, reads, step, en, out_valid_q, fresh_q, held_q;
+  logic [Pe*Bits-1:0]    data_q, first_q, again;
 
   hwqat_counter #(.Count(Groups)) u_group (
     .clk_i, .rst_ni, .step_i(step), .count_o(group), .last_o(group_last)
@@ -57,7 +58,9 @@ module hwqat_pad #(
     .clk_i, .rst_ni, .step_i(step & group_last & column_last), .count_o(row), .last_o(unused_row_last)
   );
 
-  assign reads       = NewRows[row] & NewColumns[column];
+  assign on_image      = NewRows[row] & NewColumns[column];
+  assign ahead       = ~on_image & (row == '0) & (column == '0) & (group == '0);
+  assign reads       = ahead | (on_image & ~held_q);
   assign en          = ~out_valid_q | out_ready_i;
   assign step        = (in_valid_i | ~reads) & en;
   assign in_ready_o  = reads & en;
@@ -66,8 +69,17 @@ module hwqat_pad #(
 
   always_ff @(posedge clk_i) begin
     if (step) begin
-      data_q  <= in_data_i;
-      fresh_q <= reads;
+      data_q  <= held_q ? first_q : in_data_i;
+      fresh_q <= on_image;
+    end
+    if (step & ahead) first_q <= in_data_i;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      held_q <= 1'b0;
+    end else if (step & (ahead | on_image)) begin
+      held_q <= ahead;
     end
   end
 
@@ -82,18 +94,18 @@ module hwqat_pad #(
   if (Edge) begin : g_edge
     localparam int unsigned PlaceBits = (Kept > 1) ? $clog2(Kept) : 1;
 
-    logic [PlaceBits-1:0] first_q, place;
+    logic [PlaceBits-1:0] pixel_q, place;
 
-    assign place = first_q + PlaceBits'(group);
+    assign place = pixel_q + PlaceBits'(group);
 
     // First beat of the pixel that leaves.
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
-        first_q <= '0;
+        pixel_q <= '0;
       end else if (step & group_last) begin
-        if (column_last)        first_q <= '0;
-        else if (Moves[column]) first_q <= first_q + PlaceBits'(Groups);
+        if (column_last)        pixel_q <= '0;
+        else if (Moves[column]) pixel_q <= pixel_q + PlaceBits'(Groups);
       end
     end
 
@@ -107,8 +119,6 @@ module hwqat_pad #(
       if (step) again <= line[place];
     end
   end else begin : g_zero
-    logic unused_group;
-    assign unused_group = ^group;
     assign again = {Pe{Bits'(Zero)}};
   end
 

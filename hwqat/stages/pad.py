@@ -1,7 +1,8 @@
 """Pad: rows and columns around an image, of one integer or of the pixels at its edge.
 
 In: H*W pixels of ``groups`` beats of ``pe`` channels. Out: those, and the ones around them. Loop: output beats. Of the
-edge, a row is kept: what comes again is read from there.
+edge, a row is kept: what comes again is read from there. No beat leaves before its frame has begun: the first is read in
+front of padding, and held.
 """
 
 from __future__ import annotations
@@ -91,7 +92,15 @@ class Pad(Plain, Stage):
     def _reads(self) -> np.ndarray:
         """Whether each trip reads."""
         rows, columns = self._new()
-        return np.repeat((rows[:, None] & columns[None, :]).reshape(-1), self.groups)
+        reads = np.repeat((rows[:, None] & columns[None, :]).reshape(-1), self.groups)
+        if self._ahead:
+            reads[np.flatnonzero(reads)[0]], reads[0] = False, True
+        return reads
+
+    @property
+    def _ahead(self) -> bool:
+        """Whether a frame begins with padding, which waits for the first beat."""
+        return not self.edge and any(self.padding[:2])
 
     @property
     def beats(self):
@@ -123,6 +132,8 @@ class Pad(Plain, Stage):
         places = (kept - 1).bit_length()
         counters = sum((n - 1).bit_length() for n in (*self._size, self.groups))
         used = Resources(lut=round(3 * counters * device.control) + word // 2 + 6, ff=counters + word + 2)
+        if self._ahead:
+            used += Resources(lut=word + 4, ff=word + 1)
         if not self.edge:
             return used
         memory = device.memory(kept, word)
