@@ -85,7 +85,8 @@ LEFT_OUT = {
 }
 #: Largest error at 16 bits, of the largest output, where it is more than 1e-3: of float with the grids of the tables, and
 #: of plain float. An integer at the border of a table's step falls on the other side now and then: 12 bits, 5e-4 of the
-#: range, and it adds up where tables stand one behind the other.
+#: range, and it adds up where tables stand one behind the other: noise of 2^-16 at the input alone moves the reference by
+#: as much (`test_grids_amplify`), and 16 bits round as much at every layer.
 GRIDS = {"efficientnet": 2e-3, "yolo": 5e-2}
 PLAIN = {"mobilenetv3": 2e-3, "efficientnet": 2e-3, "superresolution": 2e-3, "yolo": 3e-2}
 
@@ -111,6 +112,25 @@ def test_small_is_near_float(name):
         )
         assert errors[0] < GRIDS.get(name, 1e-3) and errors[1] < PLAIN.get(name, 1e-3)
         assert name in AMPLIFIES or found > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRIDS)
+def test_grids_amplify(name):
+    """What of the bound is not the quantiser's: the float reference on its grids moves by a good part of it when its input
+    does by 2^-16, while the float network hardly moves."""
+    make, shape = SMALL[name]
+    net, x = lively(make, shape), frames(shape, 4) / 128
+    model = hwqat.prepare(net, FINE, x).eval()
+    moved = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(2)) / 2**16
+    with torch.no_grad():
+        plain = [outputs(net(images)) for images in (x, moved)]
+    on_grids = [outputs(with_grids(net, model, images)) for images in (x, moved)]
+    by = [
+        max(float((a - b).abs().max() / a.abs().max()) for a, b in zip(*pair, strict=True))
+        for pair in (plain, on_grids)
+    ]
+    assert by[1] > GRIDS[name] / 4 and by[1] > 10 * by[0]
 
 
 #: With random weights a deep network with batch norms and few shortcuts amplifies every disturbance layer by layer (Yang et al. 2019,

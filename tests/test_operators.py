@@ -184,6 +184,18 @@ def squeeze():
 
 
 #: name -> (network, operators that its graph must have)
+def linear_gate(m, x):
+    """Squeeze and excite with linear layers on (N, 1, 1, C)."""
+    pooled = x.mean((2, 3), keepdim=True).permute(0, 2, 3, 1)
+    return m.layers[1](F.relu(m.layers[0](pooled))).sigmoid().permute(0, 3, 1, 2)
+
+
+def tokens(m, x, layer):
+    """(N, H * W, C), with a shortcut, as mixers have it."""
+    t = F.relu(x).flatten(2).transpose(1, 2)
+    return t + F.relu(layer(t))
+
+
 FORMS = {
     "slice": (lambda: Net(lambda m, x: x[:, 2:6], outs=4), {"select"}),
     "index_select": (lambda: Net(lambda m, x: torch.index_select(x, 1, torch.tensor([1, 1, 5])), outs=3), {"select"}),
@@ -231,8 +243,35 @@ FORMS = {
     "padded_pool": (lambda: Net(lambda m, x: F.max_pool2d(nn.ZeroPad2d(1)(x), 2)), {"pad", "max_pool"}),
     "average_of_a_row": (lambda: Net(lambda m, x: F.avg_pool2d(x, (8, 3), 1, (0, 1), count_include_pad=True), outs=8),
                          {"sum_pool"}),
+    "average_uncounted": (lambda: Net(lambda m, x: F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), outs=8),
+                          {"sum_pool", "table", "multiply"}),
+    "average_tails": (lambda: Net(lambda m, x: F.avg_pool2d(F.relu(x), 3, 2, (1, 0), True), outs=8),
+                      {"sum_pool", "multiply", "pad"}),
+    "average_wide": (lambda: Net(lambda m, x: F.avg_pool2d(x, 8, 3, 4, False, False), outs=8), {"multiply"}),
     "average_divided": (lambda: Net(lambda m, x: F.avg_pool2d(x, 3, 2, 1, True, False, divisor_override=7), outs=8),
                         {"sum_pool"}),
+    "linear_of_one_position": (lambda: Net(lambda m, x: m.layers[1](F.relu(m.layers[0](F.relu(x).mean((2, 3)).unsqueeze(1)))),
+                                           nn.Linear(8, 6), nn.Linear(6, 3)), {"linear"}),
+    "linear_gate": (lambda: Net(lambda m, x: x * linear_gate(m, x), nn.Linear(8, 4), nn.Linear(4, 8), outs=8),
+                    {"linear", "multiply", "table"}),
+    "linear_of_pixels": (lambda: Net(lambda m, x: x + m.layers[1](F.gelu(m.layers[0](x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2),
+                                     nn.Linear(8, 12), nn.Linear(12, 8), outs=8), {"conv2d", "table"}),
+    "linear_of_tokens": (lambda: Net(lambda m, x: m.layers[0](tokens(m, x, m.layers[1])).mean(1),
+                                     nn.Linear(8, 5), nn.Linear(8, 8)), {"conv2d", "sum_pool"}),
+    "mean_of_channels": (lambda: Net(lambda m, x: x * F.relu(x).mean(1, keepdim=True), outs=8), {"conv2d", "multiply"}),
+    "max_of_channels": (lambda: Net(lambda m, x: x * torch.max(x, dim=1, keepdim=True)[0], outs=8), {"max_pool", "multiply"}),
+    "max_of_a_group": (lambda: Net(lambda m, x: x.view(-1, 2, 4, 8, 12)[:, 1].amax(1).unsqueeze(1), outs=1), {"max_pool"}),
+    "larger": (lambda: Net(lambda m, x: torch.maximum(*x.chunk(2, 1)), outs=4), {"concat", "max_pool"}),
+    "larger_of_shuffled": (lambda: Net(lambda m, x: torch.max(x, shuffled(x)), outs=8), {"concat", "max_pool"}),
+    "glu": (lambda: Net(lambda m, x: F.glu(x, dim=1), outs=4), {"table", "multiply"}),
+    "amax": (lambda: Net(lambda m, x: m.layers[0](F.relu(x).amax((2, 3))), nn.Linear(8, 3)), {"max_pool", "linear"}),
+    "max_of_rows": (lambda: Net(lambda m, x: m.layers[0](x.max(3)[0].max(2)[0]), nn.Linear(8, 3)), {"max_pool", "linear"}),
+    "sum_of_pixels": (lambda: Net(lambda m, x: m.layers[0](F.relu(x).sum((-1, -2)) / 96), nn.Linear(8, 3)), {"sum_pool"}),
+    "rows_and_columns": (lambda: Net(lambda m, x: x * x.mean(2, keepdim=True).sigmoid() + x.amax(3, keepdim=True), outs=8),
+                         {"sum_pool", "multiply", "upsample"}),
+    "zeros_joined": (lambda: Net(lambda m, x: F.relu(torch.cat([x, torch.zeros_like(x[:, :3])], 1) + 1), outs=11), {"select"}),
+    "one_pixel_grows": (lambda: Net(lambda m, x: x + F.interpolate(x.mean((2, 3), keepdim=True), size=x.shape[2:],
+                                                                   mode="bilinear"), outs=8), {"upsample"}),
     "excite": (lambda: Net(lambda m, x: x * excite(m, x), *squeeze(), outs=8), {"multiply", "table"}),
     "excite_expanded": (lambda: Net(lambda m, x: excite(m, x).expand_as(x) * x, *squeeze(), outs=8), {"multiply"}),
     "gate_of_pixels": (lambda: Net(lambda m, x: m.layers[0](x).sigmoid() * x, nn.Conv2d(8, 1, 3, padding=1), outs=8),

@@ -237,19 +237,17 @@ class Apply(nn.Module):
     "layer, message",
     [
         (nn.Conv2d(3, 8, 3, padding_mode="reflect", padding=1), "padding_mode 'reflect'; use 'replicate' or 'zeros'"),
-        (nn.AvgPool2d(3, ceil_mode=True), "ceil_mode: averages of 4 to 9 pixels; use nn.ReplicationPad2d in front"),
         (nn.ConstantPad2d(1, 0.5), "padding with another value than 0; pad with 0"),
         (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)), "padding with another value than 0"),
         (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.MaxPool2d(3)), "padding with another value than 0"),
         (nn.UpsamplingBilinear2d(scale_factor=2), "with align_corners=True, .* use align_corners=False"),
         (nn.Upsample(scale_factor=2, mode="bicubic"), "upsampling of mode 'bicubic'; use mode='bilinear' or 'nearest'"),
         (nn.Upsample(scale_factor=1.5, mode="bilinear"), r"resizing \(8, 8\) to \(12, 12\); upsample by whole factors"),
-        (nn.Linear(8, 4), r"it reads \(2, 3, 8, 8\), not vectors"),
+        (nn.Linear(8, 4), r"it reads \(2, 3, 8, 8\), neither vectors \(N, C\) nor the channels of an image"),
         (
             nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)),
             "weights that are computed|a weight that is computed",
         ),
-        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "count_include_pad=False with padding"),
         (nn.AdaptiveAvgPool2d(3), "3 x 3 does not divide the image of 8 x 8"),
         (nn.Hardtanh(-1, 2), r"a clip to \[-1.0, 2.0\]; use one that begins at 0 or is symmetric"),
         (nn.BatchNorm2d(3, track_running_stats=False), "use track_running_stats=True"),
@@ -260,7 +258,10 @@ class Apply(nn.Module):
             "a mean over 1; average over space, axes 2 and 3, or one of them with keepdim=True",
         ),
         (nn.Upsample(scale_factor=1.5), r"resizing \(8, 8\) to \(12, 12\); upsample by whole factors"),
-        (nn.Flatten(2), r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)"),
+        (
+            nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3)),
+            r"reshaping \(2, 3, 8, 8\) to \(2, 3, 64\); only flattening to \(N, C \* H \* W\)",
+        ),
     ],
 )
 def test_forms_that_are_not_supported(layer, message):

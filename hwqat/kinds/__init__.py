@@ -9,6 +9,7 @@ stand around it (`hwqat.tracing.table.Kind`). An operator of one's own does the 
 """
 
 from . import (
+    across,
     add,
     average,
     blocks,
@@ -34,6 +35,7 @@ from . import (
 )
 
 __all__ = [
+    "across",
     "add",
     "average",
     "blocks",

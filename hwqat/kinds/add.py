@@ -13,6 +13,7 @@ from hwqat.tracing.constants import Constant
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, plain, register, spelled
 
+from .multiply import expanded
 from .scale import read_scale
 
 
@@ -43,6 +44,7 @@ def read_rsub(node, input, other, alpha=1):
 def _read(node, a, b, gain_a: float, gain_b: float):
     """gain_a * a + gain_b * b."""
     if is_image(a) and is_image(b):
+        a, b = (expanded(x, node) for x in (a, b))
         if a.shape != b.shape:
             raise Unsupported(f"an addition of shapes {a.shape} and {b.shape}; make them equal")
         return Read("add", (a, b), Params((gain_a, gain_b)))
@@ -66,6 +68,9 @@ class AddKind(Kind):
 
     def never_negative(self, call, inputs):
         return all(inputs) and min(call.params.gains) >= 0
+
+    def elementwise(self, call):
+        return True
 
     def place(self, draft, call, a, b):
         sides = list(zip(call.inputs, call.params.gains))

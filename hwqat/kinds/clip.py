@@ -71,6 +71,9 @@ class ClipKind(Kind):
     def never_negative(self, call, inputs):
         return call.params.floor == 0 or all(inputs)
 
+    def elementwise(self, call):
+        return True
+
     def place(self, draft, call, x):
         floor = -inf if call.params.floor is None else call.params.floor
         cap = inf if call.params.cap is None else call.params.cap

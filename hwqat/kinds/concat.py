@@ -9,17 +9,29 @@ from hwqat.placement.draft import Placed
 from hwqat.placement.sharing import on_one_grid
 from hwqat.tracing.arguments import is_image
 from hwqat.tracing.calls import join
+from hwqat.tracing.record import constants_of
 from hwqat.tracing.refusals import Unsupported
-from hwqat.tracing.table import Kind, Read, register, spelled
+from hwqat.tracing.table import KINDS, Kind, Read, register, spelled
 
 
 @spelled("cat", "concat", "concatenate")
 def read_concat(node, tensors, dim=0):
     if dim % len(node.shape) != 1:
         raise Unsupported(f"concatenation along axis {dim}; concatenate channels, axis 1")
-    if not all(is_image(x) for x in tensors):
+    images = [x for x in tensors if is_image(x)]
+    if len(images) == 1 and len(tensors) > 1 and all(_is_zero(x) for x in tensors if x not in images):
+        parts = (range(x.shape[1]) if x is images[0] else [-1] * x.shape[1] for x in tensors)
+        return Read(
+            "select", (images[0],), KINDS["select"].Params(tuple(channel for part in parts for channel in part))
+        )
+    if len(images) < len(tensors):
         raise Unsupported("a concatenation with a constant; concatenate what is made from the image")
     return Read("concat", tuple(tensors)) if len(tensors) > 1 else tensors[0]
+
+
+def _is_zero(x) -> bool:
+    """Of a constant of the code: a tensor of the network's may be trained."""
+    return not x.kept and not any(leaf.kept for leaf in constants_of(x)) and not bool(x.value.any())
 
 
 class ConcatKind(Kind):

@@ -1,4 +1,4 @@
-"""Convolutions of two dimensions: dense, grouped, depthwise."""
+"""Convolutions of two dimensions: dense, grouped, depthwise; linear layers on the channels of each pixel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hwqat.nn.steps import Conv2d, Pad
-from hwqat.nn.weighted import QuantConv1d, QuantConv2d, planar
+from hwqat.nn.weighted import QuantConv1d, QuantConv2d, QuantPointwise, planar
 from hwqat.placement.products import layer_of, sum_of
 from hwqat.tracing import calls
 from hwqat.tracing.arguments import layer_path, owned
@@ -72,8 +72,9 @@ class ConvKind(Kind):
         return replace(call, params=replace(call.params, geometry=more_padding(call.params.geometry, padding)))
 
     def place(self, draft, call, x):
-        signal = draft.tensor(call.tensors["weight"]).ndim == 3
-        layer = layer_of(draft, call, QuantConv1d if signal else QuantConv2d, self.layer)
+        axes = draft.tensor(call.tensors["weight"]).ndim
+        kinds = {2: QuantPointwise, 3: QuantConv1d, 4: QuantConv2d}
+        layer = layer_of(draft, call, kinds[axes], self.layer)
         source = draft.read_narrow(call)
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups not in (1, len(order)):
@@ -86,6 +87,8 @@ class ConvKind(Kind):
 
     def layer(self, call, weight, bias):
         """PyTorch's layer, whose own padding is that which is alike on opposite sides."""
+        if weight.ndim == 2:
+            return nn.Linear(*reversed(weight.shape), bias is not None, device="meta")
         g = split_padding(call.params.geometry)[1]
         padding = g.padding[:2] if g.padding[:2] == g.padding[2:] else (0, 0)
         outs, ins = weight.shape[:2]

@@ -63,6 +63,9 @@ class DropoutKind(Kind):
     def never_negative(self, call, inputs):
         return all(inputs) and "alpha" not in call.params.form
 
+    def elementwise(self, call):
+        return call.params.form in ("dropout", "alpha_dropout")
+
     def place(self, draft, call, x):
         raise AssertionError("placement sees what eval() does")
 

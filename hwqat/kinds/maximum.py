@@ -9,10 +9,13 @@ import torch.nn.functional as F
 
 from hwqat.nn.steps import MaxPool
 from hwqat.tracing import calls
+from hwqat.tracing.moves import batch_shape, reduced
+from hwqat.tracing.record import Node
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
 from hwqat.windows import Geometry
 
+from .across import read_larger
 from .windows import adaptive, along, grown, image_shape, last, more_padding, window
 
 
@@ -53,6 +56,32 @@ def read_adaptive(node, input, output_size, return_indices=False):
     if return_indices:
         raise Unsupported("return_indices; leave it out")
     return Read("max", (input,), Params(adaptive(input, output_size)))
+
+
+@spelled("amax", "Tensor.amax")
+def read_amax(node, input, dim=(), keepdim=False):
+    """Over all pixels of each channel, over rows or columns alone, or over channels."""
+    given = dim if isinstance(dim, (tuple, list)) else (dim,)
+    found = reduced(input, {int(axis) % len(input.shape) for axis in given}) if len(given) else None
+    if found is None:
+        raise Unsupported(f"a maximum over {dim}; take it over space, axes 2 and 3, over rows, columns or channels")
+    source, what, shape = found
+    if what == "channels":
+        return Read("channel_max", (source,), shape=shape)
+    before = batch_shape(tuple(source.shape))[2:]
+    over = tuple(a // b for a, b in zip(before, shape[1:]))
+    return Read("max", (source,), Params(Geometry(over, over)), shape=shape)
+
+
+@spelled("max", "Tensor.max")
+def read_the_max(node, input, dim=None, keepdim=False):
+    if isinstance(dim, Node):
+        return read_larger(node, input, dim)
+    if node.item == 1 or not node.dtype.is_floating_point:
+        raise Unsupported("places of the largest; leave them out: logits order the classes alike")
+    if dim is None:
+        raise Unsupported("a maximum over everything; take it over space, axes 2 and 3, over rows, columns or channels")
+    return read_amax(node, input, dim, keepdim)
 
 
 class MaximumKind(Kind):

@@ -8,7 +8,7 @@ from hwqat.nn.steps import Multiply as MultiplyStep
 from hwqat.nn.steps.multiply import shaped
 from hwqat.placement.draft import Placed
 from hwqat.tracing.calls import join
-from hwqat.tracing.moves import view_of
+from hwqat.tracing.moves import made, moved_by, view_of
 from hwqat.tracing.record import Node
 from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import Kind, Read, register, spelled
@@ -28,6 +28,8 @@ def read_product(node: Node, a: Node, b: Node) -> Read:
             image, other = gate, first
     n, channels, *size = image.shape
     wanted = {(n, channels, *size), (n, channels), (n, channels, *[1] * len(size)), (n, 1, *size)}
+    if tuple(other.shape) not in wanted:
+        other = expanded(other, node)
     if tuple(other.shape) not in wanted or len(image.shape) not in (2, 3, 4):
         raise Unsupported(
             f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)}; multiply equal shapes, or an image by one value a channel "
@@ -36,18 +38,25 @@ def read_product(node: Node, a: Node, b: Node) -> Read:
     return Read("multiply", (image, other))
 
 
+def expanded(node: Node, like: Node) -> Node:
+    """Of an image with one row, one column or one pixel: it as large as ``like``, in which its pixels are repeated."""
+    if len(node.shape) != 4 or len(like.shape) != 4 or node.shape == like.shape or node.shape[:2] != like.shape[:2]:
+        return node
+    return moved_by(node, torch.Tensor.expand, like.shape)
+
+
 def _unexpanded(node: Node) -> Node:
     """Of a gate that was expanded to the image's shape, what it was before."""
     view = view_of(node)
     if view.root is node or len(node.shape) != 4:
         return node
     n, channels = node.shape[:2]
-    if view.root.shape[:2] == (n, channels) and int(torch.Size(view.root.shape[2:]).numel()) == 1:
+    if view.shape[:2] == (n, channels) and int(torch.Size(view.shape[2:]).numel()) == 1:
         own = torch.arange(n * channels).reshape(n, channels, 1, 1).expand(node.shape)
-        return view.root if bool((view.places == own).all()) else node
-    if view.root.shape == (n, 1, *node.shape[2:]):
-        own = torch.arange(int(torch.Size(view.root.shape).numel())).reshape(view.root.shape).expand(node.shape)
-        return view.root if bool((view.places == own).all()) else node
+        return made(view) if bool((view.places == own).all()) else node
+    if view.shape == (n, 1, *node.shape[2:]):
+        own = torch.arange(int(torch.Size(view.shape).numel())).reshape(view.shape).expand(node.shape)
+        return made(view) if bool((view.places == own).all()) else node
     return node
 
 
@@ -72,6 +81,9 @@ class MultiplyKind(Kind):
 
     def never_negative(self, call, inputs):
         return all(inputs) or call.inputs[0] == call.inputs[1]
+
+    def elementwise(self, call):
+        return True
 
     def place(self, draft, call, a, b):
         steps, orders = [], []

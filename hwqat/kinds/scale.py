@@ -79,6 +79,9 @@ class ScaleKind(Kind):
     def never_negative(self, call, inputs):
         return False
 
+    def elementwise(self, call):
+        return True  # what it computes with has one value for each channel of what is computed with
+
     def place(self, draft, call, x):
         path = draft.take(call.label("scale"))
         module = ScaleModule(call.tensors, draft.reading, inverse=call.params.inverse, down=call.params.down)

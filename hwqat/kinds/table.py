@@ -113,6 +113,9 @@ class TableKind(Kind):
             call.params.function in ("silu", "gelu", "hardswish", "mish", "leaky_relu", "prelu", "elu") and all(inputs)
         )
 
+    def elementwise(self, call):
+        return not call.tensors
+
     def place(self, draft, call, x):
         source = draft.read_tabulated(call)
         x = draft.values[call.inputs[0]]

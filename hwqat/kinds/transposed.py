@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import nn
@@ -14,7 +13,7 @@ from hwqat.nn.weighted import QuantConvTranspose1d, QuantConvTranspose2d, planar
 from hwqat.phases import Phases, phases
 from hwqat.placement.draft import Draft, Placed
 from hwqat.placement.products import layer_of
-from hwqat.quant import ACT_QUANTISERS, ActQuantiser
+from hwqat.placement.sharing import on_zero
 from hwqat.tracing import calls
 from hwqat.tracing.arguments import layer_path, owned, pair
 from hwqat.tracing.refusals import Unsupported
@@ -74,7 +73,7 @@ class TransposedKind(Kind):
         layer = layer_of(
             draft, call, QuantConvTranspose1d if signal else QuantConvTranspose2d, self.layer, one_step=True
         )
-        source = _on_zero(draft, call, draft.read_narrow(call))
+        source = on_zero(draft, call, draft.read_narrow(call))
         order = draft.values[call.inputs[0]].order
         if order is not None and call.params.groups > 1:
             source, order = draft.in_order(source, order), None
@@ -120,17 +119,6 @@ def _joined(draft: Draft, call, parts: list[str], found: Phases, outs: int) -> s
     if found.size != found.made:
         name = moved(Crop, "crop", [name], start=found.start, size=found.size, stride=(1, 1))
     return name
-
-
-def _on_zero(draft: Draft, call, source: str) -> str:
-    """The step with integers whose 0 means 0: phases read different numbers of taps, which a zero point would show."""
-    act = draft.quantiser_of(source)
-    if act is None or type(act).zero_point is ActQuantiser.zero_point:
-        return source
-    value = draft.values[call.inputs[0]]
-    path = draft.take(f"{value.path}_on_zero")
-    made = ACT_QUANTISERS["moving-average"](act.bits, act.signed, -inf, inf)
-    return draft.add_requantise(path, replace(value, operands=((source, ()),)), made)
 
 
 register(TransposedKind())

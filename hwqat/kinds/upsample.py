@@ -42,13 +42,15 @@ def read_upsample(
     linear = mode in ("bilinear", "linear")
     if not linear and mode not in ("nearest", "nearest-exact"):
         raise Unsupported(f"upsampling of mode {mode!r}; use mode='bilinear' or 'nearest', or a ConvTranspose2d")
+    before, after = (batch_shape(tuple(x.shape))[2:] for x in (input, node))
+    if linear and all(a in (1, b) for a, b in zip(before, after)):  # one row, one column: it is repeated
+        return Read("upsample", (input,), Params((after[0] // before[0], after[1] // before[1])))
     if linear and align_corners:
         raise Unsupported(
             "upsampling with align_corners=True, whose filter is another at each pixel; use align_corners=False"
         )
     if linear and antialias:
         raise Unsupported("upsampling with antialias; leave it out: it changes nothing where an image grows")
-    before, after = (batch_shape(tuple(x.shape))[2:] for x in (input, node))
     if any(b % a for a, b in zip(before, after)):
         raise Unsupported(f"resizing {before} to {after}; upsample by whole factors")
     factor = (after[0] // before[0], after[1] // before[1])

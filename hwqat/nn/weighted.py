@@ -139,8 +139,8 @@ class QuantConv2d(_Quantised, nn.Conv2d):
 
 
 def planar(weight):
-    """Weights of a signal's convolution as those of an image one pixel high."""
-    return weight[:, :, None] if weight.ndim == 3 else weight
+    """Weights of a signal's convolution as those of an image one pixel high; of a linear layer, as those of one pixel."""
+    return weight if weight.ndim == 4 else weight[:, :, None] if weight.ndim == 3 else weight[:, :, None, None]
 
 
 class QuantConv1d(_Quantised, nn.Conv1d):
@@ -194,3 +194,12 @@ class QuantLinear(_Quantised, nn.Linear):
 
     def product(self, x, weight, bias):
         return F.linear(x, weight, bias)
+
+
+class QuantPointwise(QuantLinear):
+    """nn.Linear on the channels of each pixel: a convolution of one pixel; its weights keep their shape."""
+
+    groups = 1
+
+    def product(self, x, weight, bias):
+        return F.conv2d(x, planar(weight), bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from hwqat.quant import ACT_QUANTISERS
+from hwqat.quant import ACT_QUANTISERS, ActQuantiser
 from hwqat.quant.grid import MAX_BITS
 from hwqat.tracing.calls import Call
 
@@ -40,3 +40,14 @@ def _share(draft: Draft, name: str, shared, path: str) -> str:
         return made
     source = draft.requantise(name)
     return draft.add_requantise(path, replace(draft.values[name], operands=((source, ()),)), shared)
+
+
+def on_zero(draft: Draft, call: Call, source: str) -> str:
+    """The step with integers whose 0 means 0: what reads different numbers of them at different places would show a zero point."""
+    act = draft.quantiser_of(source)
+    if act is None or type(act).zero_point is ActQuantiser.zero_point:
+        return source
+    value = draft.values[call.inputs[0]]
+    path = draft.take(f"{value.path}_on_zero")
+    made = ACT_QUANTISERS["moving-average"](act.bits, act.signed, -inf, inf)
+    return draft.add_requantise(path, replace(value, operands=((source, ()),)), made)

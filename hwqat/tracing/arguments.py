@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .constants import FUNCTIONS, MOST_TAKEN, Constant
-from .moves import MOVES, run
+from .moves import MOVES, computed_before, run
 from .record import Node, constants_of
 from .refusals import Unsupported
 
@@ -145,6 +145,8 @@ def each_channel(x: Any, image: Node, result: Node) -> Constant:
         raise refused
     if int(torch.Size(x.shape).numel()) == 1:
         return constant(x, result.path)
+    if image.view is not None and computed_before(image.view):
+        return _of_root(x, image, result.path, refused)
     aligned = (1,) * (len(image.shape) - len(x.shape)) + tuple(x.shape)
     if aligned == (1, image.shape[1], *[1] * (len(image.shape) - 2)):
         return constant(x, result.path)
@@ -156,6 +158,20 @@ def each_channel(x: Any, image: Node, result: Node) -> Constant:
     if not bool((numbers.reshape(*image.shape[:2], -1) == first.reshape(1, -1, 1)).all()):
         raise refused
     return Constant("take", (constant(known, result.path),), (tuple(first.flatten().tolist()), (image.shape[1],)))
+
+
+def _of_root(x: Node, image: Node, path: str, refused: Unsupported) -> Constant:
+    """Of an image in a form that is computed before its moves: one value for each channel of what those move."""
+    known, places = _source(x)
+    if known is None:
+        raise refused
+    order = image.view.places.flatten().argsort()
+    numbers = places.expand(image.shape).flatten()[order].reshape(*image.view.shape[:2], -1)
+    first = numbers[:1, :, :1]
+    if not bool((numbers == first).all()):
+        raise refused
+    chosen = tuple(first.flatten().tolist())
+    return Constant("take", (constant(known, path),), (chosen, (len(chosen),)))
 
 
 def _source(x: Node) -> tuple[Node | None, torch.Tensor | None]:

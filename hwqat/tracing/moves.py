@@ -6,6 +6,7 @@ functions are run on the numbers 0, 1, 2, .. of the elements, and what comes out
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import torch
@@ -82,6 +83,34 @@ def view_of(node: Node) -> View:
     return View.whole(node, batch_shape(tuple(node.shape)), tuple(node.shape))
 
 
+def made(view: View) -> Node:
+    """What the call of a view's root makes, as it makes it: the root itself may be another form of that."""
+    return replace(view.root, shape=view.shape, view=View.whole(view.root, view.shape))
+
+
+#: What may be reduced of a batch of images (N, C, H, W): the axes, by name.
+_REDUCED = {"pixels": (2, 3), "rows": (2,), "columns": (3,), "channels": (1,)}
+
+
+def reduced(node: Node, axes: Collection[int]) -> tuple[Node, str, tuple[int, ...]] | None:
+    """What a node is reduced over when it is over ``axes``: (an image, "pixels", "rows", "columns" or "channels" of it, the
+    shape of the frame that is made), or None where it is something else."""
+    own = View.whole(node, batch_shape(tuple(node.shape)), tuple(node.shape))
+    kept = [axis for axis in range(len(node.shape)) if axis not in axes]
+    for view in (view_of(node), own):
+        if len(view.shape) != 4:
+            continue
+        groups = view.places.permute(*kept, *sorted(axes)).reshape(-1, _size([node.shape[axis] for axis in axes]))
+        numbers = torch.arange(_size(view.shape)).reshape(view.shape)
+        for what, over in _REDUCED.items():
+            left = [axis for axis in range(4) if axis not in over]
+            wanted = numbers.permute(*left, *over).reshape(-1, _size([view.shape[axis] for axis in over]))
+            if groups.shape == wanted.shape and torch.equal(groups.sort(1).values, wanted):
+                shape = tuple(1 if axis in over else view.shape[axis] for axis in (1, 2, 3))
+                return (node if view is own else made(view)), what, shape
+    return None
+
+
 def moved(node: Node) -> View:
     """What a node of MOVES is a form of."""
     given, *others = node.reads()
@@ -95,6 +124,16 @@ def moved(node: Node) -> View:
     except RuntimeError as error:
         raise Unsupported(f"a move of elements that cannot be followed ({error}); write it in another form") from None
     return View(source.root, source.shape, places, (*source.via, node), source.reason)
+
+
+def moved_by(node: Node, function: Callable, *arguments) -> Node:
+    """What a move of our own makes of an image's node, as if the user had written it."""
+    name = f"torch.Tensor.{function.__name__}"
+    made = replace(node, name=name, function=function, args=(node, *arguments), kwargs={}, values=(node,), item=None)
+    places = run(made, {node: view_of(node).places})
+    view = replace(view_of(node), places=places, via=(*view_of(node).via, made))
+    made.shape, made.view = tuple(places.shape), view
+    return made
 
 
 def run(node: Node, given: dict[Node, Tensor]) -> Tensor:
@@ -177,6 +216,23 @@ def _views(view: View, moves: tuple[Node, ...]) -> list[View]:
         view = replace(view, places=run(move, {next(move.reads()): view.places}), via=(*view.via, move))
         views.append(view)
     return views
+
+
+def can_move(view: View) -> bool:
+    """Whether there are calls that make a view of its root."""
+    try:
+        moves_of(view)
+    except Unsupported:
+        return False
+    return True
+
+
+def computed_before(view: View) -> bool:
+    """Whether a function of each element is computed before the moves of a view: nothing makes the form, which has every
+    element of the root once."""
+    if view.same or view.places.numel() != _size(view.shape) or can_move(view):
+        return False
+    return torch.equal(view.places.flatten().sort().values, torch.arange(view.places.numel()))
 
 
 def _moves_of(view: View) -> list[tuple[str, Params, tuple[int, ...]]] | None:

@@ -12,7 +12,7 @@ from hwqat.errors import HwqatError
 from hwqat.naming import identifier, unique
 
 from .calls import Call, Params, Problem, Reading, leaves, require_none
-from .moves import MOVES, View, batch_shape, moved, moves_of, view_of
+from .moves import MOVES, View, batch_shape, can_move, computed_before, moved, moves_of, view_of
 from .record import Node, Recording, as_is, constants_of, record
 from .refusals import Unsupported
 from .simplify import simplify
@@ -94,7 +94,7 @@ class Reader:
         for node in self.recording.nodes:
             if node.image and (node in needed or node.name == "image"):
                 self._read(node)
-        inputs = tuple(self._call_of(node) for node in outputs)
+        inputs = tuple(self._leaving(node) for node in outputs)
         forms = tuple(tuple(node.shape[1:]) for node in outputs)
         params = find_kind("output").Params(forms)
         self.calls.append(Call("output", unique("output", self._names), inputs, (), params=params))
@@ -169,13 +169,22 @@ class Reader:
         if not all(isinstance(x, Node) and x.image for x in found.inputs):
             raise Unsupported("a constant where hwqat takes what is made from the image")
         shape = found.shape if found.shape is not None else batch_shape(tuple(node.shape))[1:]
-        call = self._call(node, found.kind, tuple(self._call_of(x) for x in found.inputs), shape, found.params)
+        call = self._call(node, found.kind, (), shape, found.params)
         call = replace(call, tensors=found.tensors)
+        if kind.elementwise(call) and (view := _before_moves(found.inputs, tuple(node.shape))) is not None:
+            inputs = tuple(self._calls[x.view.root] for x in found.inputs)
+            self._add(node, replace(call, inputs=inputs, shape=view.frame))
+            node.view = replace(view, root=node)
+            return
+        call = replace(call, inputs=tuple(self._call_of(x) for x in found.inputs))
         if found.path is not None:
             call = replace(call, path=self._layer_path(node, found), own=True)
         self._add(node, call)
-        if shape != tuple(node.shape[1:]):
+        if shape != tuple(node.shape[1:]) or found.channels_last:
             node.view = View.whole(node, (node.shape[0], *shape), node.shape, found.reason)
+            if found.channels_last:
+                places = torch.arange(node.view.places.numel()).reshape(node.shape[0], *shape)
+                node.view = replace(node.view, places=places.movedim(1, -1).reshape(node.shape))
 
     def _layer_path(self, node: Node, found: Read) -> str:
         """Where a layer hangs: at its module, or, of a function with raw weights, where no layer hangs."""
@@ -196,6 +205,13 @@ class Reader:
                 self._forms[node] = self._unknown(node, str(reason))
         return self._forms[node]
 
+    def _leaving(self, node: Node) -> str:
+        """The call whose frames leave the network: only their shape may be another than the user's, who reads them in order."""
+        view = node.view
+        if view is not None and view.in_order and len(view.places) == view.shape[0] and not can_move(view):
+            return self._calls[node.view.root]
+        return self._call_of(node)
+
     def _move(self, node: Node, view: View) -> str:
         """The calls that do what moves did."""
         name = self._calls[view.root]
@@ -209,11 +225,17 @@ class Reader:
 
     def _unknown(self, node: Node, reason: str) -> str:
         self._refuse(node, reason)
-        inputs = tuple(self._call_of(x) for x in dict.fromkeys(node.values) if x.image)
+        inputs = tuple(self._near(x) for x in dict.fromkeys(node.values) if x.image)
         return self._add(node, self._call(node, "unknown", inputs, tuple(node.shape[1:])))
 
+    def _near(self, node: Node) -> str:
+        """The call that makes a node, or what it is a form of where nothing makes that: what reads it is refused anyway."""
+        if node.view is not None and not can_move(node.view):
+            return self._calls[node.view.root]
+        return self._call_of(node)
+
     def _refuse(self, node: Node, reason: str) -> None:
-        self._refused.setdefault(Problem(node.what, node.path, node.source, reason), self._at[node])
+        self._refused.setdefault(Problem(node.what, node.path, node.source, reason), self._at.get(node, 0))
 
     def _call(self, node: Node, kind: str, inputs, shape, params: Params | None = None) -> Call:
         name = unique(identifier(node.path or node.what), self._names)
@@ -240,6 +262,17 @@ class Reader:
                 return prefix
         inside = parts[:-1] if own else parts
         return ".".join(inside or parts)
+
+
+def _before_moves(inputs: tuple[Node, ...], shape: tuple[int, ...]) -> View | None:
+    """The form that all inputs have, if what is computed of each element is computed before the moves that make it."""
+    views = [x.view for x in inputs]
+    if None in views or any(tuple(view.places.shape) != shape for view in views):
+        return None
+    first = views[0]
+    if any(view.shape != first.shape or not torch.equal(view.places, first.places) for view in views[1:]):
+        return None
+    return first if computed_before(first) else None
 
 
 def _buffers(model: nn.Module):

@@ -40,7 +40,7 @@ class Read:
         inputs: the nodes that the call reads.
         path: where its layer hangs, as the tensors' names have it; None: where the function was called.
         shape: of a frame that the call makes, if that of the node is only another form of it; reason: why that form
-            cannot be taken as it is.
+            cannot be taken as it is; channels_last: the node has that frame's channels in its last axis.
         The rest is as in `Call`.
     """
 
@@ -51,6 +51,7 @@ class Read:
     path: str | None = None
     shape: tuple[int, ...] | None = None
     reason: str = ""
+    channels_last: bool = False
 
 
 class Kind(ABC):
@@ -103,6 +104,11 @@ class Kind(ABC):
         """Of a kind that only moves elements: what of ``places`` it can do first, and what is left to do to what it makes;
         None if nothing. Moves are read by this, however PyTorch spells them (`hwqat.tracing.moves`)."""
         return None
+
+    def elementwise(self, call: Call) -> bool:
+        """Whether each element comes from those at its place alone, and all in one way: what moves did before may as well be
+        done behind it."""
+        return False
 
     def leaves_order(self, call: Call) -> bool:
         """Whether a call `keeps_order`."""

@@ -1,6 +1,8 @@
 """The operations of a quantised network, each in its three forms: fake-quantised, exact, and as a graph node."""
 
+from hwqat.nn.steps.across import ChannelSum
 from hwqat.nn.steps.base import Step
+from hwqat.nn.steps.counting import Ones, Shares
 from hwqat.nn.steps.ends import Input, Output
 from hwqat.nn.steps.interpolate import Interpolate
 from hwqat.nn.steps.moving import Crop, DepthToSpace, Pad, Select, SpaceToDepth, Upsample
@@ -12,6 +14,7 @@ from hwqat.nn.steps.shaping import Concat, Flatten
 from hwqat.nn.steps.table import Table
 
 __all__ = [
+    "ChannelSum",
     "Concat",
     "Conv2d",
     "Crop",
@@ -23,10 +26,12 @@ __all__ = [
     "Logits",
     "MaxPool",
     "Multiply",
+    "Ones",
     "Output",
     "Pad",
     "Requantise",
     "Select",
+    "Shares",
     "SpaceToDepth",
     "Step",
     "SumPool",

@@ -88,14 +88,15 @@ class Crop(_Move):
 
 
 class Pad(_Move):
-    """padding: (top, left, bottom, right) pixels around an image, of 0, or (edge) the nearest of the image."""
+    """padding: (top, left, bottom, right) pixels around an image, of ``value``, which other than 0 only integers
+    of scale 1 have, or (edge) the nearest of the image."""
 
-    def __init__(self, name, inputs, path, block, *, padding, edge=False) -> None:
+    def __init__(self, name, inputs, path, block, *, padding, edge=False, value=0) -> None:
         super().__init__(name, inputs, path, block)
-        self.padding, self.edge = padding, edge
+        self.padding, self.edge, self.value = padding, edge, value
 
     def fake(self, x):
-        return self._padded(x, 0.0)
+        return self._padded(x, float(self.value))
 
     def _padded(self, x, zero):
         top, left, bottom, right = self.padding
@@ -106,18 +107,18 @@ class Pad(_Move):
     def spec(self, x):
         if self.edge:
             return x
-        ends = (
-            np.array([f(*pair) for pair in zip(v, x.zero_points)], object) for f, v in ((min, x.lows), (max, x.highs))
-        )
+        values = x.zero_points + self.value
+        ends = (np.array([f(*pair) for pair in zip(v, values)], object) for f, v in ((min, x.lows), (max, x.highs)))
         return Spec(x.scale, *ends, x.zero_points)
 
     def integers(self, x):
-        return Value(self._padded(x.q, float(x.spec.zero_point)), self.spec(x.spec))
+        return Value(self._padded(x.q, float(x.spec.zero_point + self.value)), self.spec(x.spec))
 
     def node(self, name, xs, specs):
         if not self.edge:
             _require_zero(self, xs[0], specs[0])
-        return ops.Pad.make(name, xs[0], self.padding, self.edge, module=self.module)
+        value = xs[0].zero_point + self.value
+        return ops.Pad.make(name, xs[0], self.padding, self.edge, value, module=self.module)
 
 
 class _Factor(_Move):
