@@ -51,7 +51,7 @@ def lowered(net, q, scheme):
         return graph, x, golden, outputs(model(q / 128))
 
 
-@pytest.mark.parametrize("name", map(hardness, NETWORKS))
+@pytest.mark.parametrize("name", [hardness(name) for name in NETWORKS])
 def test_a_strangers_network(name):
     make, shape = NETWORKS[name]
     net, q = lively(make, shape), frames(shape, 16)
