@@ -254,8 +254,8 @@ class Apply(nn.Module):
         (Apply(lambda x: F.relu(x[1:])), "getitem; a part of a tensor; take whole channels, or rows and columns"),
         (Apply(lambda x: [F.relu(part) for part in x.unbind(3)]), "unbind; a part of a tensor"),
         (
-            Apply(lambda x: x.mean(1)),
-            "a mean over 1; average over space, axes 2 and 3, or one of them with keepdim=True",
+            Apply(lambda x: x.mean((1, 2))),
+            r"a mean over \(1, 2\); average over space, axes 2 and 3, or one of them with keepdim=True",
         ),
         (nn.Upsample(scale_factor=1.5), r"resizing \(8, 8\) to \(12, 12\); upsample by whole factors"),
         (

@@ -353,8 +353,8 @@ FORMS = {
     "weights in another order": (net(lambda n, x: head(n, F.conv2d(x, n.conv.weight.flip(0), n.conv.bias, padding=1))), "a weight that is computed"),
     "a convolution of a constant": (net(lambda n, x: head(n, n.conv(x) + n.conv(torch.ones_like(x)))), "a constant of shape|computed|trained"),
     # means
-    "mean over channels, then over rows": (net(lambda n, x: n.conv(x).mean(1).mean(2), 12), "a mean over 1"),
-    "mean over channels": (net(lambda n, x: n.conv(x).mean(1, keepdim=True)), "a mean over 1"),
+    "mean over channels, then over rows": (net(lambda n, x: n.conv(x).mean(1).mean(2), 12), "a mean over 2"),
+    "mean over channels": (net(lambda n, x: n.conv(x).mean(1, keepdim=True)), None),
     "mean over all": (net(lambda n, x: n.conv(x).mean()), "a mean over None"),
     "mean over rows, then over columns": (net(lambda n, x: n.fc(F.relu(n.conv(x)).mean(2).mean(2))), None),
     "mean over columns, then over rows, kept": (net(lambda n, x: n.fc(F.relu(n.conv(x)).mean(-1, keepdim=True).mean(-2, keepdim=True).flatten(1))), None),
@@ -363,7 +363,7 @@ FORMS = {
     "mean of transposed pixels": (net(lambda n, x: n.fc(F.relu(n.conv(x)).permute(0, 2, 3, 1).mean((1, 2)))), None),
     "mean with NumPy's words": (net(lambda n, x: n.fc(F.relu(n.conv(x)).mean(axis=(2, 3), keepdims=True).squeeze(-1).squeeze(-1))), None),
     "mean of half of the pixels": (net(lambda n, x: n.fc(F.relu(n.conv(x)).view(len(x), 8, 2, 24).mean((1, 3)).flatten(1)[:, [0] * 8])), "a mean over"),
-    "sum": (body(lambda n, y: y - y.sum((2, 3), keepdim=True)), "use a mean over space"),
+    "sum": (body(lambda n, y: y - y.sum((2, 3), keepdim=True)), None),
     # the network's own code
     "a user's class called Normalize": (lambda: nn.Sequential(Normalize(), nn.Conv2d(3, 4, 3)), None),
     "torchvision's Normalize": (lambda: nn.Sequential(TorchvisionNormalize([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]), nn.Conv2d(3, 4, 3)), None),
