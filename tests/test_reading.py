@@ -451,9 +451,9 @@ FORMS = {
     "a quotient": (body(lambda n, y: y / (1 + F.relu(y))), "a quotient of two activations"),
     "one over an activation": (body(lambda n, y: 1 / (1 + F.relu(y))), "a division by an activation"),
     "a power": (body(lambda n, y: y**2), None),
-    "the larger of two": (body(lambda n, y: torch.maximum(y, n.shift.view(-1, 1, 1))), "use ReLU"),
+    "the larger of two": (body(lambda n, y: torch.maximum(y, n.shift.view(-1, 1, 1))), "a maximum with a constant"),
     "a matrix product": (net(lambda n, x: F.relu(n.conv(x)).mean((2, 3)) @ n.fc.weight.t()), "use Linear"),
-    "an addition that broadcasts": (body(lambda n, y: y + y.mean((2, 3), keepdim=True)), "an addition of shapes"),
+    "an addition that broadcasts": (body(lambda n, y: y + y.mean((2, 3), keepdim=True)), None),
     "integers": (body(lambda n, y: (y * 10).int().float()), "a change of type"),
     "double for a while": (body(lambda n, y: F.relu(y.double()).float()), None),
 }
