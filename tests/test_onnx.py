@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from drawing import random_case
+from networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 from onnx.reference import ReferenceEvaluator
 
 from hwqat.cli import main
@@ -19,7 +20,6 @@ from hwqat.interchange import integer_onnx, integers, run_integers
 from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Geometry, Input, MaxPool, Output, Requant
 from hwqat.restore import to_frames
-from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 
 onnxruntime.set_default_logger_severity(3)
 

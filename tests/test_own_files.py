@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from drawing import random_case
+from networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 from onnx import numpy_helper
 from test_operators import Signals
 
@@ -34,7 +35,6 @@ from hwqat.interchange import (
 from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Geometry, Input, Output, Requant
 from hwqat.restore import to_frames
-from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that are run here
 onnxruntime.set_default_logger_severity(3)

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
+from networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 
 from hwqat.cli import main
 from hwqat.data import digits
@@ -18,7 +19,6 @@ from hwqat.interchange import qonnx, run_qonnx
 from hwqat.opening import graph_and_frames
 from hwqat.ops import Conv2d, Flatten, Geometry, Input, Linear, Output, Requant
 from hwqat.restore import to_frames
-from tests.networks import mobilenetv2_graph, resnet20_graph, toynet_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that are run here
 
