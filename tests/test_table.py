@@ -22,6 +22,7 @@ from hwqat.prepare import prepare
 from hwqat.quant import Scheme
 from hwqat.tracing import calls
 from hwqat.tracing.moves import MOVES, Places
+from hwqat.tracing.refusals import Unsupported
 from hwqat.tracing.table import KINDS, SPELLINGS, Kind, Read, all_kinds, register, spelled
 
 ROOT = Path(__file__).parents[1]
@@ -141,8 +142,20 @@ def test_a_spelling_of_a_kind_that_is_there(table):
         return Read("clip", (input,), KINDS["clip"].Params(floor=0.0))
 
     check(Net(lambda x: F.threshold(x, 0, 0)))
+    with pytest.raises(HwqatError, match="there is a reader of torch.nn.functional.threshold already"):
+        spelled("nn.functional.threshold")(read_threshold)
     with pytest.raises(HwqatError, match="there is a reader of torch.nn.functional.relu already"):
-        spelled("nn.functional.relu")(read_threshold)
+        spelled("nn.functional.relu")(SPELLINGS["torch.relu"])
+
+
+def test_a_reader_of_ones_own_takes_the_place_of_one_that_is_there(table):
+    @spelled("relu")
+    def read_relu(node, input):
+        raise Unsupported("no ReLU today")
+
+    check(Net(F.relu))
+    with pytest.raises(HwqatError, match="relu; no ReLU today"):
+        check(Net(torch.relu))
 
 
 @dataclass(frozen=True)

@@ -141,16 +141,22 @@ def register(kind: Kind) -> None:
 
 def spelled(*names: str) -> Callable[[Callable], Callable]:
     """Makes a function the reader of what PyTorch calls ``names`` (as `torch.overrides.resolve_name` has them, "torch."
-    left out). Its arguments behind the node are those of PyTorch, with their defaults; others are refused."""
+    left out). Its arguments behind the node are those of PyTorch, with their defaults; others are refused. A reader
+    from outside of hwqat takes the place of hwqat's own: what is read is held to the network's own forward anyway."""
 
     def add(reader: Callable[..., Read | Node]) -> Callable[..., Read | Node]:
         for name in names:
-            if f"torch.{name}" in SPELLINGS:
+            there = SPELLINGS.get(f"torch.{name}")
+            if there is not None and (_is_own(reader) or not _is_own(there)):
                 raise HwqatError(f"there is a reader of torch.{name} already")
             SPELLINGS[f"torch.{name}"] = reader
         return reader
 
     return add
+
+
+def _is_own(reader: Callable) -> bool:
+    return reader.__module__.split(".")[0] == __name__.split(".")[0]
 
 
 def find_kind(name: str) -> Kind | None:
