@@ -5,6 +5,7 @@ found by reading the sources; the table in docs/extending.md is made of the same
 """
 
 import ast
+import importlib.util
 import inspect
 import re
 from collections.abc import Iterator
@@ -86,6 +87,26 @@ def imported(module: ast.Module, inside: list[str], package: str) -> Iterator[st
 
 
 # ---- the rules
+
+
+def missing(path: Path) -> Iterator[str]:
+    """Names that a source imports from modules of hwqat that have no such name: those inside of functions are imported
+    when somebody calls them first, and no other test may do so."""
+    inside = [*filter(None, ["hwqat", *name_of(path.parent).removeprefix("hwqat").strip("/").split("/")])]
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom):
+            where = inside[: len(inside) - node.level + 1] if node.level else []
+            module = ".".join([*where, *([node.module] if node.module else [])])
+            if module.split(".")[0] == "hwqat":
+                found = importlib.import_module(module)
+                for alias in node.names:
+                    part = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{alias.name}")
+                    if not hasattr(found, alias.name) and not part:
+                        yield f"{name_of(path)}:{node.lineno}: {alias.name} from {module}"
+
+
+def test_whatever_is_imported_is_there():
+    assert [line for path in sources() for line in missing(path)] == []
 
 
 def comparisons(module: ast.Module) -> Iterator[tuple[str, set[str]]]:

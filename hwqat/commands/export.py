@@ -10,7 +10,7 @@ from ..console import say
 from ..errors import HwqatError
 from ..names import DIALECTS
 from ..results import save_result
-from ..shown import table
+from ..shown import cycles_words, table
 from .arguments import data_arguments, target_arguments, target_of, typed
 from .numbers import whole
 from .plan import say_plan
@@ -159,10 +159,10 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
     """Run every engine on the build and print one table."""
     from ..api import cosim as simulate_rtl
     from ..api import csim as simulate_cpp
+    from ..evaluation import graph_accuracy
     from ..opening import data_if_here
     from ..restore import to_frames
     from ..train import accuracy
-    from .evaluate import graph_accuracy
 
     dataset, missing = data_if_here(trained.run, args.data_dir)
     qat = golden = None
@@ -186,7 +186,7 @@ def _check(trained, graph, build: Path, args, result: dict, floating: float | No
         ("C-simulation of the HLS C++", f"{csim.frames} frames, {csim.mismatches} mismatches"),
         ("co-simulation of the RTL", f"{cosim.frames} frames in each of 4 stall modes, {cosim.mismatches} mismatches"),
         ("cycles, planned", f"{result['cycles']} a frame"),
-        ("cycles, simulated", f"{cosim.fill_cycles} for the first frame, {cosim.steady_cycles} for each further one"),
+        ("cycles, simulated", cycles_words(cosim.fill_cycles, cosim.steady_cycles).replace(" cycles", "", 1)),
         ("HLS C++ sources", f"{args.out}/hls"),
         ("SystemVerilog sources", f"{args.out}/rtl"),
     ]
