@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 MOST = 3
 
 
+def cycles_words(fill: int, steady: int | None, form: Callable[[int], str] = str) -> str:
+    """What a co-simulation took; of one frame alone there is no further one."""
+    first = f"{form(fill)} cycles for the first frame"
+    return first if steady is None else f"{first}, {form(steady)} for each further one"
+
+
 def graph_words(graph: Graph) -> str:
     """Name, size, operators by number, inputs and outputs."""
     macs = sum(node.macs(graph.ins(node)) for node in graph.nodes)

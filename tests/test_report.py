@@ -229,6 +229,13 @@ def test_mismatches_are_told(build, tmp_path):
     assert "frame 1, index 2" not in page(gather(build))
 
 
+def test_one_frame_has_no_further_one(build, tmp_path):
+    other = shutil.copytree(build, tmp_path / "other")
+    save_result(other, "cosim", {"frames": 1, "mismatches": 0, "fill_cycles": 4321, "steady_cycles": None})
+    text = page(gather(other))
+    assert "4,321 cycles for the first frame" in text and "further" not in text
+
+
 def test_the_command(build, capsys):
     assert main(["report", str(build), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

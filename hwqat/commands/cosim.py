@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..console import say
+from ..shown import cycles_words
 from .arguments import edited_argument, typed
 from .numbers import real, whole
 
@@ -40,7 +41,7 @@ def run(args):
     )
     say(
         f"co-simulation: {found.frames} frames, {found.mismatches} mismatches, "
-        f"{found.fill_cycles} cycles for the first frame, {found.steady_cycles} for each further one",
+        f"{cycles_words(found.fill_cycles, found.steady_cycles)}",
         good=bool(found),
     )
     for line in (found.first, found.where):

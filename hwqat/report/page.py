@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..folders import write_whole
+from ..shown import cycles_words
 from .against import COLUMNS, Other, layer_pairs, summary_rows
 from .constants import constant_rows, how_made
 from .drawing import cards_of, draw_network
@@ -243,7 +244,7 @@ def _cycles_words(result: dict) -> str:
     steady, fill = result.get("steady_cycles"), result.get("fill_cycles")
     if fill is None:
         return f"{whole(steady)} trips a frame in the longest loop" if steady is not None else ""
-    return f"{whole(fill)} cycles for the first frame, {whole(steady)} for each further one"
+    return cycles_words(fill, steady, whole)
 
 
 def totals(facts: Facts) -> dict:
