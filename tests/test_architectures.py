@@ -2,11 +2,11 @@
 
 import architectures_decoders
 import architectures_more
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from architectures import DSCNN, VGG, MobileNetV2, ResNet18
+from held import FINE, decibels, frames, lively, lowered, outputs
 from table_floats import with_grids
 
 import hwqat
@@ -15,8 +15,6 @@ from hwqat.sim.generated import cosim, csim
 pytestmark = pytest.mark.filterwarnings("ignore:.*at the output of")  # a softmax is left out, in words
 torch.set_num_threads(1)
 
-#: 16 bits everywhere: what is left of an error is that of the tables.
-FINE = hwqat.Scheme(16, 16, 16, 16, 16, 16, 16, table_bits=12, calibration="min-max")
 #: name -> (network, shape of an image), small enough to be simulated
 SMALL = {
     "resnet18": (lambda: ResNet18(10, width=1 / 16), (3, 32, 32)),
@@ -35,40 +33,6 @@ FULL = {
     **architectures_more.FULL,
     **architectures_decoders.FULL,
 }
-
-
-def frames(shape, count):
-    return torch.randint(-128, 128, (count, *shape), generator=torch.Generator().manual_seed(1))
-
-
-def outputs(out):
-    return [out] if isinstance(out, torch.Tensor) else [*out]
-
-
-def lively(make, shape):
-    """A network with random weights whose batch norms have seen images, so that signals neither vanish nor explode."""
-    torch.manual_seed(0)
-    net = make().eval()
-    with torch.no_grad():
-        net(frames(shape, 2) / 128)  # lazy layers
-        for module in net.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.momentum = None
-        net.train()
-        net(frames(shape, 16) / 128)
-    return net.eval()
-
-
-def lowered(net, q):
-    """The graph of a network, its golden outputs, and eval()'s, which have golden's integers."""
-    model = hwqat.prepare(net, hwqat.Scheme(per_channel=True), q / 128).eval()
-    graph, x = hwqat.lower(model), q.reshape(len(q), *model.input_shape).permute(0, 2, 3, 1).numpy()
-    golden = graph.run(x)
-    golden = golden if isinstance(golden, tuple) else (golden,)
-    for a, b in zip(model.integers(q), golden, strict=True):
-        assert np.array_equal(a.numpy(), b)
-    with torch.no_grad():
-        return graph, x, golden, outputs(model(q / 128))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -136,11 +100,6 @@ def test_grids_amplify(name):
 #: With random weights a deep network with batch norms and few shortcuts amplifies every disturbance layer by layer (Yang et al. 2019,
 #: "A Mean Field Theory of Batch Normalization"), so that its error at 8 bits says nothing of the quantiser. Such a one is trained first.
 AMPLIFIES = {"yolo"}
-
-
-def decibels(wanted, got):
-    """Signal to noise at an output, in dB."""
-    return 10 * float(torch.log10(wanted.square().sum() / (wanted.flatten() - got.flatten()).square().sum()))
 
 
 def test_random_weights_amplify():

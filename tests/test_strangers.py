@@ -2,16 +2,17 @@
 
 import re
 
-import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from held import FINE, decibels, frames, lively, lowered, outputs
 from strangers_images import CLASSIFIERS, REFUSED
 from strangers_more import MORE, MORE_REFUSED
-from test_architectures import FINE, decibels, frames, lively, outputs
+from torch import nn
 
 import hwqat
 from hwqat.errors import HwqatError
-from hwqat.sim.generated import csim
+from hwqat.sim.generated import cosim, csim
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*at the output of")
 torch.set_num_threads(1)
@@ -39,18 +40,6 @@ def hardness(name):
     return pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
 
 
-def lowered(net, q, scheme):
-    """The graph, golden's outputs on q, and eval()'s, which have golden's integers."""
-    model = hwqat.prepare(net, scheme, q / 128).eval()
-    graph, x = hwqat.lower(model), q.reshape(len(q), *model.input_shape).permute(0, 2, 3, 1).numpy()
-    golden = graph.run(x)
-    golden = golden if isinstance(golden, tuple) else (golden,)
-    for a, b in zip(model.integers(q), golden, strict=True):
-        assert np.array_equal(a.numpy(), b)
-    with torch.no_grad():
-        return graph, x, golden, outputs(model(q / 128))
-
-
 @pytest.mark.parametrize("name", [hardness(name) for name in NETWORKS])
 def test_a_strangers_network(name):
     make, shape = NETWORKS[name]
@@ -59,7 +48,7 @@ def test_a_strangers_network(name):
         wanted = net(q / 128)
     wanted = outputs(list(wanted.values()) if isinstance(wanted, dict) else wanted)
     fine, _, _, near = lowered(net, q, FINE)
-    graph, _, _, coarse = lowered(net, q, hwqat.Scheme(per_channel=True))
+    graph, _, _, coarse = lowered(net, q)
     tables = any(node.op == "table" and node.what != "1 / pixels" for node in fine.nodes)
     for a, b, c in zip(wanted, near, coarse, strict=True):
         assert a.shape == b.shape
@@ -81,9 +70,32 @@ def test_a_refusal_is_a_line_for_each_kind(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", [csim, cosim], ids=["csim", "cosim"])
 @pytest.mark.parametrize("name", SIMULATED)
-def test_a_strangers_network_is_simulated(name, tmp_path):
-    make, shape = NETWORKS[name]
-    graph, x, golden, _ = lowered(lively(make, shape), frames(shape, 2), hwqat.Scheme(per_channel=True))
-    (result,) = csim.run_many([(hwqat.make_plan(graph), (x,), golden)], tmp_path)
+def test_a_strangers_network_is_simulated(name, engine, tmp_path):
+    simulate(*NETWORKS[name], engine, tmp_path)
+
+
+class Across(nn.Module):
+    """What is computed across channels, and averages that divide by another number at the border."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.gate = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3), nn.Conv2d(2, 1, 1)
+        self.pool = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
+
+    def forward(self, x):
+        x = torch.maximum(self.one(x), self.other(x))
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return self.pool(F.glu(x * torch.sigmoid(self.gate(seen)), 1)).sum((2, 3))
+
+
+@pytest.mark.parametrize("engine", [csim, pytest.param(cosim, marks=pytest.mark.slow)], ids=["csim", "cosim"])
+def test_what_is_computed_across_channels_is_simulated(engine, tmp_path):
+    simulate(Across, (3, 7, 8), engine, tmp_path)
+
+
+def simulate(make, shape, engine, folder):
+    graph, x, golden, _ = lowered(lively(make, shape), frames(shape, 2))
+    (result,) = engine.run_many([(hwqat.make_plan(graph), (x,), golden)], folder)
     assert (result.frames, result.mismatches) == (2, 0), result.first

@@ -58,7 +58,7 @@ module hwqat_pad #(
     .clk_i, .rst_ni, .step_i(step & group_last & column_last), .count_o(row), .last_o(unused_row_last)
   );
 
-  assign on_image      = NewRows[row] & NewColumns[column];
+  assign on_image    = NewRows[row] & NewColumns[column];
   assign ahead       = ~on_image & (row == '0) & (column == '0) & (group == '0);
   assign reads       = ahead | (on_image & ~held_q);
   assign en          = ~out_valid_q | out_ready_i;
