@@ -76,7 +76,7 @@ def squeezed(net: Net):
 def quants(net: Net):
     x = quant(net, "x", 0.0625, 8.0)
     y = net.add("Conv", x, quant(net, RNG.normal(0, 1, (4, 3, 3)), RNG.uniform(0.1, 0.4, (4, 1, 1))), pads=[1, 1])
-    y = quant(net, net.add("Relu", y), 0.25)
+    y = quant(net, net.add("Relu", y), [[0.25]])
     y = net.add("Conv", y, quant(net, RNG.normal(0, 1, (4, 1, 3)), 0.25), group=4)
     return net.add("MatMul", net.add("Flatten", quant(net, y, 0.5)), quant(net, RNG.normal(0, 1, (40, 3)), 0.25))
 

@@ -23,6 +23,8 @@ ALIKE = (
 )  # fmt: skip
 #: Operators whose result has the most axes of any of their inputs.
 BROADCAST = ("Add", "Sub", "Mul", "Div", "Pow", "PRelu", "QLinearAdd", "QLinearMul")
+#: Operators of `ALIKE` whose scale and zero point are broadcast likewise.
+SCALED = ("Quant", "IntQuant")
 #: Where a row comes in.
 ROW = 2
 
@@ -82,13 +84,13 @@ class _Lift:
             self._axis(node)
         elif op in ("Concat", "QLinearConcat", "Gather"):
             made = max(ranks)
-            self._axis(node, default=0 if op == "Gather" else None)
+            self._axis(node)
         elif (how := getattr(self, f"_{op.lower()}", None)) is not None:
             made = how(node, ranks)
         else:
             raise _Unlike("has no form")
         for place, (name, rank) in enumerate(zip(node.input, ranks)):
-            if name in self.constants and (rank == 3 or (rank == 2 and op in BROADCAST and made == 3)):
+            if name in self.constants and (rank == 3 or (rank == 2 and op in (*BROADCAST, *SCALED) and made == 3)):
                 node.input[place] = self._with_row(name)
         self.ranks[node.output[0]] = made
 
@@ -133,7 +135,7 @@ class _Lift:
         if attribute.name == "pads" and len(ints) == 2:
             attribute.ints[:] = [0, ints[0], 0, ints[1]]
 
-    def _axis(self, node, default: int | None = None) -> None:
+    def _axis(self, node) -> None:
         for attribute in node.attribute:
             if attribute.name == "axis":
                 attribute.i = self._moved(attribute.i)
