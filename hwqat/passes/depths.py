@@ -56,10 +56,7 @@ def size_streams(network: Network, tight: bool = False) -> Network:
     inside = sum(stage.cycles for region in regions for stage in region.network.stages)
     if not tight and RUNS * _frames(cycles) * inside > MOST_OF_REGIONS:
         return count_streams(network)
-    styles = (
-        ("rtl", "hls") if network.bursts else ("rtl",)
-    )  # C++ that need not keep the rate must not lock up: `_merge`
-    models = {style: Model(network, style) for style in styles}
+    models = {style: Model(network, style) for style in _styles(network)}
     with ThreadPoolExecutor(len(models)) as pool:  # the model is C++, during which Python lets others run
         search = lambda style: _least_of(models[style], regions, cycles, tight and style == "rtl")  # noqa: E731
         least = dict(zip(models, pool.map(search, models)))
